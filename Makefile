@@ -1,0 +1,124 @@
+# hospital: build, install, try out, test, measure.
+#
+# "make demo", "make test", "make bench" and "make clean-demo" are shell
+# scripts that need nothing but make and git: they install what is missing.
+# Everything else is PGXS and needs PostgreSQL's server headers; say which
+# installation by PG_CONFIG=/path/to/pg_config.
+
+# The control file is the only place that says the version.
+EXTVERSION := $(shell sed -n "s/^default_version *= *'\(.*\)'/\1/p" hospital.control)
+
+EXTENSION = hospital
+DATA = $(wildcard hospital--*.sql)
+MODULE_big = hospital
+PGFILEDESC = "hospital - a living public hospital inside PostgreSQL"
+
+# librdkafka starts threads and is no business of the postmaster or of ordinary
+# sessions, so what uses it is a library of its own, loaded by the workers
+# that need it.  hospital.so is always there first: it finds its symbols.
+KAFKA_LIBRARY = hospital_kafka
+KAFKA_OBJS = $(patsubst %.c,%.o,$(wildcard $(addprefix src/, \
+	hospital_kafka.c kafka*.c producer.c consumer.c broker.c transfer_json.c)))
+OBJS = $(filter-out $(KAFKA_OBJS) src/reference_data.o,$(patsubst %.c,%.o,$(sort $(wildcard src/*.c)))) \
+	src/reference_data.o
+
+SHLIB_LINK = -lcsv
+
+# Servers load libraries with RTLD_GLOBAL: bind our own names to ourselves, so
+# that another extension's function of the same name is never called instead.
+PG_LDFLAGS = -Wl,-Bsymbolic
+
+# "make WERROR=" for a compiler newer than ours.
+WERROR = -Werror
+WARNINGS = -Wall -Wextra $(WERROR) -Wno-unused-parameter -Wno-missing-field-initializers
+ifneq (,$(findstring clang,$(shell $(CC) --version 2>/dev/null)))
+# The flags that PGXS brings were chosen for gcc.
+WARNINGS += -Wno-unknown-warning-option -Wno-ignored-optimization-argument -Wno-ignored-attributes
+endif
+
+PG_CPPFLAGS = -DHOSPITAL_VERSION='"$(EXTVERSION)"'
+PG_CFLAGS = $(WARNINGS)
+
+# The test that makes the extension goes first; each of the others stands alone.
+REGRESS = $(filter extension,$(basename $(notdir $(wildcard sql/*.sql)))) \
+	$(filter-out extension,$(basename $(notdir $(sort $(wildcard sql/*.sql)))))
+TAP_TESTS = 1
+PROVE_TESTS = $(sort $(wildcard test/t/*.pl))
+PG_PROVE_FLAGS = -I $(top_srcdir)/src/test/perl -I test/perl
+ifneq (,$(wildcard test/specs/*.spec))
+ISOLATION = $(basename $(notdir $(sort $(wildcard test/specs/*.spec))))
+ISOLATION_OPTS = --inputdir=test --outputdir=output_iso
+endif
+
+EXTRA_CLEAN = src/reference_data.c src/reference_data.c.tmp $(KAFKA_OBJS) $(KAFKA_LIBRARY)$(DLSUFFIX)
+
+# No bitcode: it would need clang, and these functions gain nothing by inlining.
+ifneq ($(origin with_llvm),command line)
+override with_llvm = no
+endif
+
+.PHONY: help demo demo-stop clean-demo test test-quick bench clean-test
+
+PG_CONFIG = pg_config
+PGXS := $(shell $(PG_CONFIG) --pgxs 2>/dev/null)
+
+ifneq (,$(and $(PGXS),$(wildcard $(PGXS))))
+include $(PGXS)
+
+all: $(KAFKA_LIBRARY)$(DLSUFFIX)
+
+$(KAFKA_LIBRARY)$(DLSUFFIX): $(KAFKA_OBJS)
+	$(LINK.shared) -o $@ $(KAFKA_OBJS) $(LDFLAGS) $(LDFLAGS_SL) -lrdkafka
+
+install: install-kafka
+install-kafka: all installdirs
+	$(INSTALL_SHLIB) $(KAFKA_LIBRARY)$(DLSUFFIX) '$(DESTDIR)$(pkglibdir)/$(KAFKA_LIBRARY)$(DLSUFFIX)'
+uninstall: uninstall-kafka
+uninstall-kafka:
+	rm -f '$(DESTDIR)$(pkglibdir)/$(KAFKA_LIBRARY)$(DLSUFFIX)'
+.PHONY: install-kafka uninstall-kafka
+
+# The reference data: data/*.csv is the source, the C file is made from it.
+src/reference_data.c: data/compile.pl $(wildcard data/*.csv)
+	perl data/compile.pl data > $@.tmp
+	mv $@.tmp $@
+
+# Small enough that a changed header or version rebuilds everything.
+$(OBJS) $(KAFKA_OBJS): $(wildcard src/*.h) Makefile hospital.control
+
+else
+all install uninstall installcheck clean:
+	@echo "PostgreSQL's server headers were not found (asked: $(PG_CONFIG) --pgxs)." >&2
+	@echo "Debian and Ubuntu: apt-get install postgresql-server-dev-all; elsewhere say PG_CONFIG=/path/to/pg_config." >&2
+	@echo "\"make demo\" and \"make test\" install what they need by themselves." >&2
+	@exit 1
+.PHONY: all install uninstall installcheck clean
+endif
+
+help:
+	@echo "make              build (PG_CONFIG=... chooses the server, CC=clang the compiler)"
+	@echo "make install      install into that server"
+	@echo "make demo         install what is needed, make a private cluster with a hospital in it,"
+	@echo "                  show it (NUM_PEOPLE=100000 for a small one; 5000000 by default)"
+	@echo "make demo-stop    stop the demo's cluster; make demo starts it again"
+	@echo "make clean-demo   stop it and remove everything that make demo made"
+	@echo "make test         install what is needed, build, run all tests in clusters of their own"
+	@echo "make test-quick   the same without the long ones"
+	@echo "make clean-test   remove what make test and make bench made"
+	@echo "make bench        measure against COPY and others (NUM=..., RUNS=...)"
+	@echo "make installcheck the regression tests against a running server of your own"
+
+demo:
+	@NUM_PEOPLE='$(NUM_PEOPLE)' bash demo/run.sh start
+demo-stop:
+	@bash demo/run.sh stop
+clean-demo:
+	@bash demo/run.sh clean
+test:
+	@bash test/run.sh
+test-quick:
+	@bash test/run.sh quick
+clean-test:
+	@bash test/run.sh clean
+bench:
+	@NUM='$(NUM)' RUNS='$(RUNS)' bash bench/run.sh

@@ -1,0 +1,63 @@
+/*
+ * broker.c: the worker that hosts the embedded broker.
+ *
+ * hospital.kafka_brokers = 'embedded' is for trying hospital out: librdkafka's
+ * mock cluster, one broker, topics of one partition, on a loopback port that
+ * any user of the machine can reach.  It keeps everything in this process's
+ * memory, so every start is a new epoch with empty topics; consumers and the
+ * producer find address and epoch in shared memory, and what had not arrived
+ * is published again.
+ */
+#include "postgres.h"
+
+#include "utils/memutils.h"
+#include "utils/timestamp.h"
+
+#include "kafka.h"
+#include "settings.h"
+#include "topics.h"
+#include "worker.h"
+
+#define LOOK_AROUND_MS 10000
+
+extern PGDLLEXPORT void broker_main(Datum main_arg);
+
+static KafkaClient *broker = NULL;
+
+static void
+broker_open(void)
+{
+	char		topic[TOPIC_NAME_LENGTH];
+	MemoryContext before = MemoryContextSwitchTo(TopMemoryContext);
+
+	broker = kafka_open_mock(transfers_topic(topic), 1);
+	MemoryContextSwitchTo(before);
+
+	/* The epoch only has to differ from all earlier ones; time also tells when. */
+	worker_publish_broker(kafka_mock_brokers(broker), GetCurrentTimestamp());
+	ereport(LOG,
+			(errmsg("embedded Kafka broker listens at %s", kafka_mock_brokers(broker))));
+	worker_state("serving at %s", kafka_mock_brokers(broker));
+}
+
+static bool
+broker_turn(void *arg)
+{
+	KafkaMessage ignored;
+
+	if (strcmp(hospital_kafka_brokers, KAFKA_EMBEDDED) != 0)
+		worker_leave("not wanted");
+	if (broker == NULL)
+		broker_open();
+	kafka_wait(broker, LOOK_AROUND_MS);
+	while (kafka_next(broker, &ignored) != KAFKA_NOTHING)
+		;
+	return true;
+}
+
+void
+broker_main(Datum main_arg)
+{
+	worker_start(main_arg);
+	worker_loop(broker_turn, NULL);
+}

@@ -1,0 +1,72 @@
+/*
+ * compat.h: the only file that asks which PostgreSQL this is.
+ */
+#ifndef HOSPITAL_COMPAT_H
+#define HOSPITAL_COMPAT_H
+
+#include "postgres.h"
+
+#if PG_VERSION_NUM < 140000 || PG_VERSION_NUM >= 190000
+#error "hospital needs PostgreSQL 14 to 18"
+#endif
+
+#include "access/tupdesc.h"
+#include "utils/guc.h"
+#include "utils/wait_event.h"
+
+/* A prefix whose unknown settings are refused. */
+#if PG_VERSION_NUM < 150000
+#define MarkGUCPrefixReserved(prefix) EmitWarningsOnPlaceholders(prefix)
+#endif
+
+/* Custom wait events have names from 17 on. */
+#if PG_VERSION_NUM >= 170000
+#define hospital_wait_event(cache, name) \
+	(*(cache) != 0 ? *(cache) : (*(cache) = WaitEventExtensionNew(name)))
+#else
+#define hospital_wait_event(cache, name) ((void) (cache), (void) (name), PG_WAIT_EXTENSION)
+#endif
+
+/* CustomScan: projection is a flag from 15 on, implied before. */
+#if PG_VERSION_NUM < 150000
+#define CUSTOMPATH_SUPPORT_PROJECTION 0
+#endif
+
+/* Attributes moved behind an accessor in 18. */
+#ifndef TupleDescAttr
+#error "TupleDescAttr is expected"
+#endif
+
+/* Index entries of a new row; a flag for summarizing indexes came with 16. */
+#if PG_VERSION_NUM >= 160000
+#define insert_index_entries(rri, slot, estate) \
+	ExecInsertIndexTuples(rri, slot, estate, false, false, NULL, NIL, false)
+#else
+#define insert_index_entries(rri, slot, estate) \
+	ExecInsertIndexTuples(rri, slot, estate, false, false, NULL, NIL)
+#endif
+
+/* Ownership checks were one function a kind until 16. */
+#if PG_VERSION_NUM >= 160000
+#define owns_relation(relid, role) object_ownercheck(RelationRelationId, relid, role)
+#else
+#define owns_relation(relid, role) pg_class_ownercheck(relid, role)
+#endif
+
+/* Shared memory is asked for in a hook from 15 on. */
+#if PG_VERSION_NUM >= 150000
+#define HAVE_SHMEM_REQUEST_HOOK 1
+#endif
+
+/* A worker may connect as a role without LOGIN from 17 on. */
+#ifndef BGWORKER_BYPASS_ROLELOGINCHECK
+#define BGWORKER_BYPASS_ROLELOGINCHECK 0
+#endif
+
+#if PG_VERSION_NUM >= 180000
+#define HOSPITAL_MODULE_MAGIC PG_MODULE_MAGIC_EXT(.name = "hospital", .version = HOSPITAL_VERSION)
+#else
+#define HOSPITAL_MODULE_MAGIC PG_MODULE_MAGIC
+#endif
+
+#endif							/* HOSPITAL_COMPAT_H */

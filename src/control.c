@@ -1,0 +1,403 @@
+/*
+ * control.c: start, stop and status of the running hospital.
+ *
+ * What the user wants is a row (hospital.run_state), so that it survives
+ * whatever happens to the server; what there is at the moment is shared
+ * memory, seen through hospital_status().
+ *
+ * hospital_start and hospital_stop change the row as the caller, and wake the
+ * scheduler and the launcher when the transaction commits.  The hospital's
+ * clock stands still while it is stopped: starting again moves the anchor by
+ * the time that passed, so that nothing becomes due at once.
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "catalog/pg_authid.h"
+#include "commands/dbcommands.h"
+#include "executor/spi.h"
+#include "fmgr.h"
+#include "funcapi.h"
+#include "mb/pg_wchar.h"
+#include "miscadmin.h"
+#include "storage/ipc.h"
+#include "storage/shmem.h"
+#include "utils/acl.h"
+#include "utils/builtins.h"
+#include "utils/elog.h"
+#include "utils/guc.h"
+#include "utils/memutils.h"
+#include "utils/timestamp.h"
+#include "utils/varlena.h"
+
+#include "compat.h"
+#include "control.h"
+#include "settings.h"
+
+#define TRANCHE_NAME "hospital"
+#define STATUS_COLUMNS 12
+
+HospitalControl *hospital_control = NULL;
+
+static shmem_startup_hook_type next_startup_hook = NULL;
+
+PG_FUNCTION_INFO_V1(hospital_start);
+PG_FUNCTION_INFO_V1(hospital_stop);
+PG_FUNCTION_INFO_V1(hospital_status);
+
+static void
+control_shmem_startup(void)
+{
+	bool		found;
+
+	if (next_startup_hook)
+		next_startup_hook();
+	LWLockAcquire(AddinShmemInitLock, LW_EXCLUSIVE);
+	hospital_control = ShmemInitStruct("hospital control", sizeof(HospitalControl), &found);
+	if (!found)
+	{
+		memset(hospital_control, 0, sizeof(HospitalControl));
+		hospital_control->lock = &GetNamedLWLockTranche(TRANCHE_NAME)->lock;
+	}
+	LWLockRelease(AddinShmemInitLock);
+}
+
+static void
+request_shmem(void)
+{
+	RequestAddinShmemSpace(MAXALIGN(sizeof(HospitalControl)));
+	RequestNamedLWLockTranche(TRANCHE_NAME, 1);
+}
+
+#ifdef HAVE_SHMEM_REQUEST_HOOK
+static shmem_request_hook_type next_request_hook = NULL;
+
+static void
+control_shmem_request(void)
+{
+	if (next_request_hook)
+		next_request_hook();
+	request_shmem();
+}
+#endif
+
+void
+control_shmem_init(void)
+{
+#ifdef HAVE_SHMEM_REQUEST_HOOK
+	next_request_hook = shmem_request_hook;
+	shmem_request_hook = control_shmem_request;
+#else
+	request_shmem();
+#endif
+	next_startup_hook = shmem_startup_hook;
+	shmem_startup_hook = control_shmem_startup;
+}
+
+const char *
+worker_role_name(WorkerRole role)
+{
+	static const char *const names[WORKER_ROLES] = {
+		"launcher", "scheduler", "consumer", "ingestor", "broker"
+	};
+
+	return names[role];
+}
+
+WorkerSlot *
+control_find_slot(const char *database_name, WorkerRole role, int number)
+{
+	for (int i = 0; i < WORKER_SLOTS; i++)
+	{
+		WorkerSlot *slot = &hospital_control->slots[i];
+
+		if (slot->used && slot->role == role && slot->number == number &&
+			strcmp(NameStr(slot->database_name), database_name) == 0)
+			return slot;
+	}
+	return NULL;
+}
+
+/* Found or made; NULL when all slots are taken. */
+WorkerSlot *
+control_make_slot(const char *database_name, WorkerRole role, int number)
+{
+	WorkerSlot *slot = control_find_slot(database_name, role, number);
+
+	for (int i = 0; slot == NULL && i < WORKER_SLOTS; i++)
+	{
+		uint32		generation;
+
+		if (hospital_control->slots[i].used)
+			continue;
+		slot = &hospital_control->slots[i];
+		generation = slot->generation;	/* never given out twice */
+		memset(slot, 0, sizeof(*slot));
+		slot->generation = generation;
+		slot->used = true;
+		slot->role = role;
+		slot->number = number;
+		namestrcpy(&slot->database_name, database_name);
+		control_set_state(slot, "not started");
+	}
+	return slot;
+}
+
+static void
+copy_clipped(char *destination, size_t size, const char *source)
+{
+	int			length = pg_mbcliplen(source, strlen(source), size - 1);
+
+	memcpy(destination, source, length);
+	destination[length] = '\0';
+}
+
+void
+control_set_state(WorkerSlot *slot, const char *state)
+{
+	char		clipped[WORKER_STATE_LENGTH];
+
+	copy_clipped(clipped, sizeof(clipped), state);
+	if (strcmp(clipped, slot->state) == 0)
+		return;
+	strcpy(slot->state, clipped);
+	slot->since = GetCurrentTimestamp();
+}
+
+void
+control_set_error(WorkerSlot *slot, int sqlstate, const char *message)
+{
+	copy_clipped(slot->last_error, WORKER_ERROR_LENGTH, message);
+	slot->sqlstate = sqlstate;
+	slot->last_error_at = message[0] != '\0' ? GetCurrentTimestamp() : 0;
+}
+
+void
+control_wake_launcher(void)
+{
+	for (int i = 0; i < WORKER_SLOTS; i++)
+	{
+		WorkerSlot *slot = &hospital_control->slots[i];
+
+		if (slot->used && slot->role == WORKER_LAUNCHER && slot->latch != NULL)
+			SetLatch(slot->latch);
+	}
+}
+
+static void
+want_role(const char *database_name, Oid database, WorkerRole role, int count)
+{
+	for (int i = 0; i < WORKER_SLOTS; i++)
+	{
+		WorkerSlot *slot = &hospital_control->slots[i];
+
+		if (slot->used && slot->role == role && slot->database == database)
+			slot->wanted = slot->number < count;
+	}
+	for (int number = 0; number < count; number++)
+	{
+		WorkerSlot *slot = control_make_slot(database_name, role, number);
+
+		if (slot == NULL)
+			continue;			/* hospital.status shows that all are taken */
+		slot->database = database;
+		slot->wanted = true;
+	}
+}
+
+/*
+ * The broker is the server's: any scheduler may ask for it, and the launcher
+ * stops it when no database runs any more.
+ */
+void
+control_want(int consumers, bool ingestor, bool broker)
+{
+	WorkerSlot *scheduler = NULL;
+	char		database_name[NAMEDATALEN];
+
+	LWLockAcquire(hospital_control->lock, LW_EXCLUSIVE);
+	for (int i = 0; i < WORKER_SLOTS && scheduler == NULL; i++)
+		if (hospital_control->slots[i].pid == MyProcPid)
+			scheduler = &hospital_control->slots[i];
+	if (scheduler != NULL)
+	{
+		strlcpy(database_name, NameStr(scheduler->database_name), NAMEDATALEN);
+		want_role(database_name, MyDatabaseId, WORKER_CONSUMER, consumers);
+		want_role(database_name, MyDatabaseId, WORKER_INGESTOR, ingestor ? 1 : 0);
+		scheduler->wants_broker = broker;
+		control_wake_launcher();
+	}
+	LWLockRelease(hospital_control->lock);
+}
+
+/* Is this database in hospital.databases? */
+static bool
+database_is_listed(const char *database_name)
+{
+	List	   *names;
+	ListCell   *cell;
+
+	if (!SplitIdentifierString(pstrdup(hospital_databases), ',', &names))
+		return false;
+	foreach(cell, names)
+		if (strcmp(lfirst(cell), database_name) == 0)
+			return true;
+	return false;
+}
+
+/* Starting is recorded whatever the server's settings; say what is missing. */
+static void
+warn_if_nobody_acts(void)
+{
+	const char *database_name = get_database_name(MyDatabaseId);
+
+	if (hospital_control == NULL)
+		ereport(WARNING,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("the hospital will not run: the library was not loaded at server start"),
+				 errhint("Add hospital to shared_preload_libraries and restart the server.")));
+	else if (!database_is_listed(database_name))
+		ereport(WARNING,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("the hospital will not run: database \"%s\" is not in hospital.databases",
+						database_name),
+				 errhint("Add it there and reload the configuration; the hospital starts by itself then.")));
+}
+
+/*
+ * Change the row as the caller, whose rights on the table decide, by
+ * statements that no search_path can bend.
+ */
+static void
+set_desired(const char *statement)
+{
+	int			level = NewGUCNestLevel();
+
+	(void) set_config_option("search_path", "pg_catalog, pg_temp", PGC_USERSET, PGC_S_SESSION,
+							 GUC_ACTION_SAVE, true, 0, false);
+	if (SPI_connect() != SPI_OK_CONNECT)
+		elog(ERROR, "SPI_connect failed");
+	if (SPI_execute("SELECT pg_catalog.to_regclass('hospital.run_state') IS NOT NULL"
+					" AND pg_catalog.to_regclass('hospital.simulation') IS NOT NULL",
+					true, 1) != SPI_OK_SELECT)
+		elog(ERROR, "could not look for hospital.run_state");
+	if (strcmp(SPI_getvalue(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1), "t") != 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("there is no hospital in this database"),
+				 errhint("Make one with CALL hospital_create() or CALL hospital_load_people(...).")));
+	if (SPI_execute(statement, false, 0) < 0)
+		elog(ERROR, "could not change hospital.run_state");
+	if (SPI_processed == 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("hospital.run_state or hospital.simulation has lost its row"),
+				 errhint("Restore the rows that hospital_create wrote.")));
+	SPI_finish();
+	AtEOXact_GUC(true, level);
+
+	worker_wake_at_commit(WORKER_SCHEDULER);
+	worker_wake_at_commit(WORKER_LAUNCHER);
+}
+
+Datum
+hospital_start(PG_FUNCTION_ARGS)
+{
+	set_desired("UPDATE hospital.run_state SET desired = 'running',"
+				" anchor_day = coalesce(anchor_day, (SELECT start_date FROM hospital.simulation)),"
+				" anchor_at = CASE WHEN anchor_at IS NULL THEN now()"
+				"  WHEN desired = 'running' THEN anchor_at"
+				"  ELSE anchor_at + (now() - coalesce(changed_at, now())) END,"
+				" changed_at = now(), changed_by = session_user");
+	warn_if_nobody_acts();
+	PG_RETURN_VOID();
+}
+
+Datum
+hospital_stop(PG_FUNCTION_ARGS)
+{
+	set_desired("UPDATE hospital.run_state SET"
+				" changed_at = CASE WHEN desired = 'stopped' THEN changed_at ELSE now() END,"
+				" changed_by = session_user, desired = 'stopped'");
+	PG_RETURN_VOID();
+}
+
+static void
+status_row(ReturnSetInfo *result, const WorkerSlot *slot)
+{
+	Datum		values[STATUS_COLUMNS] = {0};
+	bool		nulls[STATUS_COLUMNS] = {0};
+	double		seconds = (GetCurrentTimestamp() - slot->started_at) / (double) USECS_PER_SEC;
+	bool		failed = slot->last_error[0] != '\0';
+
+	nulls[0] = NameStr(slot->database_name)[0] == '\0';
+	values[0] = nulls[0] ? (Datum) 0 : CStringGetTextDatum(NameStr(slot->database_name));
+	values[1] = CStringGetTextDatum(worker_role_name(slot->role));
+	values[2] = Int32GetDatum(slot->number);
+	values[3] = Int32GetDatum((int32) slot->pid);
+	nulls[3] = slot->pid == 0;
+	values[4] = CStringGetTextDatum(slot->state);
+	values[5] = TimestampTzGetDatum(slot->since);
+	nulls[6] = nulls[7] = nulls[8] = !failed;
+	if (failed)
+	{
+		values[6] = CStringGetTextDatum(slot->last_error);
+		values[7] = CStringGetTextDatum(unpack_sql_state(slot->sqlstate));
+		values[8] = TimestampTzGetDatum(slot->last_error_at);
+	}
+	values[9] = Int64GetDatum((int64) slot->rows);
+	values[10] = Float8GetDatum(slot->pid != 0 && seconds > 0 ? slot->rows / seconds : 0);
+	values[11] = Int64GetDatum((int64) slot->restarts);
+	tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
+}
+
+/* A set-returning function that gives all its rows at once. */
+static void
+begin_rows(FunctionCallInfo fcinfo)
+{
+	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
+	MemoryContext caller;
+	TupleDesc	tupdesc;
+
+	if (result == NULL || !IsA(result, ReturnSetInfo) ||
+		(result->allowedModes & SFRM_Materialize) == 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("set-valued function called in context that cannot accept a set")));
+	caller = MemoryContextSwitchTo(result->econtext->ecxt_per_query_memory);
+	if (get_call_result_type(fcinfo, NULL, &tupdesc) != TYPEFUNC_COMPOSITE ||
+		tupdesc->natts != STATUS_COLUMNS)
+		elog(ERROR, "hospital_status is declared with other columns");
+	result->returnMode = SFRM_Materialize;
+	result->setResult = tuplestore_begin_heap(true, false, work_mem);
+	result->setDesc = tupdesc;
+	MemoryContextSwitchTo(caller);
+}
+
+/* One row a worker; a single row that says so when there can be none. */
+Datum
+hospital_status(PG_FUNCTION_ARGS)
+{
+	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
+	WorkerSlot *copies;
+
+	begin_rows(fcinfo);
+	if (hospital_control == NULL)
+	{
+		WorkerSlot	none = {0};
+
+		none.since = GetCurrentTimestamp();
+		strcpy(none.state, "not in shared_preload_libraries");
+		status_row(result, &none);
+		PG_RETURN_VOID();
+	}
+
+	copies = palloc(sizeof(hospital_control->slots));
+	LWLockAcquire(hospital_control->lock, LW_SHARED);
+	memcpy(copies, hospital_control->slots, sizeof(hospital_control->slots));
+	LWLockRelease(hospital_control->lock);
+	for (int i = 0; i < WORKER_SLOTS; i++)
+		if (copies[i].used)
+			status_row(result, &copies[i]);
+	PG_RETURN_VOID();
+}

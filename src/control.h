@@ -1,0 +1,89 @@
+/*
+ * control.h: the shared memory through which sessions, the launcher and its
+ * workers see each other.
+ *
+ * A slot is one worker of one database.  The launcher makes and removes slots
+ * and starts what is wanted; the scheduler of a database says what its
+ * database needs; a worker fills in its own.  Everything is guarded by one
+ * LWLock, held for a few stores at a time.  A crash restart of the server
+ * starts from an empty array.
+ */
+#ifndef HOSPITAL_CONTROL_H
+#define HOSPITAL_CONTROL_H
+
+#include "postgres.h"
+#include "datatype/timestamp.h"
+#include "storage/latch.h"
+#include "storage/lwlock.h"
+
+#include "worker.h"
+
+#define WORKER_SLOTS 64
+
+typedef struct WorkerSlot
+{
+	/* The launcher's. */
+	bool		used;
+	WorkerRole	role;
+	int			number;			/* of its role in its database, from 0 */
+	NameData	database_name;
+	Oid			database;		/* Invalid: not there, or of the whole server */
+	bool		wanted;			/* the scheduler: listed; others: its scheduler asks */
+	bool		wants_broker;	/* a scheduler that asks for the server's broker */
+	bool		starting;		/* registered with the postmaster, not here yet */
+	uint32		generation;		/* of the worker that may take the slot */
+	uint32		restarts;
+	uint32		failures;		/* in a row, for the back-off */
+	TimestampTz next_start;
+	TimestampTz started_at;
+
+	/* Anybody's: start (again) without waiting for next_start. */
+	bool		poked;
+
+	/* The worker's. */
+	pid_t		pid;			/* 0: none */
+	Latch	   *latch;			/* a PGPROC's: setting it is always safe */
+	bool		left;			/* by itself, with nothing to do */
+	TimestampTz since;
+	TimestampTz last_error_at;
+	int			sqlstate;
+	uint64		rows;
+	char		state[WORKER_STATE_LENGTH];
+	char		last_error[WORKER_ERROR_LENGTH];
+} WorkerSlot;
+
+typedef struct HospitalControl
+{
+	LWLock	   *lock;
+	int64		broker_epoch;	/* 0: no embedded broker */
+	char		broker_address[BROKER_ADDRESS_LENGTH];
+	WorkerSlot	slots[WORKER_SLOTS];
+} HospitalControl;
+
+/* NULL when the library was not preloaded. */
+extern HospitalControl *hospital_control;
+
+/* _PG_init, while preloading. */
+extern void control_shmem_init(void);
+extern void launcher_register(void);
+
+extern const char *worker_role_name(WorkerRole role);
+
+/* With the lock held. */
+extern WorkerSlot *control_find_slot(const char *database_name, WorkerRole role, int number);
+extern WorkerSlot *control_make_slot(const char *database_name, WorkerRole role, int number);
+extern void control_set_state(WorkerSlot *slot, const char *state);
+extern void control_set_error(WorkerSlot *slot, int sqlstate, const char *message);
+extern void control_wake_launcher(void);
+
+/* Start as the launcher: worker_start for the one whose slot nobody made. */
+extern void worker_start_launcher(void);
+
+/* Without the lock: what this worker's database needs besides its scheduler. */
+extern void control_want(int consumers, bool ingestor, bool broker);
+
+extern PGDLLEXPORT void launcher_main(Datum main_arg);
+extern PGDLLEXPORT void scheduler_main(Datum main_arg);
+extern PGDLLEXPORT void ingestor_main(Datum main_arg);
+
+#endif							/* HOSPITAL_CONTROL_H */

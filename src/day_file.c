@@ -1,0 +1,57 @@
+/*
+ * day_file.c: where the day files of the lake are.
+ */
+#include "postgres.h"
+
+#include "datatype/timestamp.h"
+#include "utils/datetime.h"
+
+#include "day_file.h"
+
+#define DATE_LENGTH 10			/* YYYY-MM-DD */
+
+const char *
+day_file_date(DateADT day)
+{
+	static char buffer[32];
+	int			year;
+	int			month;
+	int			mday;
+
+	j2date(day + POSTGRES_EPOCH_JDATE, &year, &month, &mday);
+	snprintf(buffer, sizeof(buffer), "%04d-%02d-%02d", year, month, mday);
+	return buffer;
+}
+
+char *
+day_file_path(const char *simulation_name, DateADT day, const char *kind)
+{
+	return psprintf(BATCH_FOLDER "/%s/date=%s/%s.csv", simulation_name, day_file_date(day), kind);
+}
+
+bool
+day_file_parse(const char *path, const char *simulation_name, DateADT *day, char **kind)
+{
+	char	   *prefix = psprintf(BATCH_FOLDER "/%s/date=", simulation_name);
+	const char *date = path + strlen(prefix);
+	const char *name;
+	const char *dot;
+	int			year;
+	int			month;
+	int			mday;
+
+	if (strncmp(path, prefix, strlen(prefix)) != 0 || strlen(date) <= DATE_LENGTH + 1 ||
+		strspn(date, "0123456789-") != DATE_LENGTH || date[DATE_LENGTH] != '/' ||
+		sscanf(date, "%4d-%2d-%2d/", &year, &month, &mday) != 3)
+		return false;
+	if (year < 1900 || month < 1 || month > 12 || mday < 1 ||
+		mday > day_tab[isleap(year)][month - 1])
+		return false;
+	name = date + DATE_LENGTH + 1;
+	dot = strrchr(name, '.');
+	if (dot == NULL || strcmp(dot, ".csv") != 0 || dot == name || strchr(name, '/') != NULL)
+		return false;
+	*day = date2j(year, month, mday) - POSTGRES_EPOCH_JDATE;
+	*kind = pnstrdup(name, dot - name);
+	return true;
+}

@@ -1,0 +1,31 @@
+/*
+ * day_file.h: the day files of the lake and their ledger, hospital.batches.
+ */
+#ifndef HOSPITAL_DAY_FILE_H
+#define HOSPITAL_DAY_FILE_H
+
+#include "postgres.h"
+#include "utils/date.h"
+
+#include "simulation.h"
+
+#define BATCH_FOLDER "lake/batch"
+
+/* <BATCH_FOLDER>/<simulation>/date=YYYY-MM-DD/<kind>.csv, palloc'd. */
+extern char *day_file_path(const char *simulation_name, DateADT day, const char *kind);
+
+/* The day as YYYY-MM-DD, in a static buffer. */
+extern const char *day_file_date(DateADT day);
+
+/* Take such a path apart; false when it is none of this simulation's. */
+extern bool day_file_parse(const char *path, const char *simulation_name, DateADT *day, char **kind);
+
+/*
+ * Ingest one batch of the ledger in the current transaction (SPI connected):
+ * rows, rejects and the ledger's row.  False when the batch is not in state
+ * "written" (any more).  A file that cannot be accepted turns to "refused";
+ * "message" then says why (NULL otherwise).
+ */
+extern bool ingest_batch(int64 batch_id, const char *schema, char **message);
+
+#endif							/* HOSPITAL_DAY_FILE_H */

@@ -1,0 +1,1030 @@
+/*
+ * kafka.c: the one file that knows librdkafka.
+ *
+ * Processes and threads: a client belongs to the worker process that opened
+ * it, after its database connection is up.  librdkafka's threads are made with
+ * every signal blocked, so the server's handlers only ever run on the main
+ * thread, and no callback is registered at all: everything the library has to
+ * say (messages, delivery reports, errors, log lines) comes as an event on one
+ * queue, which the main thread empties without blocking.
+ *
+ * Waiting: the library writes a byte into a pipe when that queue turns from
+ * empty to not empty; kafka_wait sleeps in worker_wait on latch, postmaster
+ * death and that pipe.  So: take events until there are none, then wait.  The
+ * few calls that the library offers only in a blocking form are made in slices
+ * of at most SLICE_MS, with interrupts looked at in between.
+ *
+ * Memory: the library's memory is malloc's and none of ours.  What librdkafka
+ * must get back before its handle can end (the event being looked at, a topic
+ * handle, the queue) is held by the client, so that an ERROR anywhere leaks
+ * nothing.  A client ends by kafka_close, by the reset of the memory context
+ * it was opened in, or by before_shmem_exit, whichever comes first.
+ */
+#include "postgres.h"
+
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include <librdkafka/rdkafka.h>
+#include <librdkafka/rdkafka_mock.h>
+
+#include "access/xact.h"
+#include "lib/ilist.h"
+#include "mb/pg_wchar.h"
+#include "miscadmin.h"
+#include "storage/fd.h"
+#include "storage/ipc.h"
+#include "utils/builtins.h"
+#include "utils/memutils.h"
+#include "utils/timestamp.h"
+
+#include "kafka.h"
+#include "kafka_config.h"
+#include "settings.h"
+#include "worker.h"
+
+StaticAssertDecl(RD_KAFKA_VERSION >= 0x020000ff, "librdkafka 2.0 or newer is needed");
+StaticAssertDecl(KAFKA_FROM_START == RD_KAFKA_OFFSET_BEGINNING, "same meaning");
+StaticAssertDecl(KAFKA_FROM_TAIL(5) == RD_KAFKA_OFFSET_TAIL(5), "same meaning");
+
+#define SLICE_MS 50				/* the longest that the main thread blocks */
+#define METADATA_SLICE_MS 400	/* ... when a reachable broker is slow to answer */
+#define TEXT_LENGTH 256
+#define ADMIN_TIMEOUT_MS 10000
+
+struct KafkaClient
+{
+	dlist_node	node;			/* in open_clients */
+	MemoryContext context;		/* the client's own */
+	MemoryContextCallback on_reset;
+	pid_t		creator;
+	rd_kafka_t *rk;
+	rd_kafka_queue_t *queue;
+	rd_kafka_mock_cluster_t *mock;
+	rd_kafka_event_t *current;	/* being looked at */
+	const rd_kafka_message_t *message;	/* of current, when it is one */
+	rd_kafka_topic_t *topic;	/* of a question under way */
+	int			pipe[2];		/* the library writes, worker_wait reads */
+	bool		producer;
+	char	   *brokers;
+	int64		undelivered;	/* sent, no delivery report yet */
+	rd_kafka_resp_err_t delivery_error;
+	rd_kafka_resp_err_t trouble;
+	char		trouble_text[TEXT_LENGTH];
+	bool		admin_done;
+	rd_kafka_resp_err_t admin_error;
+};
+
+static dlist_head open_clients = DLIST_STATIC_INIT(open_clients);
+
+/* ---- words ---- */
+
+/* A foreign text as one line of the database's encoding, in place. */
+static void
+clean_text(char *text)
+{
+	bool		valid = pg_verify_mbstr(GetDatabaseEncoding(), text, strlen(text), true);
+
+	for (unsigned char *p = (unsigned char *) text; *p != '\0'; p++)
+	{
+		if (*p < ' ' || *p == 0x7f || (!valid && *p > 0x7f))
+			*p = ' ';
+	}
+}
+
+static void
+copy_text(char *to, const char *from)
+{
+	strlcpy(to, from != NULL ? from : "", TEXT_LENGTH);
+	clean_text(to);
+}
+
+/* The library's errors as states that a person understands. */
+typedef enum Trouble
+{
+	TROUBLE_OTHER,
+	TROUBLE_UNREACHABLE,
+	TROUBLE_AUTHENTICATION,
+	TROUBLE_TLS,
+	TROUBLE_NOT_AUTHORISED,
+	TROUBLE_UNKNOWN_TOPIC,
+	TROUBLE_FENCED
+} Trouble;
+
+typedef struct TroubleEntry
+{
+	rd_kafka_resp_err_t code;
+	Trouble		trouble;
+} TroubleEntry;
+
+static const TroubleEntry troubles[] = {
+	{RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN, TROUBLE_UNREACHABLE},
+	{RD_KAFKA_RESP_ERR__TRANSPORT, TROUBLE_UNREACHABLE},
+	{RD_KAFKA_RESP_ERR__RESOLVE, TROUBLE_UNREACHABLE},
+	{RD_KAFKA_RESP_ERR__TIMED_OUT, TROUBLE_UNREACHABLE},
+	{RD_KAFKA_RESP_ERR__MSG_TIMED_OUT, TROUBLE_UNREACHABLE},
+	{RD_KAFKA_RESP_ERR__AUTHENTICATION, TROUBLE_AUTHENTICATION},
+	{RD_KAFKA_RESP_ERR_SASL_AUTHENTICATION_FAILED, TROUBLE_AUTHENTICATION},
+	{RD_KAFKA_RESP_ERR_UNSUPPORTED_SASL_MECHANISM, TROUBLE_AUTHENTICATION},
+	{RD_KAFKA_RESP_ERR__SSL, TROUBLE_TLS},
+	{RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED, TROUBLE_NOT_AUTHORISED},
+	{RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED, TROUBLE_NOT_AUTHORISED},
+	{RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED, TROUBLE_NOT_AUTHORISED},
+	{RD_KAFKA_RESP_ERR_TRANSACTIONAL_ID_AUTHORIZATION_FAILED, TROUBLE_NOT_AUTHORISED},
+	{RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART, TROUBLE_UNKNOWN_TOPIC},
+	{RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC, TROUBLE_UNKNOWN_TOPIC},
+	{RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION, TROUBLE_UNKNOWN_TOPIC},
+	{RD_KAFKA_RESP_ERR__FENCED, TROUBLE_FENCED},
+	{RD_KAFKA_RESP_ERR_PRODUCER_FENCED, TROUBLE_FENCED},
+	{RD_KAFKA_RESP_ERR_INVALID_PRODUCER_EPOCH, TROUBLE_FENCED},
+};
+
+static Trouble
+classify(rd_kafka_resp_err_t code)
+{
+	for (int i = 0; i < lengthof(troubles); i++)
+	{
+		if (troubles[i].code == code)
+			return troubles[i].trouble;
+	}
+	return TROUBLE_OTHER;
+}
+
+static int
+trouble_sqlstate(Trouble trouble)
+{
+	switch (trouble)
+	{
+		case TROUBLE_UNREACHABLE:
+			return ERRCODE_CONNECTION_FAILURE;
+		case TROUBLE_AUTHENTICATION:
+		case TROUBLE_TLS:
+			return ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION;
+		case TROUBLE_NOT_AUTHORISED:
+			return ERRCODE_INSUFFICIENT_PRIVILEGE;
+		case TROUBLE_UNKNOWN_TOPIC:
+			return ERRCODE_UNDEFINED_OBJECT;
+		case TROUBLE_FENCED:
+			return ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE;
+		case TROUBLE_OTHER:
+			break;
+	}
+	return ERRCODE_EXTERNAL_ROUTINE_EXCEPTION;
+}
+
+static const char *
+trouble_message(KafkaClient *client, Trouble trouble)
+{
+	switch (trouble)
+	{
+		case TROUBLE_UNREACHABLE:
+			return psprintf("no broker reachable at %s", client->brokers);
+		case TROUBLE_AUTHENTICATION:
+			return psprintf("authentication failed at %s", client->brokers);
+		case TROUBLE_TLS:
+			return psprintf("no trusted TLS connection to %s", client->brokers);
+		case TROUBLE_NOT_AUTHORISED:
+			return psprintf("not authorised at %s", client->brokers);
+		case TROUBLE_UNKNOWN_TOPIC:
+			return psprintf("unknown topic or partition at %s", client->brokers);
+		case TROUBLE_FENCED:
+			return "fenced: another producer of this hospital has taken over";
+		case TROUBLE_OTHER:
+			break;
+	}
+	return psprintf("Kafka at %s refuses", client->brokers);
+}
+
+/*
+ * Raise, preferring what the brokers said before (say, a wrong password) to
+ * its consequence (no broker to talk to).
+ */
+static void pg_attribute_noreturn()
+raise_kafka(KafkaClient *client, const char *doing, rd_kafka_resp_err_t code, const char *text)
+{
+	char		detail[TEXT_LENGTH];
+	Trouble		trouble = classify(code);
+
+	copy_text(detail, text != NULL ? text : rd_kafka_err2str(code));
+	if (trouble == TROUBLE_UNREACHABLE && client->trouble != RD_KAFKA_RESP_ERR_NO_ERROR)
+	{
+		trouble = classify(client->trouble);
+		copy_text(detail, client->trouble_text);
+	}
+	ereport(ERROR,
+			(errcode(trouble_sqlstate(trouble)),
+			 errmsg("%s", trouble_message(client, trouble)),
+			 errdetail("%s: %s", doing, detail)));
+}
+
+/* Of two troubles the one nearer to the cause is kept. */
+static void
+note_trouble(KafkaClient *client, rd_kafka_resp_err_t code, const char *text)
+{
+	Trouble		now = classify(code);
+
+	if (now == TROUBLE_OTHER)
+		return;
+	if (now == TROUBLE_UNREACHABLE && client->trouble != RD_KAFKA_RESP_ERR_NO_ERROR)
+		return;
+	client->trouble = code;
+	copy_text(client->trouble_text, text != NULL ? text : rd_kafka_err2str(code));
+}
+
+static void
+clear_trouble(KafkaClient *client)
+{
+	client->trouble = RD_KAFKA_RESP_ERR_NO_ERROR;
+	client->trouble_text[0] = '\0';
+}
+
+const char *
+kafka_trouble(KafkaClient *client)
+{
+	if (client->trouble == RD_KAFKA_RESP_ERR_NO_ERROR)
+		return NULL;
+	return trouble_message(client, classify(client->trouble));
+}
+
+bool
+kafka_target(KafkaTarget *target)
+{
+	memset(target, 0, sizeof(*target));
+	target->embedded = strcmp(hospital_kafka_brokers, KAFKA_EMBEDDED) == 0;
+	if (target->embedded)
+	{
+		target->brokers = palloc(BROKER_ADDRESS_LENGTH);
+		if (!worker_find_broker(target->brokers, BROKER_ADDRESS_LENGTH, &target->epoch))
+			return false;
+	}
+	else
+		target->brokers = pstrdup(hospital_kafka_brokers);
+	target->identity = psprintf("%s|" INT64_FORMAT "|%s|%s", target->brokers, target->epoch,
+								hospital_kafka_config_file, hospital_topic_prefix);
+	return target->brokers[0] != '\0';
+}
+
+/* ---- making and ending ---- */
+
+static void
+release_current(KafkaClient *client)
+{
+	client->message = NULL;
+	if (client->current != NULL)
+		rd_kafka_event_destroy(client->current);
+	client->current = NULL;
+}
+
+static void
+release_topic(KafkaClient *client)
+{
+	if (client->topic != NULL)
+		rd_kafka_topic_destroy(client->topic);
+	client->topic = NULL;
+}
+
+/*
+ * Give everything back, in the order in which librdkafka wants it: messages,
+ * topics, queues, then the handle.  Undelivered messages are dropped: whoever
+ * must have them sent has waited for their reports.  Does not wait for the
+ * brokers: a consumer here has no group to leave, and an open transaction is
+ * aborted by the next producer of its name.
+ */
+static void
+client_end(KafkaClient *client)
+{
+	Assert(client->creator == getpid());
+	dlist_delete(&client->node);
+	release_current(client);
+	release_topic(client);
+	if (client->rk != NULL && client->producer)
+		rd_kafka_purge(client->rk, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT |
+					   RD_KAFKA_PURGE_F_NON_BLOCKING);
+	if (client->queue != NULL)
+	{
+		rd_kafka_queue_io_event_enable(client->queue, -1, NULL, 0);
+		rd_kafka_queue_destroy(client->queue);
+	}
+	if (client->mock != NULL)
+		rd_kafka_mock_cluster_destroy(client->mock);
+	if (client->rk != NULL)
+		rd_kafka_destroy_flags(client->rk, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
+	for (int i = 0; i < 2; i++)
+	{
+		if (client->pipe[i] < 0)
+			continue;
+		close(client->pipe[i]);
+		ReleaseExternalFD();
+	}
+}
+
+static void
+client_context_reset(void *arg)
+{
+	client_end(arg);
+}
+
+static void
+end_all_clients(int code, Datum arg)
+{
+	while (!dlist_is_empty(&open_clients))
+		kafka_close(dlist_head_element(KafkaClient, node, &open_clients));
+}
+
+void
+kafka_close(KafkaClient *client)
+{
+	MemoryContextDelete(client->context);
+}
+
+static KafkaClient *
+client_new(const char *brokers)
+{
+	static bool registered = false;
+	MemoryContext context;
+	KafkaClient *client;
+
+	/* A client is of one process; see the head of this file. */
+	Assert(IsUnderPostmaster && !IsTransactionState());
+	if (!registered)
+		before_shmem_exit(end_all_clients, (Datum) 0);
+	registered = true;
+
+	context = AllocSetContextCreate(CurrentMemoryContext, "hospital Kafka client",
+									ALLOCSET_SMALL_SIZES);
+	client = MemoryContextAllocZero(context, sizeof(KafkaClient));
+	client->context = context;
+	client->brokers = MemoryContextStrdup(context, brokers);
+	client->creator = getpid();
+	client->pipe[0] = client->pipe[1] = -1;
+	dlist_push_head(&open_clients, &client->node);
+	client->on_reset.func = client_context_reset;
+	client->on_reset.arg = client;
+	MemoryContextRegisterResetCallback(context, &client->on_reset);
+	return client;
+}
+
+/* A pipe for the library to wake us with; both ends never block. */
+static void
+open_pipe(KafkaClient *client)
+{
+	if (pipe(client->pipe) != 0)
+	{
+		client->pipe[0] = client->pipe[1] = -1;
+		ereport(ERROR,
+				(errcode_for_file_access(),
+				 errmsg("could not make a pipe to the Kafka client: %m")));
+	}
+	for (int i = 0; i < 2; i++)
+	{
+		ReserveExternalFD();
+		if (fcntl(client->pipe[i], F_SETFL, O_NONBLOCK) != 0 ||
+			fcntl(client->pipe[i], F_SETFD, FD_CLOEXEC) != 0)
+			ereport(ERROR,
+					(errcode_for_file_access(),
+					 errmsg("could not set up the pipe to the Kafka client: %m")));
+	}
+}
+
+static void
+set(rd_kafka_conf_t *conf, const char *key, const char *value)
+{
+	char		errstr[TEXT_LENGTH];
+
+	if (rd_kafka_conf_set(conf, key, value, errstr, sizeof(errstr)) == RD_KAFKA_CONF_OK)
+		return;
+	/* errstr may repeat the value, which may be a secret */
+	rd_kafka_conf_destroy(conf);
+	ereport(ERROR,
+			(errcode(ERRCODE_CONFIG_FILE_ERROR),
+			 errmsg("the Kafka client does not accept its property \"%s\"", key),
+			 errdetail("The property is unknown to librdkafka %s, or its value is not possible.",
+					   rd_kafka_version_str()),
+			 errhint("Check hospital.kafka_brokers and the file named by hospital.kafka_config_file.")));
+}
+
+/* What every client has: the brokers, then the administrator's file over our defaults. */
+static rd_kafka_conf_t *
+conf_new(const char *brokers, const KafkaProperty *defaults, int ndefaults, bool from_file)
+{
+	/* Read before conf exists: it is malloc's, and reading may raise. */
+	List	   *properties = from_file ? kafka_config_read(hospital_kafka_config_file) : NIL;
+	rd_kafka_conf_t *conf = rd_kafka_conf_new();
+	ListCell   *lc;
+
+	set(conf, "client.id", "hospital");
+	set(conf, "log.queue", "true");
+	set(conf, "socket.timeout.ms", "10000");
+	set(conf, "reconnect.backoff.max.ms", "2000");
+	if (brokers[0] != '\0')
+		set(conf, "bootstrap.servers", brokers);
+	for (int i = 0; i < ndefaults; i++)
+		set(conf, defaults[i].key, defaults[i].value);
+	foreach(lc, properties)
+	{
+		KafkaProperty *property = lfirst(lc);
+
+		set(conf, property->key, property->value);
+	}
+	rd_kafka_conf_set_events(conf, RD_KAFKA_EVENT_LOG | RD_KAFKA_EVENT_ERROR |
+							 RD_KAFKA_EVENT_FETCH | RD_KAFKA_EVENT_DR);
+	return conf;
+}
+
+/*
+ * Make the handle, and with it the library's threads, with every signal
+ * blocked: they inherit that, whatever helper libraries they come from.
+ */
+static void
+start_library(KafkaClient *client, rd_kafka_type_t type, rd_kafka_conf_t *conf, bool with_mock)
+{
+	char		errstr[TEXT_LENGTH];
+	sigset_t	all;
+	sigset_t	before;
+
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	client->rk = rd_kafka_new(type, conf, errstr, sizeof(errstr));
+	if (client->rk != NULL && with_mock)
+		client->mock = rd_kafka_mock_cluster_new(client->rk, 1);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	if (client->rk == NULL)
+	{
+		rd_kafka_conf_destroy(conf);	/* still ours */
+		clean_text(errstr);
+		ereport(ERROR,
+				(errcode(ERRCODE_CONFIG_FILE_ERROR),
+				 errmsg("could not start the Kafka client"),
+				 errdetail("%s", errstr),
+				 errhint("Check the file named by hospital.kafka_config_file.")));
+	}
+	if (with_mock && client->mock == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_EXTERNAL_ROUTINE_EXCEPTION),
+				 errmsg("could not start the embedded broker")));
+}
+
+/* One queue for everything, and the pipe that tells of it. */
+static void
+join_queues(KafkaClient *client)
+{
+	rd_kafka_error_t *error;
+
+	if (client->producer)
+		client->queue = rd_kafka_queue_get_main(client->rk);
+	else
+	{
+		rd_kafka_poll_set_consumer(client->rk);
+		client->queue = rd_kafka_queue_get_consumer(client->rk);
+	}
+	error = rd_kafka_set_log_queue(client->rk, client->queue);
+	if (error != NULL)
+	{
+		rd_kafka_error_destroy(error);
+		elog(ERROR, "could not direct the Kafka client's log");
+	}
+	rd_kafka_queue_io_event_enable(client->queue, client->pipe[1], "", 1);
+}
+
+KafkaClient *
+kafka_open_consumer(const char *brokers, const char *group, bool to_end)
+{
+	/*
+	 * One queue of at most 96 MB.  The count is set high because the library
+	 * stops fetching for a whole second when either bound is passed.
+	 */
+	const KafkaProperty defaults[] = {
+		{"group.id", unconstify(char *, group), 0}, /* never joined nor committed to */
+		{"enable.auto.commit", "false", 0},
+		{"enable.auto.offset.store", "false", 0},
+		{"isolation.level", "read_committed", 0},
+		{"auto.offset.reset", to_end ? "earliest" : "error", 0},
+		{"enable.partition.eof", to_end ? "true" : "false", 0},
+		{"queued.min.messages", "1000000", 0},
+		{"queued.max.messages.kbytes", to_end ? "8192" : "98304", 0},
+	};
+	KafkaClient *client = client_new(brokers);
+
+	open_pipe(client);
+	start_library(client, RD_KAFKA_CONSUMER,
+				  conf_new(brokers, defaults, lengthof(defaults), true), false);
+	join_queues(client);
+	return client;
+}
+
+KafkaClient *
+kafka_open_producer(const char *brokers, const char *transactional_id)
+{
+	const KafkaProperty defaults[] = {
+		{"enable.idempotence", "true", 0},
+		{"acks", "all", 0},
+		{"linger.ms", "2", 0},
+		{"message.timeout.ms", "30000", 0},
+		{"transactional.id", unconstify(char *, transactional_id), 0},
+		{"transaction.timeout.ms", "60000", 0},
+	};
+	int			ndefaults = lengthof(defaults) - (transactional_id == NULL ? 2 : 0);
+	KafkaClient *client = client_new(brokers);
+
+	client->producer = true;
+	open_pipe(client);
+	start_library(client, RD_KAFKA_PRODUCER, conf_new(brokers, defaults, ndefaults, true), false);
+	join_queues(client);
+	return client;
+}
+
+/* A broker inside this process, listening on a loopback port of its choice. */
+KafkaClient *
+kafka_open_mock(const char *topic, int partitions)
+{
+	KafkaClient *client = client_new("the embedded broker");
+	rd_kafka_resp_err_t code;
+
+	client->producer = true;
+	open_pipe(client);
+	start_library(client, RD_KAFKA_PRODUCER, conf_new("", NULL, 0, false), true);
+	join_queues(client);
+	code = rd_kafka_mock_topic_create(client->mock, topic, partitions, 1);
+	if (code != RD_KAFKA_RESP_ERR_NO_ERROR)
+		raise_kafka(client, "creating the topic", code, NULL);
+	return client;
+}
+
+const char *
+kafka_mock_brokers(KafkaClient *client)
+{
+	return rd_kafka_mock_cluster_bootstraps(client->mock);
+}
+
+/* ---- events ---- */
+
+/* The library's log levels are syslog's. */
+static void
+forward_log(rd_kafka_event_t *event)
+{
+	const char *facility;
+	const char *text;
+	int			level;
+	char		line[TEXT_LENGTH];
+
+	if (rd_kafka_event_log(event, &facility, &text, &level) != 0)
+		return;
+	copy_text(line, text);
+	ereport(level <= 4 ? LOG : DEBUG1,
+			(errmsg_internal("librdkafka: %s: %s", facility, line), errhidestmt(true)));
+}
+
+static void
+take_deliveries(KafkaClient *client)
+{
+	const rd_kafka_message_t *message;
+
+	while ((message = rd_kafka_event_message_next(client->current)) != NULL)
+	{
+		client->undelivered--;
+		if (message->err == RD_KAFKA_RESP_ERR_NO_ERROR)
+			clear_trouble(client);
+		else
+			client->delivery_error = message->err;
+	}
+}
+
+static void
+take_admin_result(KafkaClient *client)
+{
+	const rd_kafka_CreateTopics_result_t *result = rd_kafka_event_CreateTopics_result(client->current);
+	size_t		n = 0;
+	const rd_kafka_topic_result_t **topics = NULL;
+
+	client->admin_done = true;
+	client->admin_error = rd_kafka_event_error(client->current);
+	if (client->admin_error == RD_KAFKA_RESP_ERR_NO_ERROR && result != NULL)
+		topics = rd_kafka_CreateTopics_result_topics(result, &n);
+	if (n > 0)
+		client->admin_error = rd_kafka_topic_result_error(topics[0]);
+}
+
+/* A partition's end and a position outside the log come as errors. */
+static KafkaNext
+take_partition_error(KafkaClient *client, rd_kafka_resp_err_t code, KafkaMessage *message)
+{
+	rd_kafka_topic_partition_t *partition = rd_kafka_event_topic_partition(client->current);
+
+	if (partition == NULL)
+		return KAFKA_NOTHING;
+	memset(message, 0, sizeof(*message));
+	message->partition = partition->partition;
+	message->offset = partition->offset;
+	message->reason = rd_kafka_event_error_string(client->current);
+	rd_kafka_topic_partition_destroy(partition);
+	if (code == RD_KAFKA_RESP_ERR__PARTITION_EOF)
+		return KAFKA_END;
+	if (code == RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET ||
+		code == RD_KAFKA_RESP_ERR_OFFSET_OUT_OF_RANGE)
+		return KAFKA_GAP;
+	return KAFKA_NOTHING;
+}
+
+static KafkaNext
+take_error(KafkaClient *client, KafkaMessage *message)
+{
+	rd_kafka_resp_err_t code = rd_kafka_event_error(client->current);
+	const char *text = rd_kafka_event_error_string(client->current);
+	char		line[TEXT_LENGTH];
+	KafkaNext	next = take_partition_error(client, code, message);
+
+	if (next != KAFKA_NOTHING)
+		return next;
+	copy_text(line, text);
+	if (code == RD_KAFKA_RESP_ERR__FATAL)
+	{
+		code = rd_kafka_fatal_error(client->rk, line, sizeof(line));
+		clean_text(line);
+		raise_kafka(client, "the Kafka client gave up", code, line);
+	}
+	/* one connection lost is everyday business; all of them is a state */
+	ereport(DEBUG1, (errmsg_internal("Kafka: %s", line), errhidestmt(true)));
+	if (code != RD_KAFKA_RESP_ERR__TRANSPORT && code != RD_KAFKA_RESP_ERR__TIMED_OUT)
+		note_trouble(client, code, line);
+	return KAFKA_NOTHING;
+}
+
+static KafkaNext
+take_message(KafkaClient *client, KafkaMessage *out)
+{
+	const rd_kafka_message_t *message = rd_kafka_event_message_next(client->current);
+
+	if (message == NULL)
+		return KAFKA_NOTHING;
+	clear_trouble(client);
+	client->message = message;
+	out->partition = message->partition;
+	out->offset = message->offset;
+	out->payload = message->payload;
+	out->length = message->len;
+	out->key = message->key;
+	out->key_length = message->key_len;
+	out->reason = NULL;
+	return KAFKA_MESSAGE;
+}
+
+KafkaNext
+kafka_next(KafkaClient *client, KafkaMessage *message)
+{
+	Assert(client->creator == getpid());
+	for (;;)
+	{
+		KafkaNext	next = KAFKA_NOTHING;
+
+		release_current(client);
+		client->current = rd_kafka_queue_poll(client->queue, 0);
+		if (client->current == NULL)
+			return KAFKA_NOTHING;
+		switch (rd_kafka_event_type(client->current))
+		{
+			case RD_KAFKA_EVENT_FETCH:
+				next = take_message(client, message);
+				break;
+			case RD_KAFKA_EVENT_DR:
+				take_deliveries(client);
+				break;
+			case RD_KAFKA_EVENT_ERROR:
+				next = take_error(client, message);
+				break;
+			case RD_KAFKA_EVENT_LOG:
+				forward_log(client->current);
+				break;
+			case RD_KAFKA_EVENT_CREATETOPICS_RESULT:
+				take_admin_result(client);
+				break;
+			default:
+				break;
+		}
+		if (next != KAFKA_NOTHING)
+			return next;
+	}
+}
+
+/* Take what there is where no messages can come (producers). */
+static void
+serve(KafkaClient *client)
+{
+	KafkaMessage ignored;
+
+	while (kafka_next(client, &ignored) != KAFKA_NOTHING)
+		;
+}
+
+void
+kafka_wait(KafkaClient *client, long timeout_ms)
+{
+	char		drained[64];
+
+	worker_wait(timeout_ms, client->pipe[0]);
+	while (read(client->pipe[0], drained, sizeof(drained)) > 0)
+		;
+}
+
+static bool
+past(TimestampTz deadline)
+{
+	return GetCurrentTimestamp() >= deadline;
+}
+
+static TimestampTz
+deadline_in(int timeout_ms)
+{
+	return TimestampTzPlusMilliseconds(GetCurrentTimestamp(), timeout_ms);
+}
+
+/* ---- questions ---- */
+
+/*
+ * Ask once for a topic's partitions; the count, 0 for no such topic, or -1
+ * with *code set.
+ */
+static int
+ask_partitions(KafkaClient *client, const char *name, int timeout_ms, rd_kafka_resp_err_t *code)
+{
+	const struct rd_kafka_metadata *metadata;
+	int			count = -1;
+
+	client->topic = rd_kafka_topic_new(client->rk, name, NULL);
+	if (client->topic == NULL)
+	{
+		*code = rd_kafka_last_error();
+		return -1;
+	}
+	*code = rd_kafka_metadata(client->rk, 0, client->topic, &metadata, timeout_ms);
+	release_topic(client);
+	if (*code != RD_KAFKA_RESP_ERR_NO_ERROR)
+		return -1;
+	clear_trouble(client);
+	if (metadata->topic_cnt == 1)
+	{
+		*code = metadata->topics[0].err;
+		if (*code == RD_KAFKA_RESP_ERR_NO_ERROR)
+			count = metadata->topics[0].partition_cnt;
+		else if (*code == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART)
+			count = 0;
+	}
+	else
+		*code = RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC;
+	rd_kafka_metadata_destroy(metadata);
+	return count;
+}
+
+int
+kafka_partition_count(KafkaClient *client, const char *topic, int timeout_ms)
+{
+	TimestampTz deadline = deadline_in(timeout_ms);
+	int			slice = SLICE_MS;
+
+	for (;;)
+	{
+		rd_kafka_resp_err_t code;
+		int			count;
+
+		count = ask_partitions(client, topic, slice, &code);
+		if (count >= 0)
+			return count;
+		if (code == RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED || past(deadline))
+			raise_kafka(client, psprintf("asking for topic %s", topic), code, NULL);
+		/* A broker is there but slow: give it longer. */
+		if (code == RD_KAFKA_RESP_ERR__TIMED_OUT)
+			slice = Min(slice * 2, METADATA_SLICE_MS);
+		kafka_wait(client, SLICE_MS);
+		if (client->producer)
+			serve(client);
+		else
+		{
+			KafkaMessage ignored;
+
+			/* Nothing is assigned yet: only errors and log lines can come. */
+			while (kafka_next(client, &ignored) != KAFKA_NOTHING)
+				;
+		}
+	}
+}
+
+void
+kafka_probe(KafkaClient *client, const char *topic)
+{
+	rd_kafka_resp_err_t code;
+	int			count = ask_partitions(client, topic, SLICE_MS, &code);
+
+	if (count == 0)
+		note_trouble(client, RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART, NULL);
+}
+
+static void
+send_create_topic(KafkaClient *client, const char *topic, int partitions)
+{
+	char		errstr[TEXT_LENGTH];
+	rd_kafka_NewTopic_t *request;
+	rd_kafka_AdminOptions_t *options;
+
+	/* Replicas: as many as the brokers' own default says. */
+	request = rd_kafka_NewTopic_new(topic, partitions, -1, errstr, sizeof(errstr));
+	if (request == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("cannot create topic \"%s\"", topic),
+				 errhint("Check hospital.topic_prefix.")));
+	options = rd_kafka_AdminOptions_new(client->rk, RD_KAFKA_ADMIN_OP_CREATETOPICS);
+	rd_kafka_AdminOptions_set_request_timeout(options, ADMIN_TIMEOUT_MS, errstr, sizeof(errstr));
+	client->admin_done = false;
+	client->admin_error = RD_KAFKA_RESP_ERR_NO_ERROR;
+	rd_kafka_CreateTopics(client->rk, &request, 1, options, client->queue);
+	rd_kafka_AdminOptions_destroy(options);
+	rd_kafka_NewTopic_destroy(request);
+}
+
+/* Create a topic and wait until the brokers know it; one that is there is fine. */
+void
+kafka_create_topic(KafkaClient *client, const char *topic, int partitions, int timeout_ms)
+{
+	TimestampTz deadline = deadline_in(timeout_ms);
+
+	send_create_topic(client, topic, partitions);
+	while (serve(client), !client->admin_done)
+	{
+		if (past(deadline))
+			raise_kafka(client, psprintf("creating topic %s", topic),
+						RD_KAFKA_RESP_ERR__TIMED_OUT, NULL);
+		kafka_wait(client, SLICE_MS);
+	}
+	if (client->admin_error != RD_KAFKA_RESP_ERR_NO_ERROR &&
+		client->admin_error != RD_KAFKA_RESP_ERR_TOPIC_ALREADY_EXISTS)
+		raise_kafka(client, psprintf("creating topic %s", topic), client->admin_error, NULL);
+	while (kafka_partition_count(client, topic, timeout_ms) == 0)
+	{
+		if (past(deadline))
+			raise_kafka(client, psprintf("creating topic %s", topic),
+						RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART, NULL);
+		kafka_wait(client, SLICE_MS);
+		serve(client);
+	}
+}
+
+/* ---- receiving ---- */
+
+void
+kafka_assign(KafkaClient *client, const char *topic, const int *partitions,
+			 const int64 *positions, int n)
+{
+	rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(n);
+	rd_kafka_resp_err_t code;
+
+	for (int i = 0; i < n; i++)
+		rd_kafka_topic_partition_list_add(list, topic, partitions[i])->offset = positions[i];
+	code = rd_kafka_assign(client->rk, list);
+	rd_kafka_topic_partition_list_destroy(list);
+	if (code != RD_KAFKA_RESP_ERR_NO_ERROR)
+		raise_kafka(client, psprintf("reading topic %s", topic), code, NULL);
+}
+
+/* Headers of the message last given; the number there is, at most max. */
+int
+kafka_headers(KafkaClient *client, KafkaHeader *headers, int max)
+{
+	rd_kafka_headers_t *all;
+	int			n = 0;
+
+	if (client->message == NULL ||
+		rd_kafka_message_headers(client->message, &all) != RD_KAFKA_RESP_ERR_NO_ERROR)
+		return 0;
+	while (n < max)
+	{
+		const void *value;
+
+		if (rd_kafka_header_get_all(all, n, &headers[n].name, &value,
+									&headers[n].length) != RD_KAFKA_RESP_ERR_NO_ERROR)
+			break;
+		headers[n++].value = value;
+	}
+	return n;
+}
+
+/* First offset in the log and the one after its last, as far as known. */
+bool
+kafka_log_bounds(KafkaClient *client, const char *topic, int partition, int64 *low, int64 *high)
+{
+	return rd_kafka_get_watermark_offsets(client->rk, topic, partition, low, high) ==
+		RD_KAFKA_RESP_ERR_NO_ERROR && *low >= 0 && *high >= 0;
+}
+
+/* ---- sending ---- */
+
+typedef rd_kafka_error_t *(*TransactionCall) (rd_kafka_t *rk, int timeout_ms);
+
+/*
+ * A transaction's step, in slices: the library carries on in the background
+ * and is asked again.  After any error but a time-out the client must be
+ * closed; the next one fences whatever is left over.
+ */
+static void
+transaction_step(KafkaClient *client, const char *doing, TransactionCall call, int timeout_ms)
+{
+	TimestampTz deadline = deadline_in(timeout_ms);
+	rd_kafka_error_t *error;
+
+	while ((error = call(client->rk, SLICE_MS)) != NULL)
+	{
+		rd_kafka_resp_err_t code = rd_kafka_error_code(error);
+		bool		again = rd_kafka_error_is_retriable(error);
+		char		text[TEXT_LENGTH];
+
+		copy_text(text, rd_kafka_error_string(error));
+		rd_kafka_error_destroy(error);
+		serve(client);
+		if (!again || past(deadline))
+			raise_kafka(client, doing, code, text);
+		kafka_wait(client, 1);
+	}
+	serve(client);
+}
+
+/* Fence former producers of the same transactional id. */
+void
+kafka_transactions_start(KafkaClient *client, int timeout_ms)
+{
+	transaction_step(client, "fencing former producers", rd_kafka_init_transactions, timeout_ms);
+}
+
+void
+kafka_begin(KafkaClient *client)
+{
+	rd_kafka_error_t *error = rd_kafka_begin_transaction(client->rk);
+	rd_kafka_resp_err_t code;
+
+	if (error == NULL)
+		return;
+	code = rd_kafka_error_code(error);
+	rd_kafka_error_destroy(error);
+	raise_kafka(client, "beginning a transaction", code, NULL);
+}
+
+void
+kafka_commit(KafkaClient *client, int timeout_ms)
+{
+	Assert(client->undelivered == 0);
+	transaction_step(client, "committing a transaction", rd_kafka_commit_transaction, timeout_ms);
+}
+
+static rd_kafka_resp_err_t
+produce(KafkaClient *client, const char *topic, const char *key, const char *payload,
+		size_t length, const KafkaHeader *headers, int nheaders)
+{
+	rd_kafka_headers_t *list = rd_kafka_headers_new(nheaders);
+	rd_kafka_resp_err_t code = RD_KAFKA_RESP_ERR_NO_ERROR;
+
+	for (int i = 0; i < nheaders && code == RD_KAFKA_RESP_ERR_NO_ERROR; i++)
+		code = rd_kafka_header_add(list, headers[i].name, -1, headers[i].value, headers[i].length);
+	/* A copy: what we allocate is not the library's to free. */
+	if (code == RD_KAFKA_RESP_ERR_NO_ERROR)
+		code = rd_kafka_producev(client->rk, RD_KAFKA_V_TOPIC(topic),
+								 RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY),
+								 RD_KAFKA_V_KEY(key, strlen(key)),
+								 RD_KAFKA_V_VALUE(unconstify(char *, payload), length),
+								 RD_KAFKA_V_HEADERS(list), RD_KAFKA_V_END);
+	if (code != RD_KAFKA_RESP_ERR_NO_ERROR)
+		rd_kafka_headers_destroy(list);
+	return code;
+}
+
+void
+kafka_send(KafkaClient *client, const char *topic, const char *key, const char *payload,
+		   size_t length, const KafkaHeader *headers, int nheaders)
+{
+	rd_kafka_resp_err_t code;
+
+	while ((code = produce(client, topic, key, payload, length, headers, nheaders)) ==
+		   RD_KAFKA_RESP_ERR__QUEUE_FULL)
+	{
+		kafka_wait(client, SLICE_MS);
+		serve(client);
+	}
+	if (code != RD_KAFKA_RESP_ERR_NO_ERROR)
+		raise_kafka(client, psprintf("sending to topic %s", topic), code, NULL);
+	client->undelivered++;
+}
+
+/* Until every message sent has its delivery report. */
+void
+kafka_await_deliveries(KafkaClient *client, int timeout_ms)
+{
+	TimestampTz deadline = deadline_in(timeout_ms);
+
+	while (serve(client), client->undelivered > 0 &&
+		   client->delivery_error == RD_KAFKA_RESP_ERR_NO_ERROR)
+	{
+		if (past(deadline))
+			raise_kafka(client, "waiting for delivery reports", RD_KAFKA_RESP_ERR__TIMED_OUT, NULL);
+		kafka_wait(client, SLICE_MS);
+	}
+	if (client->delivery_error != RD_KAFKA_RESP_ERR_NO_ERROR)
+		raise_kafka(client, "delivering", client->delivery_error, NULL);
+}

@@ -1,0 +1,99 @@
+/*
+ * kafka.h: Kafka as the workers see it.
+ *
+ * A client is made and used by one worker process, waits only through
+ * worker_wait, and never calls back.  What it cannot do it says by
+ * ereport(ERROR), in words of a person who runs a hospital, not a broker.
+ */
+#ifndef HOSPITAL_KAFKA_H
+#define HOSPITAL_KAFKA_H
+
+#include "postgres.h"
+
+typedef struct KafkaClient KafkaClient;
+
+/* Positions that are not offsets. */
+#define KAFKA_FROM_START INT64CONST(-2) /* the first message that is there */
+#define KAFKA_FROM_TAIL(n) (INT64CONST(-2000) - (n))	/* the last n messages */
+
+#define KAFKA_ANY_PARTITION (-1)	/* by the key */
+
+typedef struct KafkaHeader
+{
+	const char *name;
+	const char *value;			/* not terminated; NULL for none */
+	size_t		length;
+} KafkaHeader;
+
+/* One received message; its pointers are good until the next kafka_next. */
+typedef struct KafkaMessage
+{
+	int			partition;
+	int64		offset;
+	const char *payload;		/* NULL when there is none */
+	size_t		length;
+	const char *key;			/* NULL when there is none */
+	size_t		key_length;
+	const char *reason;			/* of a gap, in the broker's words */
+} KafkaMessage;
+
+typedef enum KafkaNext
+{
+	KAFKA_NOTHING,				/* all that was there has been taken */
+	KAFKA_MESSAGE,
+	KAFKA_END,					/* the partition's end (readers to the end only) */
+	KAFKA_GAP					/* the asked position is not in the log */
+} KafkaNext;
+
+/* Which brokers the settings mean at this moment; palloc'd. */
+typedef struct KafkaTarget
+{
+	char	   *brokers;
+	bool		embedded;
+	int64		epoch;			/* of the embedded broker; 0 for real ones */
+	char	   *identity;		/* equal as long as a client need not be reopened */
+} KafkaTarget;
+
+/* False when there are none (yet): the embedded one may still be starting. */
+extern bool kafka_target(KafkaTarget *target);
+
+/*
+ * Making and ending.  A client lives until kafka_close, the reset of the
+ * memory context that is current here, or the end of the process.
+ */
+extern KafkaClient *kafka_open_consumer(const char *brokers, const char *group, bool to_end);
+extern KafkaClient *kafka_open_producer(const char *brokers, const char *transactional_id);
+extern KafkaClient *kafka_open_mock(const char *topic, int partitions);
+extern void kafka_close(KafkaClient *client);
+extern const char *kafka_mock_brokers(KafkaClient *client);
+
+/* Sleep until something came from the brokers, or timeout (ms). */
+extern void kafka_wait(KafkaClient *client, long timeout_ms);
+
+/* What is wrong at the moment, for worker_state; NULL when nothing is. */
+extern const char *kafka_trouble(KafkaClient *client);
+
+/* One short question to the brokers; an answer ends the trouble. */
+extern void kafka_probe(KafkaClient *client, const char *topic);
+
+/* Partitions of a topic, 0 when there is no such topic. */
+extern int	kafka_partition_count(KafkaClient *client, const char *topic, int timeout_ms);
+extern void kafka_create_topic(KafkaClient *client, const char *topic, int partitions, int timeout_ms);
+
+/* Receiving. */
+extern void kafka_assign(KafkaClient *client, const char *topic, const int *partitions,
+						 const int64 *positions, int n);
+extern KafkaNext kafka_next(KafkaClient *client, KafkaMessage *message);
+extern int	kafka_headers(KafkaClient *client, KafkaHeader *headers, int max);
+extern bool kafka_log_bounds(KafkaClient *client, const char *topic, int partition,
+							 int64 *low, int64 *high);
+
+/* Sending. */
+extern void kafka_transactions_start(KafkaClient *client, int timeout_ms);
+extern void kafka_begin(KafkaClient *client);
+extern void kafka_commit(KafkaClient *client, int timeout_ms);
+extern void kafka_send(KafkaClient *client, const char *topic, const char *key, const char *payload,
+					   size_t length, const KafkaHeader *headers, int nheaders);
+extern void kafka_await_deliveries(KafkaClient *client, int timeout_ms);
+
+#endif							/* HOSPITAL_KAFKA_H */

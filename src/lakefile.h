@@ -1,0 +1,55 @@
+/*
+ * lakefile.h: files below hospital.data_folder, whole or not at all.
+ *
+ * Paths are relative to the folder, of plain components: no "..", no leading
+ * dot, no link on the way.  A file belongs to the memory context in which it
+ * was made: its reset, whether by ERROR, cancel or the end of the work, closes
+ * the descriptors and removes what was not finished.
+ */
+#ifndef HOSPITAL_LAKEFILE_H
+#define HOSPITAL_LAKEFILE_H
+
+#include "postgres.h"
+
+#include "common/sha2.h"
+
+typedef struct LakeFile LakeFile;
+
+#define LAKE_HASH_LENGTH (PG_SHA256_DIGEST_LENGTH * 2)
+
+/* ereport unless the folder is set, there, and apart from the server's data. */
+extern void lake_check_folder(void);
+/* ereport unless the path is one that could be opened. */
+extern void lake_check_path(const char *path);
+
+/*
+ * Writing: create (with the folders on the way), write, sync (file and folder
+ * are on disk under the temporary name; size and hash are final), publish (the
+ * name is there, durably).  Between sync and publish lake_keep says that the
+ * ledger is about to know the file: from then on only lake_recover touches it.
+ */
+extern LakeFile *lake_create(const char *path);
+extern void lake_write(LakeFile *file, const char *data, size_t size);
+extern void lake_sync(LakeFile *file);
+extern void lake_keep(LakeFile *file);
+extern void lake_publish(LakeFile *file);
+
+/* Reading: NULL from open when there is no such file; read gives 0 at the end. */
+extern LakeFile *lake_open(const char *path);
+extern size_t lake_read(LakeFile *file, char *buffer, size_t size);
+
+/* Of what has been written, or read so far. */
+extern int64 lake_bytes(const LakeFile *file);
+extern void lake_hash(LakeFile *file, char hash[LAKE_HASH_LENGTH + 1]);
+
+extern void lake_close(LakeFile *file);
+
+/*
+ * After a crash: in every subfolder of "folder", a temporary file whose final
+ * name and hash are known gets that name; any other is moved to
+ * lake/quarantine.  Only one process may write below the folder meanwhile.
+ */
+typedef bool (*LakeKnown) (const char *path, const char *hash, void *arg);
+extern void lake_recover(const char *folder, LakeKnown known, void *arg);
+
+#endif							/* HOSPITAL_LAKEFILE_H */

@@ -1,0 +1,473 @@
+/*
+ * launcher.c: who is started where.
+ *
+ * One launcher for the server, a static worker that the postmaster restarts.
+ * It reads shared catalogs only, and acts for the databases of
+ * hospital.databases alone.  Each gets a scheduler; the scheduler looks whether
+ * there is a hospital to run, leaves at once when not, and otherwise says in
+ * shared memory which workers the database needs.  The launcher makes what is
+ * there match what is wanted:
+ *
+ *	not wanted, running           -> SIGTERM
+ *	wanted, left by itself        -> again when poked, or a minute later
+ *	wanted, ended any other way   -> again after a back-off, 1 s to 60 s
+ *	wanted, no process slot free  -> the same; the state says so
+ *
+ * Workers are never restarted by the postmaster, so that all of this is in one
+ * place.  A worker takes its slot only with the slot's generation, which grows
+ * with every start: one that comes up after the launcher gave up on it finds
+ * another number and ends.
+ *
+ * The launcher sleeps until something changes: a worker starts or ends (the
+ * postmaster's and the worker's own signal), a session pokes, a back-off ends,
+ * the configuration is reloaded.
+ */
+#include "postgres.h"
+
+#include <signal.h>
+
+#include "access/genam.h"
+#include "access/htup_details.h"
+#include "access/table.h"
+#include "access/xact.h"
+#include "catalog/pg_database.h"
+#include "miscadmin.h"
+#include "postmaster/bgworker.h"
+#include "utils/builtins.h"
+#include "utils/memutils.h"
+#include "utils/timestamp.h"
+#include "utils/varlena.h"
+
+#include "compat.h"
+#include "control.h"
+#include "settings.h"
+#include "worker.h"
+
+#define LAUNCHER_RESTART_S 10
+#define LOOK_AGAIN_MS 60000
+#define BACKOFF_LAST_MS 60000
+#define ARRIVE_WITHIN_MS 10000	/* a registered worker whose handle is lost */
+#define STEADY_MS 60000			/* who ran this long has not failed in a row */
+
+typedef struct ListedDatabase
+{
+	char		name[NAMEDATALEN];
+	Oid			oid;			/* InvalidOid: none of that name to connect to */
+} ListedDatabase;
+
+static BackgroundWorkerHandle *handles[WORKER_SLOTS];
+
+void
+launcher_register(void)
+{
+	BackgroundWorker worker = {0};
+
+	if (IsBinaryUpgrade)
+		return;
+	strcpy(worker.bgw_name, "hospital launcher");
+	strcpy(worker.bgw_type, "hospital launcher");
+	strcpy(worker.bgw_library_name, "hospital");
+	strcpy(worker.bgw_function_name, CppAsString(launcher_main));
+	worker.bgw_flags = BGWORKER_SHMEM_ACCESS | BGWORKER_BACKEND_DATABASE_CONNECTION;
+	worker.bgw_start_time = BgWorkerStart_RecoveryFinished;
+	worker.bgw_restart_time = LAUNCHER_RESTART_S;
+	RegisterBackgroundWorker(&worker);
+}
+
+/*
+ * By a plain scan: without a database the indexes of pg_database are there
+ * only when the relation cache's file is.
+ */
+static void
+resolve_databases(List *databases)
+{
+	MemoryContext caller = CurrentMemoryContext;
+	Relation	relation;
+	SysScanDesc scan;
+	HeapTuple	tuple;
+
+	StartTransactionCommand();
+	relation = table_open(DatabaseRelationId, AccessShareLock);
+	scan = systable_beginscan(relation, InvalidOid, false, NULL, 0, NULL);
+	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
+	{
+		Form_pg_database form = (Form_pg_database) GETSTRUCT(tuple);
+		ListCell   *cell;
+
+		foreach(cell, databases)
+		{
+			ListedDatabase *database = lfirst(cell);
+
+			if (form->datallowconn && strcmp(NameStr(form->datname), database->name) == 0)
+				database->oid = form->oid;
+		}
+	}
+	systable_endscan(scan);
+	table_close(relation, AccessShareLock);
+	CommitTransactionCommand();
+	MemoryContextSwitchTo(caller);
+}
+
+static List *
+listed_databases(void)
+{
+	List	   *names;
+	List	   *databases = NIL;
+	ListCell   *cell;
+
+	if (!SplitIdentifierString(pstrdup(hospital_databases), ',', &names))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("hospital.databases is not a list of names: \"%s\"", hospital_databases),
+				 errhint("Separate the names by commas, and quote those with other than lower-case letters.")));
+	foreach(cell, names)
+	{
+		ListedDatabase *database = palloc0(sizeof(ListedDatabase));
+
+		strlcpy(database->name, lfirst(cell), NAMEDATALEN);
+		databases = lappend(databases, database);
+	}
+	if (databases != NIL)
+		resolve_databases(databases);
+	return databases;
+}
+
+static bool
+is_connectable(List *databases, const char *name)
+{
+	ListCell   *cell;
+
+	foreach(cell, databases)
+	{
+		ListedDatabase *database = lfirst(cell);
+
+		if (strcmp(database->name, name) == 0)
+			return OidIsValid(database->oid);
+	}
+	return false;
+}
+
+/* With the lock held.  True when this is news. */
+static bool
+want_scheduler(const ListedDatabase *database)
+{
+	WorkerSlot *slot = control_make_slot(database->name, WORKER_SCHEDULER, 0);
+	static const char *const missing = "no such database";
+	bool		news;
+
+	if (slot == NULL)
+		return false;
+	if (OidIsValid(database->oid))
+	{
+		bool		replaced = slot->pid != 0 && slot->database != database->oid;
+
+		slot->wanted = !replaced;
+		if (slot->pid == 0 && !slot->starting)
+			slot->database = database->oid;
+		return false;
+	}
+	news = slot->pid == 0 && strcmp(slot->state, missing) != 0;
+	if (slot->pid == 0)
+		control_set_state(slot, missing);
+	return news;
+}
+
+static bool
+slot_is_idle(const WorkerSlot *slot, int i)
+{
+	return slot->pid == 0 && !slot->starting && handles[i] == NULL;
+}
+
+/* What is no longer listed is not wanted, and forgotten once it has ended. */
+static void
+withdraw_unlisted(List *databases)
+{
+	bool		broker = false;
+	WorkerSlot *slot;
+
+	for (int i = 0; i < WORKER_SLOTS; i++)
+	{
+		slot = &hospital_control->slots[i];
+		if (!slot->used || slot->role == WORKER_LAUNCHER || slot->role == WORKER_BROKER)
+			continue;
+		if (is_connectable(databases, NameStr(slot->database_name)))
+			broker |= slot->wants_broker && slot->wanted;
+		else
+		{
+			slot->wanted = false;
+			slot->wants_broker = false;
+			if (slot_is_idle(slot, i) && strcmp(slot->state, "no such database") != 0)
+				slot->used = false;
+		}
+	}
+	slot = broker ? control_make_slot("", WORKER_BROKER, 0) :
+		control_find_slot("", WORKER_BROKER, 0);
+	if (slot != NULL)
+		slot->wanted = broker;
+}
+
+static void
+want_listed(List *databases)
+{
+	List	   *news = NIL;
+	ListCell   *cell;
+
+	/* Room first: lappend must not run under the lock. */
+	LWLockAcquire(hospital_control->lock, LW_EXCLUSIVE);
+	withdraw_unlisted(databases);
+	LWLockRelease(hospital_control->lock);
+
+	foreach(cell, databases)
+	{
+		bool		is_news;
+
+		LWLockAcquire(hospital_control->lock, LW_EXCLUSIVE);
+		is_news = want_scheduler(lfirst(cell));
+		LWLockRelease(hospital_control->lock);
+		if (is_news)
+			news = lappend(news, lfirst(cell));
+	}
+	foreach(cell, news)
+		ereport(LOG,
+				(errcode(ERRCODE_UNDEFINED_DATABASE),
+				 errmsg("hospital launcher: database \"%s\" of hospital.databases does not exist or accepts no connections",
+						((ListedDatabase *) lfirst(cell))->name)));
+}
+
+static TimestampTz
+in_ms(int64 ms)
+{
+	return TimestampTzPlusMilliseconds(GetCurrentTimestamp(), ms);
+}
+
+static int64
+backoff_ms(uint32 failures)
+{
+	int64		ms = failures > 6 ? BACKOFF_LAST_MS : INT64CONST(1000) << (failures - 1);
+
+	return Min(ms, BACKOFF_LAST_MS);
+}
+
+/* With the lock held: a worker of this slot has ended, when again? */
+static void
+plan_restart(WorkerSlot *slot)
+{
+	slot->starting = false;
+	if (!slot->wanted)
+	{
+		control_set_state(slot, "stopped");
+		slot->failures = 0;
+		slot->next_start = 0;
+	}
+	else if (slot->left)
+	{
+		slot->failures = 0;
+		slot->next_start = in_ms(LOOK_AGAIN_MS);
+	}
+	else
+	{
+		if (slot->started_at != 0 &&
+			TimestampDifferenceExceeds(slot->started_at, GetCurrentTimestamp(), STEADY_MS))
+			slot->failures = 0;
+		slot->failures++;
+		slot->restarts++;
+		slot->next_start = in_ms(backoff_ms(slot->failures));
+	}
+}
+
+/* Has the worker of this slot ended? */
+static void
+reap(int i)
+{
+	WorkerSlot *slot = &hospital_control->slots[i];
+	pid_t		pid;
+
+	if (handles[i] != NULL)
+	{
+		if (GetBackgroundWorkerPid(handles[i], &pid) != BGWH_STOPPED)
+			return;
+		pfree(handles[i]);
+		handles[i] = NULL;
+		LWLockAcquire(hospital_control->lock, LW_EXCLUSIVE);
+		plan_restart(slot);
+		LWLockRelease(hospital_control->lock);
+	}
+	else if (slot->starting &&
+			 TimestampDifferenceExceeds(slot->started_at, GetCurrentTimestamp(), ARRIVE_WITHIN_MS))
+	{
+		/* Registered by a launcher before this one. */
+		LWLockAcquire(hospital_control->lock, LW_EXCLUSIVE);
+		if (slot->starting)
+			plan_restart(slot);
+		LWLockRelease(hospital_control->lock);
+	}
+}
+
+static void
+stop_unwanted(int i)
+{
+	WorkerSlot *slot = &hospital_control->slots[i];
+	pid_t		pid;
+
+	if (slot->wanted)
+		return;
+	if (handles[i] != NULL)
+		TerminateBackgroundWorker(handles[i]);
+	else
+	{
+		/*
+		 * Under the lock the process cannot end without our knowing: its pid
+		 * is its own until release_slot has cleared it.
+		 */
+		LWLockAcquire(hospital_control->lock, LW_EXCLUSIVE);
+		pid = slot->pid;
+		if (pid != 0)
+			kill(pid, SIGTERM);
+		else if (!slot->starting)
+			control_set_state(slot, "stopped");
+		LWLockRelease(hospital_control->lock);
+	}
+}
+
+static void
+describe_worker(BackgroundWorker *worker, int i, const WorkerSlot *slot, uint32 generation)
+{
+	static const char *const functions[WORKER_ROLES] = {
+		NULL, CppAsString(scheduler_main), "consumer_main", CppAsString(ingestor_main),
+		"broker_main"
+	};
+	bool		kafka = slot->role == WORKER_CONSUMER || slot->role == WORKER_BROKER;
+
+	memset(worker, 0, sizeof(*worker));
+	snprintf(worker->bgw_type, BGW_MAXLEN, "hospital %s", worker_role_name(slot->role));
+	if (NameStr(slot->database_name)[0] == '\0')
+		strcpy(worker->bgw_name, worker->bgw_type);
+	else
+		snprintf(worker->bgw_name, BGW_MAXLEN, "hospital %s %d for %s",
+				 worker_role_name(slot->role), slot->number, NameStr(slot->database_name));
+	strcpy(worker->bgw_library_name, kafka ? "hospital_kafka" : "hospital");
+	strlcpy(worker->bgw_function_name, functions[slot->role], BGW_MAXLEN);
+	worker->bgw_flags = BGWORKER_SHMEM_ACCESS | BGWORKER_BACKEND_DATABASE_CONNECTION;
+	worker->bgw_start_time = BgWorkerStart_RecoveryFinished;
+	worker->bgw_restart_time = BGW_NEVER_RESTART;
+	worker->bgw_main_arg = Int32GetDatum(i);
+	memcpy(worker->bgw_extra, &generation, sizeof(generation));
+	worker->bgw_notify_pid = MyProcPid;
+}
+
+/* RegisterDynamicBackgroundWorker said no. */
+static void
+note_starvation(WorkerSlot *slot)
+{
+	static const char *const starved = "no worker slot free (max_worker_processes)";
+	bool		news;
+
+	LWLockAcquire(hospital_control->lock, LW_EXCLUSIVE);
+	news = strcmp(slot->state, starved) != 0;
+	slot->starting = false;
+	slot->failures++;
+	slot->next_start = in_ms(backoff_ms(slot->failures));
+	control_set_state(slot, starved);
+	LWLockRelease(hospital_control->lock);
+	if (news)
+		ereport(LOG,
+				(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
+				 errmsg("hospital launcher: no worker slot free for the %s of database \"%s\"",
+						worker_role_name(slot->role), NameStr(slot->database_name)),
+				 errhint("A hospital needs a scheduler, an ingestor, its consumers and, embedded, a broker: increase max_worker_processes (now %d).",
+						 max_worker_processes)));
+}
+
+static void
+start_wanted(int i)
+{
+	WorkerSlot *slot = &hospital_control->slots[i];
+	BackgroundWorker worker;
+	MemoryContext caller;
+	uint32		generation;
+	bool		registered;
+	bool		due;
+
+	LWLockAcquire(hospital_control->lock, LW_EXCLUSIVE);
+	due = slot->wanted && slot_is_idle(slot, i) &&
+		(slot->next_start <= GetCurrentTimestamp() || (slot->left && slot->poked));
+	if (due)
+	{
+		slot->starting = true;
+		slot->started_at = GetCurrentTimestamp();
+		slot->poked = false;
+		generation = ++slot->generation;
+	}
+	LWLockRelease(hospital_control->lock);
+	if (!due)
+		return;
+
+	describe_worker(&worker, i, slot, generation);
+	caller = MemoryContextSwitchTo(TopMemoryContext);
+	registered = RegisterDynamicBackgroundWorker(&worker, &handles[i]);
+	MemoryContextSwitchTo(caller);
+	if (!registered)
+	{
+		handles[i] = NULL;
+		note_starvation(slot);
+	}
+}
+
+/* When there is something to do without being told; 0: never. */
+static TimestampTz
+next_event(void)
+{
+	TimestampTz next = 0;
+
+	for (int i = 0; i < WORKER_SLOTS; i++)
+	{
+		WorkerSlot *slot = &hospital_control->slots[i];
+		TimestampTz at;
+
+		if (!slot->used || handles[i] != NULL || slot->role == WORKER_LAUNCHER)
+			continue;
+		if (slot->starting)
+			at = TimestampTzPlusMilliseconds(slot->started_at, ARRIVE_WITHIN_MS);
+		else if (slot->wanted && slot->pid == 0)
+			at = slot->next_start;
+		else
+			continue;
+		if (next == 0 || at < next)
+			next = at;
+	}
+	return next;
+}
+
+static bool
+launcher_pass(void *arg)
+{
+	List	   *databases = listed_databases();
+	TimestampTz next;
+
+	want_listed(databases);
+	for (int i = 0; i < WORKER_SLOTS; i++)
+	{
+		WorkerSlot *slot = &hospital_control->slots[i];
+
+		if (!slot->used || slot->role == WORKER_LAUNCHER)
+			continue;
+		reap(i);
+		stop_unwanted(i);
+		start_wanted(i);
+	}
+	worker_state("watching %d database%s", list_length(databases),
+				 list_length(databases) == 1 ? "" : "s");
+	next = next_event();
+	worker_wait(next == 0 ? -1 :
+				TimestampDifferenceMilliseconds(GetCurrentTimestamp(), next) + 1, -1);
+	return true;
+}
+
+void
+launcher_main(Datum main_arg)
+{
+	worker_start_launcher();
+	ereport(LOG,
+			(errmsg("hospital launcher started for \"%s\"", hospital_databases)));
+	worker_loop(launcher_pass, NULL);
+}

@@ -1,0 +1,879 @@
+/*
+ * loader.c: CALL hospital_load_people(…) and its kin; the leader of a load.
+ *
+ * The table is its own journal.  A load first counts what is there, chunk by
+ * chunk, and then makes what is missing: whole chunks by workers that write
+ * straight into the heap (loader_worker.c), partly present ones, and tables
+ * that are more than a plain heap, by INSERT … SELECT in this session, as the
+ * caller.  So a load that was interrupted, or a table from which rows were
+ * deleted, is completed by calling it again, and nothing is doubled.
+ *
+ * Keys are cheaper to build than to maintain: if the table is empty they are
+ * dropped first and built at the end, as unique indexes (readers go on) that
+ * then become constraints.  A load that ends early leaves a table without
+ * keys; the next one builds them.
+ *
+ * Transactions: the leader holds none while the workers run, only a session
+ * lock on the table that keeps a second load out (ShareUpdateExclusiveLock:
+ * readers and writers pass).  Whatever ends the leader, error or termination,
+ * stops its workers and waits for them.
+ */
+#include "postgres.h"
+
+#include <unistd.h>
+
+#include "access/heapam.h"
+#include "access/relation.h"
+#include "access/table.h"
+#include "access/xact.h"
+#include "access/xlog.h"
+#include "catalog/namespace.h"
+#include "catalog/pg_class.h"
+#include "commands/progress.h"
+#include "executor/spi.h"
+#include "fmgr.h"
+#include "miscadmin.h"
+#include "nodes/parsenodes.h"
+#include "pgstat.h"
+#include "postmaster/bgworker.h"
+#include "storage/ipc.h"
+#include "storage/bufmgr.h"
+#include "storage/lmgr.h"
+#include "storage/proc.h"
+#include "utils/acl.h"
+#include "utils/builtins.h"
+#include "utils/date.h"
+#include "utils/guc.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "utils/rel.h"
+#include "utils/snapmgr.h"
+#include "utils/timestamp.h"
+
+#include "bulk.h"
+#include "compat.h"
+#include "loader.h"
+#include "population.h"
+#include "settings.h"
+#include "simulation.h"
+
+PG_FUNCTION_INFO_V1(hospital_load_people);
+PG_FUNCTION_INFO_V1(hospital_load_staff);
+
+#define PEOPLE_CHUNK 65536		/* 16 blocks of the city */
+#define ASSIGNMENT_CHUNK 31		/* days */
+#define PROGRESS_INTERVAL_MS 1000
+
+/* Progress parameters of our own, behind those that COPY uses. */
+#define PROGRESS_HOSPITAL_MAGIC 15
+#define PROGRESS_HOSPITAL_TOTAL 16
+#define PROGRESS_HOSPITAL_STARTED 17
+#define PROGRESS_MAGIC INT64CONST(0x686f7370)
+
+/* What is loaded, in words and in SQL. */
+typedef struct LoadTarget
+{
+	LoadKind	kind;
+	const char *table;			/* in schema hospital */
+	const char *what;
+	const char *key;			/* column that numbers the rows */
+	/* constraint name, definition */
+	const char *keys[3][2];
+} LoadTarget;
+
+static const LoadTarget targets[] = {
+	[LOAD_PEOPLE] = {
+		LOAD_PEOPLE, "people", "people", "person_id",
+		{{"people_pkey", "PRIMARY KEY (person_id)"},
+		{"people_national_id_key", "UNIQUE (national_id)"}}
+	},
+	[LOAD_STAFF] = {
+		LOAD_STAFF, "staff", "staff members", "staff_id",
+		{{"staff_pkey", "PRIMARY KEY (staff_id)"},
+		{"staff_national_id_key", "UNIQUE (national_id)"}}
+	},
+	[LOAD_STAFF_ASSIGNMENTS] = {
+		LOAD_STAFF_ASSIGNMENTS, "staff_assignments", "shifts", "assignment_id",
+		{{"staff_assignments_pkey", "PRIMARY KEY (assignment_id)"}}
+	},
+};
+
+typedef struct Load
+{
+	const LoadTarget *target;
+	Simulation	simulation;
+	Oid			relid;
+	LockRelId	lock;
+	char	   *functions;		/* quoted schema of the generators */
+	int64		rows;			/* expected in the end */
+	int64		present;		/* at the start */
+	bool		keys;			/* build them */
+	int			workers;
+	List	   *missing;		/* LoadChunk *: not there at all */
+	List	   *partial;		/* LoadChunk *: some rows are there */
+
+	MemoryContext context;		/* outlives the transactions */
+	dsm_segment *segment;
+	LoadShared *shared;
+	BackgroundWorkerHandle **handles;
+	int			launched;
+	TimestampTz started;
+	TimestampTz last_progress;
+} Load;
+
+/* ---- small helpers ---- */
+
+/* For the rest of this transaction: names mean what they say. */
+static void
+pin_search_path(void)
+{
+	(void) set_config_option("search_path", "pg_catalog, pg_temp", PGC_USERSET, PGC_S_SESSION,
+							 GUC_ACTION_LOCAL, true, 0, false);
+}
+
+static void
+next_transaction(void)
+{
+	SPI_commit();
+	pin_search_path();
+}
+
+static void
+run(const char *sql)
+{
+	int			rc = SPI_execute(sql, false, 0);
+
+	if (rc < 0)
+		elog(ERROR, "could not run \"%s\": %s", sql, SPI_result_code_string(rc));
+}
+
+static int64
+query_int64(const char *sql)
+{
+	bool		isnull;
+	Datum		value;
+
+	if (SPI_execute(sql, true, 1) != SPI_OK_SELECT || SPI_processed != 1)
+		elog(ERROR, "could not run \"%s\"", sql);
+	value = SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull);
+	return isnull ? 0 : DatumGetInt64(value);
+}
+
+static double
+seconds_since(TimestampTz start)
+{
+	return (double) (GetCurrentTimestamp() - start) / USECS_PER_SEC;
+}
+
+static LoadChunk *
+make_chunk(Load *load, int64 lo, int64 hi)
+{
+	LoadChunk  *chunk = MemoryContextAlloc(load->context, sizeof(LoadChunk));
+
+	chunk->lo = lo;
+	chunk->hi = hi;
+	return chunk;
+}
+
+/* 5,000,000 */
+static char *
+thousands(int64 n)
+{
+	char		plain[32];
+	char	   *out = palloc(48);
+	int			length,
+				o = 0;
+
+	snprintf(plain, sizeof(plain), "%lld", (long long) n);
+	length = strlen(plain);
+	for (int i = 0; i < length; i++)
+	{
+		if (i > 0 && (length - i) % 3 == 0)
+			out[o++] = ',';
+		out[o++] = plain[i];
+	}
+	out[o] = '\0';
+	return out;
+}
+
+/* ---- what is there ---- */
+
+static int64
+chunk_size(LoadKind kind)
+{
+	switch (kind)
+	{
+		case LOAD_PEOPLE:
+			return PEOPLE_CHUNK;
+		case LOAD_STAFF_ASSIGNMENTS:
+			return ASSIGNMENT_CHUNK;
+		case LOAD_STAFF:
+			break;
+	}
+	return PG_INT64_MAX;
+}
+
+/* The chunks' range, in their own units, and the rows that there will be. */
+static void
+load_range(Load *load, int64 people, int64 *lo, int64 *hi)
+{
+	const Simulation *s = &load->simulation;
+
+	switch (load->target->kind)
+	{
+		case LOAD_PEOPLE:
+			*lo = 0;
+			*hi = people;
+			load->rows = people;
+			return;
+		case LOAD_STAFF:
+			*lo = 0;
+			*hi = 1;
+			load->rows = query_int64(psprintf("SELECT count(*) FROM %s.hospital_generate_staff(%d, " INT64_FORMAT ", '%s', '%s')",
+											  load->functions, s->beds, s->seed,
+											  DatumGetCString(DirectFunctionCall1(date_out, DateADTGetDatum(s->start_date))),
+											  DatumGetCString(DirectFunctionCall1(date_out, DateADTGetDatum(s->end_date)))));
+			return;
+		case LOAD_STAFF_ASSIGNMENTS:
+			*lo = s->start_date;
+			*hi = (int64) s->end_date + 1;
+			load->rows = -1;	/* known when they are made */
+			return;
+	}
+}
+
+/*
+ * Rows present by chunk.  Of assignments a day is there or it is not; its rows
+ * are not counted against those it should have.
+ */
+static const char *
+survey_query(const Load *load, int64 lo, int64 hi)
+{
+	switch (load->target->kind)
+	{
+		case LOAD_PEOPLE:
+			return psprintf("SELECT (person_id - 1) / %d, count(*) FROM hospital.people"
+							" WHERE person_id BETWEEN 1 AND " INT64_FORMAT " GROUP BY 1",
+							PEOPLE_CHUNK, hi);
+		case LOAD_STAFF:
+			return "SELECT 0::bigint, count(*) FROM hospital.staff";
+		case LOAD_STAFF_ASSIGNMENTS:
+			return psprintf("SELECT (assignment_id / 100000 - (" INT64_FORMAT ")) / %d,"
+							" count(DISTINCT assignment_id / 100000)"
+							" FROM hospital.staff_assignments GROUP BY 1", lo, ASSIGNMENT_CHUNK);
+	}
+	return NULL;				/* not reached */
+}
+
+static void
+survey(Load *load, int64 lo, int64 hi, bool empty)
+{
+	int64		size = chunk_size(load->target->kind);
+	int			nchunks = load->target->kind == LOAD_STAFF ? 1 : (int) ((hi - lo + size - 1) / size);
+	int64	   *present = palloc0(nchunks * sizeof(int64));
+	MemoryContext old;
+
+	if (!empty)
+	{
+		if (SPI_execute(survey_query(load, lo, hi), true, 0) != SPI_OK_SELECT)
+			elog(ERROR, "could not count the rows of hospital.%s", load->target->table);
+		for (uint64 i = 0; i < SPI_processed; i++)
+		{
+			bool		isnull;
+			int64		chunk = DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, 1, &isnull));
+
+			if (chunk >= 0 && chunk < nchunks)
+				present[chunk] = DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, 2, &isnull));
+		}
+	}
+
+	old = MemoryContextSwitchTo(load->context);
+	load->present = 0;
+	for (int i = 0; i < nchunks; i++)
+	{
+		int64		from = lo + (nchunks == 1 ? 0 : i * size);
+		int64		to = nchunks == 1 ? hi : Min(from + size, hi);
+		int64		expected = load->target->kind == LOAD_STAFF ? load->rows : to - from;
+
+		load->present += present[i];
+		if (present[i] == 0)
+			load->missing = lappend(load->missing, make_chunk(load, from, to));
+		else if (present[i] < expected)
+			load->partial = lappend(load->partial, make_chunk(load, from, to));
+	}
+	MemoryContextSwitchTo(old);
+}
+
+/* ---- keys ---- */
+
+static bool
+constraint_exists(const Load *load, const char *name)
+{
+	return query_int64(psprintf("SELECT count(*) FROM pg_catalog.pg_constraint"
+								" WHERE conrelid = %u AND conname = '%s'", load->relid, name)) > 0;
+}
+
+/* Something else stands on the key: a foreign key, a replica identity, a view. */
+static bool
+key_is_needed(const Load *load, const char *name)
+{
+	return query_int64(psprintf("SELECT count(*) FROM pg_catalog.pg_depend d"
+								" JOIN pg_catalog.pg_constraint c ON c.conrelid = %u AND c.conname = '%s'"
+								" WHERE (d.refclassid = 'pg_catalog.pg_constraint'::pg_catalog.regclass AND d.refobjid = c.oid"
+								" OR d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.refobjid = c.conindid)"
+								" AND d.deptype <> 'i'", load->relid, name)) > 0 ||
+		query_int64(psprintf("SELECT count(*) FROM pg_catalog.pg_index i"
+							 " JOIN pg_catalog.pg_constraint c ON c.conindid = i.indexrelid"
+							 " WHERE c.conrelid = %u AND c.conname = '%s' AND (i.indisreplident OR i.indisclustered)",
+							 load->relid, name)) > 0;
+}
+
+static void
+drop_keys(const Load *load)
+{
+	for (int i = 0; load->target->keys[i][0] != NULL; i++)
+		if (constraint_exists(load, load->target->keys[i][0]) &&
+			!key_is_needed(load, load->target->keys[i][0]))
+			run(psprintf("ALTER TABLE hospital.%s DROP CONSTRAINT %s",
+						 load->target->table, load->target->keys[i][0]));
+}
+
+/*
+ * As a unique index first, under which the table can be read, then as a
+ * constraint, under a lock of a moment.
+ */
+static void
+build_key(const Load *load, const char *name, const char *definition)
+{
+	const char *columns = strchr(definition, '(');
+	char	   *type = pnstrdup(definition, columns - definition);
+
+	ereport(INFO, (errmsg("hospital: building %s on %s", definition, load->target->table)));
+	run(psprintf("CREATE UNIQUE INDEX %s ON hospital.%s %s", name, load->target->table, columns));
+	run(psprintf("ALTER TABLE hospital.%s ADD CONSTRAINT %s %s USING INDEX %s",
+				 load->target->table, name, type, name));
+}
+
+static void
+build_keys(const Load *load)
+{
+	for (int i = 0; load->target->keys[i][0] != NULL; i++)
+		if (!constraint_exists(load, load->target->keys[i][0]))
+		{
+			build_key(load, load->target->keys[i][0], load->target->keys[i][1]);
+			next_transaction();
+		}
+}
+
+/* ---- progress ---- */
+
+static void
+show_progress(Load *load, bool last)
+{
+	TimestampTz now = GetCurrentTimestamp();
+	int64		made = (int64) pg_atomic_read_u64(&load->shared->rows);
+	int64		done = load->target->kind == LOAD_STAFF_ASSIGNMENTS ? made : load->present + made;
+	double		rate = made / Max(seconds_since(load->started), 0.001);
+
+	pgstat_progress_update_param(PROGRESS_COPY_TUPLES_PROCESSED, done);
+	if (!last && TimestampDifferenceMilliseconds(load->last_progress, now) < PROGRESS_INTERVAL_MS)
+		return;
+	load->last_progress = now;
+	if (load->rows > 0)
+		ereport(INFO,
+				(errmsg("hospital: %s %s of %s (%d %%), %.2f million a second",
+						thousands(done), load->target->what, thousands(load->rows),
+						(int) (100.0 * done / load->rows), rate / 1e6)));
+	else
+		ereport(INFO,
+				(errmsg("hospital: %s %s (%d %% of the days), %.2f million a second",
+						thousands(done), load->target->what,
+						(int) (100.0 * pg_atomic_read_u32(&load->shared->chunks_done) / load->shared->nchunks),
+						rate / 1e6)));
+}
+
+static void
+start_progress(Load *load)
+{
+	load->started = GetCurrentTimestamp();
+	load->last_progress = load->started;
+	pgstat_progress_start_command(PROGRESS_COMMAND_COPY, load->relid);
+	pgstat_progress_update_param(PROGRESS_HOSPITAL_MAGIC, PROGRESS_MAGIC);
+	pgstat_progress_update_param(PROGRESS_HOSPITAL_TOTAL, load->rows);
+	pgstat_progress_update_param(PROGRESS_HOSPITAL_STARTED, load->started);
+	pgstat_progress_update_param(PROGRESS_COPY_TUPLES_PROCESSED, load->present);
+}
+
+/* ---- workers ---- */
+
+static void
+make_shared(Load *load)
+{
+	int			nchunks = list_length(load->missing);
+	Size		size = add_size(offsetof(LoadShared, chunks), mul_size(nchunks, sizeof(LoadChunk)));
+	LoadShared *shared;
+	ListCell   *lc;
+	int			i = 0;
+
+	load->segment = dsm_create(size, 0);
+	dsm_pin_mapping(load->segment);
+	shared = load->shared = dsm_segment_address(load->segment);
+	memset(shared, 0, size);
+	shared->kind = load->target->kind;
+	shared->database = MyDatabaseId;
+	shared->relid = load->relid;
+	shared->seed = load->simulation.seed;
+	shared->start_date = load->simulation.start_date;
+	shared->end_date = load->simulation.end_date;
+	shared->beds = load->simulation.beds;
+	shared->marked = load->simulation.marked;
+	shared->leader_latch = &MyProc->procLatch;
+	pg_atomic_init_u32(&shared->stop, 0);
+	pg_atomic_init_u32(&shared->next_chunk, 0);
+	pg_atomic_init_u32(&shared->chunks_done, 0);
+	pg_atomic_init_u64(&shared->rows, 0);
+	pg_atomic_init_u32(&shared->error.state, 0);
+	shared->nchunks = nchunks;
+	foreach(lc, load->missing)
+		shared->chunks[i++] = *(LoadChunk *) lfirst(lc);
+}
+
+static void
+launch_workers(Load *load)
+{
+	BackgroundWorker worker = {
+		.bgw_flags = BGWORKER_SHMEM_ACCESS | BGWORKER_BACKEND_DATABASE_CONNECTION,
+		.bgw_start_time = BgWorkerStart_ConsistentState,
+		.bgw_restart_time = BGW_NEVER_RESTART,
+		.bgw_main_arg = UInt32GetDatum(dsm_segment_handle(load->segment)),
+		.bgw_notify_pid = MyProcPid,
+	};
+	int			wanted = Min(load->workers, load->shared->nchunks);
+	MemoryContext old = MemoryContextSwitchTo(load->context);
+
+	strlcpy(worker.bgw_library_name, "hospital", BGW_MAXLEN);
+	strlcpy(worker.bgw_function_name, CppAsString(hospital_load_worker_main), BGW_MAXLEN);
+	snprintf(worker.bgw_name, BGW_MAXLEN, "hospital load of %s", load->target->table);
+	strlcpy(worker.bgw_type, "hospital load", BGW_MAXLEN);
+
+	load->handles = palloc0(wanted * sizeof(BackgroundWorkerHandle *));
+	while (load->launched < wanted &&
+		   RegisterDynamicBackgroundWorker(&worker, &load->handles[load->launched]))
+		load->launched++;
+	MemoryContextSwitchTo(old);
+	if (load->launched == 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_RESOURCES),
+				 errmsg("no background worker is free to load hospital.%s", load->target->table),
+				 errhint("Raise max_worker_processes, or CALL it with workers => 0 to load in this session.")));
+	if (load->launched < wanted)
+		ereport(NOTICE,
+				(errmsg("loading with %d of %d workers", load->launched, wanted),
+				 errhint("Raise max_worker_processes for more.")));
+}
+
+static bool
+workers_running(Load *load)
+{
+	for (int i = 0; i < load->launched; i++)
+	{
+		pid_t		pid;
+
+		switch (GetBackgroundWorkerPid(load->handles[i], &pid))
+		{
+			case BGWH_STARTED:
+			case BGWH_NOT_YET_STARTED:
+				return true;
+			case BGWH_STOPPED:
+			case BGWH_POSTMASTER_DIED:
+				break;
+		}
+	}
+	return false;
+}
+
+static void
+raise_worker_error(Load *load)
+{
+	LoadError  *error = &load->shared->error;
+
+	if (pg_atomic_read_u32(&error->state) == 2)
+	{
+		pg_read_barrier();
+		ereport(ERROR,
+				(errcode(error->sqlstate),
+				 errmsg("%s", error->message),
+				 error->detail[0] ? errdetail("%s", error->detail) : 0,
+				 error->hint[0] ? errhint("%s", error->hint) : 0,
+				 errcontext("hospital load worker, table hospital.%s", load->target->table)));
+	}
+	if (pg_atomic_read_u32(&load->shared->chunks_done) < (uint32) load->shared->nchunks)
+		ereport(ERROR,
+				(errcode(ERRCODE_OPERATOR_INTERVENTION),
+				 errmsg("a worker of the load was ended before its work was done"),
+				 errdetail("%u of %d parts of hospital.%s are loaded.",
+						   pg_atomic_read_u32(&load->shared->chunks_done), load->shared->nchunks,
+						   load->target->table),
+				 errhint("Call the load again: it completes what is missing.")));
+}
+
+/* Also the end of an error: stop what still runs and wait for it. */
+static void
+stop_workers(int code, Datum arg)
+{
+	Load	   *load = (Load *) DatumGetPointer(arg);
+
+	if (load->shared)
+		pg_atomic_write_u32(&load->shared->stop, 1);
+	for (int i = 0; i < load->launched; i++)
+		TerminateBackgroundWorker(load->handles[i]);
+	for (int i = 0; i < load->launched; i++)
+	{
+		/* Not interruptible: an interrupt is what may have brought us here. */
+		HOLD_INTERRUPTS();
+		WaitForBackgroundWorkerShutdown(load->handles[i]);
+		RESUME_INTERRUPTS();
+	}
+	load->launched = 0;
+	if (load->segment)
+		dsm_detach(load->segment);
+	load->segment = NULL;
+	load->shared = NULL;
+}
+
+static void
+wait_for_workers(Load *load)
+{
+	static uint32 wait_event = 0;
+
+	while (workers_running(load))
+	{
+		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
+						 PROGRESS_INTERVAL_MS / 5,
+						 hospital_wait_event(&wait_event, "HospitalLoad"));
+		ResetLatch(MyLatch);
+		CHECK_FOR_INTERRUPTS();
+		show_progress(load, false);
+	}
+}
+
+static void
+load_with_workers(Load *load)
+{
+	make_shared(load);
+	launch_workers(load);
+	wait_for_workers(load);
+	raise_worker_error(load);
+	show_progress(load, true);
+}
+
+/* ---- the ordinary path ---- */
+
+static char *
+generator_call(const Load *load, const LoadChunk *chunk)
+{
+	const Simulation *s = &load->simulation;
+	char	   *start = DatumGetCString(DirectFunctionCall1(date_out, DateADTGetDatum(s->start_date)));
+	char	   *end = DatumGetCString(DirectFunctionCall1(date_out, DateADTGetDatum(s->end_date)));
+	const char *mode = s->marked ? "marked" : "realistic";
+
+	switch (load->target->kind)
+	{
+		case LOAD_PEOPLE:
+			return psprintf("hospital_generate_people(" INT64_FORMAT ", " INT64_FORMAT ", " INT64_FORMAT ", '%s', '%s')",
+							chunk->hi - chunk->lo, s->seed, chunk->lo + 1, start, mode);
+		case LOAD_STAFF:
+			return psprintf("hospital_generate_staff(%d, " INT64_FORMAT ", '%s', '%s', '%s')",
+							s->beds, s->seed, start, end, mode);
+		case LOAD_STAFF_ASSIGNMENTS:
+			return psprintf("hospital_generate_staff_assignments('%s', '%s', %d, " INT64_FORMAT ", '%s', '%s')",
+							DatumGetCString(DirectFunctionCall1(date_out, DateADTGetDatum((DateADT) chunk->lo))),
+							DatumGetCString(DirectFunctionCall1(date_out, DateADTGetDatum((DateADT) (chunk->hi - 1)))),
+							s->beds, s->seed, start, end);
+	}
+	return NULL;				/* not reached */
+}
+
+static char *
+column_list(const RowSourceMethods *methods)
+{
+	StringInfoData list;
+
+	initStringInfo(&list);
+	for (int i = 0; i < methods->ncolumns; i++)
+		appendStringInfo(&list, "%s%s", i > 0 ? ", " : "", methods->columns[i].name);
+	return list.data;
+}
+
+static void
+insert_chunks(Load *load, List *chunks)
+{
+	const LoadTarget *t = load->target;
+	int64		made = 0;
+	ListCell   *lc;
+
+	foreach(lc, chunks)
+	{
+		LoadChunk  *chunk = lfirst(lc);
+		char	   *columns = column_list(load_methods(t->kind));
+
+		run(psprintf("INSERT INTO hospital.%s (%s) SELECT %s FROM %s.%s g"
+					 " WHERE NOT EXISTS (SELECT FROM hospital.%s t WHERE t.%s = g.%s)",
+					 t->table, columns, columns, load->functions, generator_call(load, chunk),
+					 t->table, t->key, t->key));
+		made += SPI_processed;
+		/* a user's trigger finds the names that the user set */
+		SPI_commit();
+		CHECK_FOR_INTERRUPTS();
+		pgstat_progress_update_param(PROGRESS_COPY_TUPLES_PROCESSED, load->present + made);
+	}
+	pin_search_path();
+	if (chunks != NIL)
+		ereport(INFO,
+				(errmsg("hospital: %s %s inserted in %.1f s", thousands(made), t->what,
+						seconds_since(load->started))));
+}
+
+/* ---- the whole of it ---- */
+
+/* Why workers may not write straight into the table, or NULL. */
+static const char *
+refusal(Load *load, Relation rel)
+{
+	if (!owns_relation(load->relid, GetUserId()))
+		return "the caller does not own it";
+	if (load->workers == 0)
+		return "no workers are wanted";
+	return bulk_refusal(rel, load_methods(load->target->kind));
+}
+
+static void
+find_table(Load *load)
+{
+	Oid			schema = get_namespace_oid("hospital", true);
+
+	load->relid = OidIsValid(schema) ? get_relname_relid(load->target->table, schema) : InvalidOid;
+	if (!OidIsValid(load->relid))
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_TABLE),
+				 errmsg("table hospital.%s does not exist", load->target->table),
+				 errhint("CALL hospital_create() makes the tables of a hospital.")));
+	if (pg_class_aclcheck(load->relid, GetUserId(), ACL_INSERT) != ACLCHECK_OK)
+		aclcheck_error(ACLCHECK_NO_PRIV, OBJECT_TABLE, load->target->table);
+}
+
+static void
+release_lock(int code, Datum arg)
+{
+	Load	   *load = (Load *) DatumGetPointer(arg);
+
+	UnlockRelationIdForSession(&load->lock, ShareUpdateExclusiveLock);
+}
+
+/* Look, and make ready: in a transaction of its own. */
+static bool
+prepare(Load *load, int64 people)
+{
+	Relation	rel = table_open(load->relid, AccessShareLock);
+	bool		empty = RelationGetNumberOfBlocks(rel) == 0;
+	const char *why = refusal(load, rel);
+	int64		lo = 0,
+				hi = 0;
+
+	table_close(rel, NoLock);
+	load_range(load, people, &lo, &hi);
+	survey(load, lo, hi, empty);
+	if (why == NULL && empty)
+		drop_keys(load);
+	else if (why != NULL && load->missing != NIL && load->workers > 0)
+		ereport(NOTICE,
+				(errmsg("hospital.%s is loaded by INSERT … SELECT: %s", load->target->table, why)));
+	next_transaction();
+	return why == NULL;
+}
+
+static void
+load_locked(Load *load, int64 people)
+{
+	bool		direct = prepare(load, people);
+
+	start_progress(load);
+	if (load->missing == NIL && load->partial == NIL)
+		ereport(INFO,
+				(errmsg("hospital: all %s are there already, nothing to load", load->target->what)));
+	if (direct && load->missing != NIL)
+	{
+		PG_ENSURE_ERROR_CLEANUP(stop_workers, PointerGetDatum(load));
+		{
+			load_with_workers(load);
+		}
+		PG_END_ENSURE_ERROR_CLEANUP(stop_workers, PointerGetDatum(load));
+		stop_workers(0, PointerGetDatum(load));
+	}
+	else
+		insert_chunks(load, load->missing);
+	insert_chunks(load, load->partial);
+
+	if (load->keys && owns_relation(load->relid, GetUserId()))
+		build_keys(load);
+	if (load->missing != NIL || load->partial != NIL)
+	{
+		/* The workers' commits did not wait for the disk; this one does. */
+		run(psprintf("ANALYZE hospital.%s", load->target->table));
+		next_transaction();
+		XLogFlush(GetXLogInsertRecPtr());
+		ereport(INFO,
+				(errmsg("hospital: %s done in %.1f s", load->target->what, seconds_since(load->started))));
+	}
+	pgstat_progress_end_command();
+}
+
+static void
+load_table(const LoadTarget *target, const Simulation *simulation, Oid function,
+		   int64 people, int workers, bool keys)
+{
+	Load	   *load = MemoryContextAllocZero(PortalContext, sizeof(Load));
+	Relation	rel;
+
+	load->context = PortalContext;
+	load->target = target;
+	load->simulation = *simulation;
+	load->workers = workers;
+	load->keys = keys;
+	load->functions = MemoryContextStrdup(PortalContext,
+										  quote_identifier(get_namespace_name(get_func_namespace(function))));
+	find_table(load);
+	rel = table_open(load->relid, AccessShareLock);
+	load->lock = rel->rd_lockInfo.lockRelId;
+	table_close(rel, AccessShareLock);
+
+	LockRelationIdForSession(&load->lock, ShareUpdateExclusiveLock);
+	PG_ENSURE_ERROR_CLEANUP(release_lock, PointerGetDatum(load));
+	{
+		load_locked(load, people);
+	}
+	PG_END_ENSURE_ERROR_CLEANUP(release_lock, PointerGetDatum(load));
+	release_lock(0, PointerGetDatum(load));
+}
+
+/* ---- the procedures ---- */
+
+static void
+require_top_level(FunctionCallInfo fcinfo, const char *name)
+{
+	CallContext *context = (CallContext *) fcinfo->context;
+
+	if (context == NULL || !IsA(context, CallContext) || context->atomic)
+		ereport(ERROR,
+				(errcode(ERRCODE_ACTIVE_SQL_TRANSACTION),
+				 errmsg("%s cannot run inside a transaction block", name),
+				 errdetail("It commits as it goes."),
+				 errhint("CALL it by itself, outside BEGIN … COMMIT and outside functions.")));
+}
+
+static int
+worker_count(FunctionCallInfo fcinfo, int arg)
+{
+	int			workers;
+
+	if (PG_ARGISNULL(arg))
+	{
+		workers = hospital_load_workers;
+		if (workers == 0)
+			workers = Max(1, Min((int) sysconf(_SC_NPROCESSORS_ONLN), 4));
+		return workers;
+	}
+	workers = PG_GETARG_INT32(arg);
+	if (workers < 0 || workers > 64)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("number of workers must be from 0 to 64"),
+				 errdetail("%d was given.", workers),
+				 errhint("0 loads in this session, by INSERT … SELECT.")));
+	return workers;
+}
+
+static void
+check_people(int64 people)
+{
+	if (people < 1)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("number of people must be at least 1"),
+				 errdetail("%lld was given.", (long long) people)));
+	if (people > PEOPLE_CAPACITY)
+		ereport(ERROR,
+				(errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
+				 errmsg("a city has at most %lld people", (long long) PEOPLE_CAPACITY),
+				 errdetail("%lld were asked for; beyond that there are not enough identity numbers for a birth date and sex (5,000 each).",
+						   (long long) people)));
+}
+
+/* The simulation, made here when there is none yet. */
+static void
+get_simulation(Simulation *simulation, Oid function, int64 people)
+{
+	bool		exists = query_int64("SELECT count(*) FROM pg_catalog.pg_class c"
+									 " JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"
+									 " WHERE n.nspname = 'hospital' AND c.relname = 'simulation'") > 0;
+
+	if (!exists)
+	{
+		char	   *schema = get_namespace_name(get_func_namespace(function));
+
+		run(psprintf("CALL %s.hospital_create(people => " INT64_FORMAT ")",
+					 quote_identifier(schema), people));
+		next_transaction();
+	}
+	if (!simulation_read(simulation, false))
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("hospital.simulation is empty"),
+				 errhint("DROP the tables of schema hospital and CALL hospital_create().")));
+}
+
+Datum
+hospital_load_people(PG_FUNCTION_ARGS)
+{
+	Simulation	simulation;
+	int			workers = worker_count(fcinfo, 1);
+	bool		keys = PG_ARGISNULL(2) || PG_GETARG_BOOL(2);
+	int64		people = PG_ARGISNULL(0) ? 0 : PG_GETARG_INT64(0);
+
+	require_top_level(fcinfo, "hospital_load_people");
+	if (!PG_ARGISNULL(0))
+		check_people(people);
+	SPI_connect_ext(SPI_OPT_NONATOMIC);
+	pin_search_path();
+	get_simulation(&simulation, fcinfo->flinfo->fn_oid,
+				   people > 0 ? people :
+				   query_int64("SELECT pg_catalog.current_setting('hospital.num_people')::bigint"));
+	if (people == 0)
+		people = simulation.people;
+	if (people > simulation.people)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("this hospital's city has %lld people", (long long) simulation.people),
+				 errdetail("%lld were asked for.", (long long) people),
+				 errhint("The size of the city is frozen by hospital_create.")));
+	load_table(&targets[LOAD_PEOPLE], &simulation, fcinfo->flinfo->fn_oid, people, workers, keys);
+	SPI_finish();
+	PG_RETURN_VOID();
+}
+
+Datum
+hospital_load_staff(PG_FUNCTION_ARGS)
+{
+	Simulation	simulation;
+	int			workers = worker_count(fcinfo, 0);
+
+	require_top_level(fcinfo, "hospital_load_staff");
+	SPI_connect_ext(SPI_OPT_NONATOMIC);
+	pin_search_path();
+	get_simulation(&simulation, fcinfo->flinfo->fn_oid,
+				   query_int64("SELECT pg_catalog.current_setting('hospital.num_people')::bigint"));
+	load_table(&targets[LOAD_STAFF], &simulation, fcinfo->flinfo->fn_oid, 0, workers, true);
+	load_table(&targets[LOAD_STAFF_ASSIGNMENTS], &simulation, fcinfo->flinfo->fn_oid, 0, workers, true);
+	SPI_finish();
+	PG_RETURN_VOID();
+}

@@ -1,0 +1,71 @@
+/*
+ * loader.h: what the leader of a load and its workers share.
+ */
+#ifndef HOSPITAL_LOADER_H
+#define HOSPITAL_LOADER_H
+
+#include "postgres.h"
+#include "port/atomics.h"
+#include "storage/dsm.h"
+#include "storage/latch.h"
+#include "utils/date.h"
+
+#include "rowsource.h"
+
+typedef enum LoadKind
+{
+	LOAD_PEOPLE,
+	LOAD_STAFF,
+	LOAD_STAFF_ASSIGNMENTS
+} LoadKind;
+
+/*
+ * A piece of the table that is loaded by one transaction: people lo .. hi-1 by
+ * index from 0; days lo .. hi-1 since 2000-01-01; or all of it.
+ */
+typedef struct LoadChunk
+{
+	int64		lo;
+	int64		hi;
+} LoadChunk;
+
+#define LOAD_TEXT 1024
+
+/* The first error of any worker; state 0 none, 1 being written, 2 there. */
+typedef struct LoadError
+{
+	pg_atomic_uint32 state;
+	int			sqlstate;
+	char		message[LOAD_TEXT];
+	char		detail[LOAD_TEXT];
+	char		hint[LOAD_TEXT];
+} LoadError;
+
+/* In dynamic shared memory, made by the leader. */
+typedef struct LoadShared
+{
+	LoadKind	kind;
+	Oid			database;
+	Oid			relid;
+	int64		seed;
+	DateADT		start_date;
+	DateADT		end_date;
+	int			beds;
+	bool		marked;
+	Latch	   *leader_latch;
+	pg_atomic_uint32 stop;		/* leave at the next batch */
+	pg_atomic_uint32 next_chunk;
+	pg_atomic_uint32 chunks_done;
+	pg_atomic_uint64 rows;		/* written so far, committed or not */
+	LoadError	error;
+	int			nchunks;
+	LoadChunk	chunks[FLEXIBLE_ARRAY_MEMBER];
+} LoadShared;
+
+/* The source of one chunk, in CurrentMemoryContext. */
+extern RowSource *load_chunk_source(const LoadShared *shared, const LoadChunk *chunk);
+extern const RowSourceMethods *load_methods(LoadKind kind);
+
+extern PGDLLEXPORT void hospital_load_worker_main(Datum main_arg);
+
+#endif							/* HOSPITAL_LOADER_H */

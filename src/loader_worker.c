@@ -1,0 +1,227 @@
+/*
+ * loader_worker.c: one of the workers of a parallel load.
+ *
+ * It takes chunks from the leader's list until there are none, each in a
+ * transaction of its own: a chunk is in the table whole or not at all, so that
+ * the table itself says what is still missing.  Commits do not wait for the
+ * disk; the leader's last one does, and covers them all.
+ *
+ * A worker acts as the table's owner in a security-restricted context, since
+ * constraints and index expressions run here.  An error ends it: it is left in
+ * shared memory for the leader, which stops the others and raises it.
+ */
+#include "postgres.h"
+
+#include "access/table.h"
+#include "access/xact.h"
+#include "miscadmin.h"
+#include "pgstat.h"
+#include "postmaster/bgworker.h"
+#include "postmaster/interrupt.h"
+#include "storage/ipc.h"
+#include "tcop/tcopprot.h"
+#include "utils/builtins.h"
+#include "utils/guc.h"
+#include "utils/memutils.h"
+#include "utils/rel.h"
+#include "utils/resowner.h"
+#include "utils/snapmgr.h"
+
+#include "bulk.h"
+#include "compat.h"
+#include "loader.h"
+
+const RowSourceMethods *
+load_methods(LoadKind kind)
+{
+	switch (kind)
+	{
+		case LOAD_PEOPLE:
+			return &people_source;
+		case LOAD_STAFF:
+			return &staff_source;
+		case LOAD_STAFF_ASSIGNMENTS:
+			return &staff_assignments_source;
+	}
+	elog(ERROR, "unknown kind of load %d", (int) kind);
+	return NULL;				/* not reached */
+}
+
+RowSource *
+load_chunk_source(const LoadShared *shared, const LoadChunk *chunk)
+{
+	const RowSourceMethods *methods = load_methods(shared->kind);
+	NullableDatum args[6];
+	int			n = 0;
+
+#define ARG(datum) (args[n].value = (datum), args[n++].isnull = false)
+	switch (shared->kind)
+	{
+		case LOAD_PEOPLE:
+			ARG(Int64GetDatum(chunk->hi - chunk->lo));
+			ARG(Int64GetDatum(shared->seed));
+			ARG(Int64GetDatum(chunk->lo + 1));
+			ARG(DateADTGetDatum(shared->start_date));
+			ARG(CStringGetTextDatum(shared->marked ? "marked" : "realistic"));
+			break;
+		case LOAD_STAFF:
+			ARG(Int32GetDatum(shared->beds));
+			ARG(Int64GetDatum(shared->seed));
+			ARG(DateADTGetDatum(shared->start_date));
+			ARG(DateADTGetDatum(shared->end_date));
+			ARG(CStringGetTextDatum(shared->marked ? "marked" : "realistic"));
+			break;
+		case LOAD_STAFF_ASSIGNMENTS:
+			ARG(DateADTGetDatum((DateADT) chunk->lo));
+			ARG(DateADTGetDatum((DateADT) (chunk->hi - 1)));
+			ARG(Int32GetDatum(shared->beds));
+			ARG(Int64GetDatum(shared->seed));
+			ARG(DateADTGetDatum(shared->start_date));
+			ARG(DateADTGetDatum(shared->end_date));
+			break;
+	}
+#undef ARG
+	return methods->open(args, n, NULL);
+}
+
+static void
+count_rows(void *arg, int64 rows)
+{
+	LoadShared *shared = arg;
+
+	pg_atomic_fetch_add_u64(&shared->rows, rows);
+	if (pg_atomic_read_u32(&shared->stop))
+		ereport(ERROR,
+				(errcode(ERRCODE_QUERY_CANCELED),
+				 errmsg("load stopped")));
+}
+
+static void
+load_chunk(LoadShared *shared, const LoadChunk *chunk)
+{
+	Relation	rel;
+	Oid			saved_user;
+	int			saved_context;
+	RowSource  *source;
+	const char *refusal;
+
+	SetCurrentStatementStartTimestamp();
+	StartTransactionCommand();
+	PushActiveSnapshot(GetTransactionSnapshot());
+	rel = table_open(shared->relid, RowExclusiveLock);
+	GetUserIdAndSecContext(&saved_user, &saved_context);
+	SetUserIdAndSecContext(rel->rd_rel->relowner,
+						   saved_context | SECURITY_LOCAL_USERID_CHANGE | SECURITY_RESTRICTED_OPERATION);
+
+	/* The table may have changed since the leader looked. */
+	refusal = bulk_refusal(rel, load_methods(shared->kind));
+	if (refusal)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("table \"%s\" was altered while it was being loaded", RelationGetRelationName(rel)),
+				 errdetail("Rows can no longer be written straight into it: %s.", refusal),
+				 errhint("Call the load again.")));
+
+	source = load_chunk_source(shared, chunk);
+	bulk_write(rel, source, count_rows, shared);
+	if (source->methods->close)
+		source->methods->close(source);
+
+	SetUserIdAndSecContext(saved_user, saved_context);
+	table_close(rel, NoLock);
+	PopActiveSnapshot();
+	CommitTransactionCommand();
+	pgstat_report_stat(true);
+}
+
+/* Leave the error for the leader, unless another worker was first. */
+static void
+report_error(LoadShared *shared, const ErrorData *edata)
+{
+	uint32		expected = 0;
+
+	if (!pg_atomic_compare_exchange_u32(&shared->error.state, &expected, 1))
+		return;
+	shared->error.sqlstate = edata->sqlerrcode;
+	strlcpy(shared->error.message, edata->message ? edata->message : "", LOAD_TEXT);
+	strlcpy(shared->error.detail, edata->detail ? edata->detail : "", LOAD_TEXT);
+	strlcpy(shared->error.hint, edata->hint ? edata->hint : "", LOAD_TEXT);
+	pg_write_barrier();
+	pg_atomic_write_u32(&shared->error.state, 2);
+	pg_atomic_write_u32(&shared->stop, 1);
+	SetLatch(shared->leader_latch);
+}
+
+/* Settings that could bend what is written, or block it. */
+static void
+pin_settings(void)
+{
+	static const char *const pinned[][2] = {
+		{"search_path", "pg_catalog, pg_temp"},
+		{"default_transaction_read_only", "off"},
+		{"default_transaction_isolation", "read committed"},
+		{"synchronous_commit", "off"},
+		{"statement_timeout", "0"},
+		{"lock_timeout", "0"},
+		{"idle_in_transaction_session_timeout", "0"},
+		{"session_replication_role", "origin"},
+	};
+
+	for (int i = 0; i < (int) lengthof(pinned); i++)
+		SetConfigOption(pinned[i][0], pinned[i][1], PGC_SUSET, PGC_S_OVERRIDE);
+}
+
+static void
+load_chunks(LoadShared *shared)
+{
+	MemoryContext context = AllocSetContextCreate(TopMemoryContext, "hospital load",
+												  ALLOCSET_DEFAULT_SIZES);
+
+	for (;;)
+	{
+		uint32		i = pg_atomic_fetch_add_u32(&shared->next_chunk, 1);
+
+		if (i >= (uint32) shared->nchunks || pg_atomic_read_u32(&shared->stop))
+			break;
+		CHECK_FOR_INTERRUPTS();
+		MemoryContextSwitchTo(context);
+		load_chunk(shared, &shared->chunks[i]);
+		pg_atomic_fetch_add_u32(&shared->chunks_done, 1);
+		MemoryContextReset(context);
+	}
+}
+
+void
+hospital_load_worker_main(Datum main_arg)
+{
+	dsm_segment *segment;
+	LoadShared *shared;
+
+	pqsignal(SIGTERM, die);
+	pqsignal(SIGHUP, SignalHandlerForConfigReload);
+	BackgroundWorkerUnblockSignals();
+
+	CurrentResourceOwner = ResourceOwnerCreate(NULL, "hospital load worker");
+	segment = dsm_attach(DatumGetUInt32(main_arg));
+	if (segment == NULL)
+		return;					/* the leader has gone */
+	dsm_pin_mapping(segment);
+	shared = dsm_segment_address(segment);
+	BackgroundWorkerInitializeConnectionByOid(shared->database, InvalidOid, 0);
+	pin_settings();
+	pgstat_report_activity(STATE_RUNNING, "hospital load");
+
+	PG_TRY();
+	{
+		load_chunks(shared);
+	}
+	PG_CATCH();
+	{
+		MemoryContextSwitchTo(TopMemoryContext);
+		report_error(shared, CopyErrorData());
+		AbortCurrentTransaction();
+		FlushErrorState();
+	}
+	PG_END_TRY();
+	dsm_detach(segment);
+}

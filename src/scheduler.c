@@ -1,0 +1,407 @@
+/*
+ * scheduler.c: the hospital's clock and what it makes.
+ *
+ * One process for each database with a running hospital.  It looks at
+ * hospital.run_state, tells the launcher which other workers are needed, and
+ * makes what is due: a file for each hospital day, events for each tick.
+ * Nothing is kept in memory alone: the ledger (hospital.batches) and
+ * hospital.published say what has been done, the clock what should have been;
+ * the first that is due and missing is made next.
+ *
+ * A day file, and what a crash leaves at each step:
+ *
+ *	1. temporary file and its folder synced    a file that nobody knows: quarantined,
+ *	                                           and made again
+ *	2. ledger row "written" committed          a file that the ledger knows:
+ *	3. renamed, folder synced                  renamed at the next start
+ *
+ * Files are written with no transaction open; the rows come from the generator
+ * and need no table.
+ *
+ * Where there is nothing to do (no hospital, stopped, a copy) the process ends,
+ * so that it is not in the way of DROP DATABASE or CREATE DATABASE ...
+ * TEMPLATE; the launcher starts another when hospital_start pokes it, or a
+ * minute later.
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "catalog/pg_type.h"
+#include "executor/spi.h"
+#include "fmgr.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+#include "utils/date.h"
+#include "utils/memutils.h"
+#include "utils/timestamp.h"
+
+#include "clock.h"
+#include "control.h"
+#include "csv.h"
+#include "day.h"
+#include "day_file.h"
+#include "lakefile.h"
+#include "producer.h"
+#include "settings.h"
+#include "simulation.h"
+#include "worker.h"
+
+#define DAY_FILE_KIND "admissions"
+#define STREAM_RETRY_FIRST_MS 1000
+#define STREAM_RETRY_LAST_MS 60000
+
+typedef struct Scheduler
+{
+	Simulation	simulation;
+	Pace		pace;
+	bool		recovered;		/* leftovers of the lake have been dealt with */
+
+	/* The stream fails on its own: days go on while Kafka is away. */
+	const ProducerApi *producer;
+	bool		producer_open;
+	char	   *brokers;		/* to which it is open */
+	int			stream_failures;
+	TimestampTz stream_retry_at;
+	int			tick_day;		/* the one to publish, days since the anchor */
+	int			tick;
+} Scheduler;
+
+static void
+execute(const char *query, int nargs, Oid *types, Datum *values, int expected)
+{
+	if (SPI_execute_with_args(query, nargs, types, values, NULL, false, 0) != expected)
+		elog(ERROR, "could not execute: %s", query);
+}
+
+/* The first row's first column, as an integer; "none" when there is no row. */
+static int64
+single_number(const char *query, int nargs, Oid *types, Datum *values, int64 none)
+{
+	bool		isnull;
+	Datum		value;
+
+	execute(query, nargs, types, values, SPI_OK_SELECT);
+	if (SPI_processed == 0)
+		return none;
+	value = SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull);
+	return isnull ? none : DatumGetInt64(value);
+}
+
+static bool
+streaming(void)
+{
+	return hospital_kafka_brokers != NULL && hospital_kafka_brokers[0] != '\0';
+}
+
+/* ---- what there is to do ------------------------------------------------- */
+
+/* False when the hospital is not to run.  In a transaction. */
+static bool
+read_run_state(Scheduler *scheduler)
+{
+	bool		isnull;
+	HeapTuple	row;
+	TupleDesc	tupdesc;
+
+	execute("SELECT desired = 'running', anchor_at, anchor_day FROM hospital.run_state"
+			" WHERE anchor_at IS NOT NULL AND anchor_day IS NOT NULL",
+			0, NULL, NULL, SPI_OK_SELECT);
+	if (SPI_processed == 0)
+		return false;
+	row = SPI_tuptable->vals[0];
+	tupdesc = SPI_tuptable->tupdesc;
+	if (!DatumGetBool(SPI_getbinval(row, tupdesc, 1, &isnull)) || isnull)
+		return false;
+	scheduler->pace.anchor_at = DatumGetTimestampTz(SPI_getbinval(row, tupdesc, 2, &isnull));
+	scheduler->pace.anchor_day = DatumGetDateADT(SPI_getbinval(row, tupdesc, 3, &isnull));
+	scheduler->pace.end_day = scheduler->simulation.end_date;
+	scheduler->pace.batch_interval = hospital_batch_interval;
+	scheduler->pace.stream_interval = hospital_stream_interval;
+	scheduler->pace.ticks_per_day =
+		clock_ticks_per_day(scheduler->simulation.transfers_per_day, hospital_stream_records);
+	return true;
+}
+
+/* The first of the days due that has no file, from 0; -1: none. */
+static int
+missing_day(const Scheduler *scheduler, int due)
+{
+	Oid			types[] = {DATEOID, INT4OID, TEXTOID};
+	Datum		values[] = {
+		DateADTGetDatum(scheduler->pace.anchor_day), Int32GetDatum(due),
+		CStringGetTextDatum(DAY_FILE_KIND)
+	};
+
+	return (int) single_number("SELECT k::bigint FROM generate_series(0, $2 - 1) k"
+							   " WHERE NOT EXISTS (SELECT FROM hospital.batches b"
+							   "  WHERE b.kind = $3 AND b.day = $1 + k)"
+							   " ORDER BY k LIMIT 1", 3, types, values, -1);
+}
+
+/* The same for ticks, numbered through from the anchor. */
+static int64
+missing_tick(const Scheduler *scheduler, int64 due)
+{
+	Oid			types[] = {DATEOID, INT8OID, INT4OID};
+	Datum		values[] = {
+		DateADTGetDatum(scheduler->pace.anchor_day), Int64GetDatum(due),
+		Int32GetDatum(scheduler->pace.ticks_per_day)
+	};
+
+	return single_number("SELECT k FROM generate_series(0, $2 - 1) k"
+						 " WHERE NOT EXISTS (SELECT FROM hospital.published p"
+						 "  WHERE p.day = $1 + (k / $3)::int AND p.tick = (k % $3)::int)"
+						 " ORDER BY k LIMIT 1", 3, types, values, -1);
+}
+
+/* ---- day files ----------------------------------------------------------- */
+
+/* The ledger knows the file when it has its place and its bytes. */
+static bool
+ledger_knows(const char *path, const char *hash, void *arg)
+{
+	Oid			types[] = {TEXTOID, TEXTOID};
+	Datum		values[] = {CStringGetTextDatum(path), CStringGetTextDatum(hash)};
+	int64		found;
+
+	(void) arg;
+	if (!worker_begin("looking for an unfinished file in hospital.batches"))
+		return false;
+	found = single_number("SELECT 1::bigint FROM hospital.batches WHERE file = $1 AND sha256 = $2",
+						  2, types, values, 0);
+	worker_commit();
+	return found == 1;
+}
+
+static void
+recover_lake(Scheduler *scheduler)
+{
+	worker_state("looking for unfinished files");
+	lake_check_folder();
+	lake_recover(psprintf(BATCH_FOLDER "/%s", scheduler->simulation.name), ledger_knows, NULL);
+	scheduler->recovered = true;
+}
+
+/* Step 1: the day's rows in a temporary file, on disk. */
+static LakeFile *
+write_day_file(const Simulation *simulation, DateADT day, const char *path, int64 *rows)
+{
+	LakeFile   *file = lake_create(path);
+	RowSource  *source = day_source(DAY_FILE_KIND, day, simulation->seed, simulation->people,
+									simulation->beds, simulation->start_date,
+									simulation->transfers_per_day);
+	int			ncolumns = source->methods->ncolumns;
+	Datum	   *values = palloc(ncolumns * sizeof(Datum));
+	bool	   *isnull = palloc(ncolumns * sizeof(bool));
+	char	   *scratch = palloc(ROW_SCRATCH);
+	CsvWriter  *writer = csv_writer_for_source(file, source->methods);
+
+	for (int64 row = 0; source->nrows < 0 || row < source->nrows; row++)
+	{
+		if (!source->methods->fetch(source, row, values, isnull, scratch))
+			break;
+		csv_write_row(writer, values, isnull);
+	}
+	if (source->methods->close)
+		source->methods->close(source);
+	*rows = csv_rows_written(writer);
+	lake_sync(file);
+	return file;
+}
+
+static void
+write_day(Scheduler *scheduler, DateADT day)
+{
+	char	   *path = day_file_path(scheduler->simulation.name, day, DAY_FILE_KIND);
+	char		hash[LAKE_HASH_LENGTH + 1];
+	int64		rows;
+	LakeFile   *file;
+	Oid			types[] = {TEXTOID, DATEOID, TEXTOID, TEXTOID, INT8OID, INT8OID};
+	Datum		values[6];
+
+	worker_state("writing the file of %s", day_file_date(day));
+	file = write_day_file(&scheduler->simulation, day, path, &rows);
+	lake_hash(file, hash);
+
+	if (!worker_begin("recording a day file in hospital.batches"))
+		return;					/* the next pass sees why */
+	values[0] = CStringGetTextDatum(DAY_FILE_KIND);
+	values[1] = DateADTGetDatum(day);
+	values[2] = CStringGetTextDatum(path);
+	values[3] = CStringGetTextDatum(hash);
+	values[4] = Int64GetDatum(lake_bytes(file));
+	values[5] = Int64GetDatum(rows);
+	execute("INSERT INTO hospital.batches (kind, day, file, sha256, bytes, rows, state, written_at)"
+			" VALUES ($1, $2, $3, $4, $5, $6, 'written', clock_timestamp())",
+			6, types, values, SPI_OK_INSERT);
+
+	/*
+	 * From here to the end of lake_publish an error leaves a file whose fate
+	 * the ledger decides.
+	 */
+	scheduler->recovered = false;
+	lake_keep(file);
+	worker_commit();
+	lake_publish(file);
+	scheduler->recovered = true;
+
+	worker_count_rows(rows);
+	worker_wake(MyDatabaseId, WORKER_INGESTOR);
+	ereport(LOG,
+			(errmsg("hospital scheduler: %s: day file written, " INT64_FORMAT " admissions",
+					day_file_date(day), rows)));
+}
+
+/* ---- events -------------------------------------------------------------- */
+
+static void
+close_producer(Scheduler *scheduler)
+{
+	if (scheduler->producer_open)
+	{
+		scheduler->producer_open = false;
+		scheduler->producer->close();
+	}
+}
+
+/* Through worker_try: an error is the stream's alone. */
+static void
+publish_tick(void *arg)
+{
+	Scheduler  *scheduler = arg;
+	DateADT		day = scheduler->pace.anchor_day + scheduler->tick_day;
+
+	if (scheduler->producer == NULL)
+	{
+		const ProducerApi *(*api) (void) = (const ProducerApi *(*) (void))
+			load_external_function("hospital_kafka", PRODUCER_API_SYMBOL, true, NULL);
+
+		scheduler->producer = api();
+	}
+	if (scheduler->producer_open && strcmp(scheduler->brokers, hospital_kafka_brokers) != 0)
+		close_producer(scheduler);
+	if (!scheduler->producer_open)
+	{
+		worker_state("connecting to Kafka");
+		if (scheduler->brokers != NULL)
+			pfree(scheduler->brokers);
+		scheduler->brokers = MemoryContextStrdup(TopMemoryContext, hospital_kafka_brokers);
+		scheduler->producer->open(&scheduler->simulation);
+		scheduler->producer_open = true;
+
+		/* What was found in the topic may have changed what is missing. */
+		return;
+	}
+	worker_state("publishing %s, tick %d", day_file_date(day), scheduler->tick + 1);
+	scheduler->producer->publish(day, scheduler->tick, scheduler->pace.ticks_per_day);
+	worker_wake(MyDatabaseId, WORKER_CONSUMER);
+}
+
+static void
+try_to_publish(Scheduler *scheduler)
+{
+	long		delay = STREAM_RETRY_FIRST_MS;
+
+	if (worker_try(publish_tick, scheduler))
+	{
+		if (scheduler->stream_failures > 0)
+			worker_clear_error();
+		scheduler->stream_failures = 0;
+		return;
+	}
+	(void) worker_try((void (*) (void *)) close_producer, scheduler);
+	for (int i = 0; i < scheduler->stream_failures && delay < STREAM_RETRY_LAST_MS; i++)
+		delay *= 2;
+	scheduler->stream_failures++;
+	scheduler->stream_retry_at =
+		TimestampTzPlusMilliseconds(GetCurrentTimestamp(), Min(delay, STREAM_RETRY_LAST_MS));
+}
+
+/* ---- the pass ------------------------------------------------------------ */
+
+static void
+leave(Scheduler *scheduler, const char *state)
+{
+	close_producer(scheduler);
+	control_want(0, false, false);
+	worker_leave(state);
+}
+
+/* In a transaction, through worker_try: not ready is an error of its own. */
+static void
+read_simulation(void *arg)
+{
+	Scheduler  *scheduler = arg;
+
+	if (!worker_begin("reading hospital.simulation"))
+		leave(scheduler, "no hospital here");
+	if (!simulation_read(&scheduler->simulation, true))
+		leave(scheduler, "no hospital here");
+	if (!read_run_state(scheduler))
+		leave(scheduler, "stopped");
+	worker_commit();
+}
+
+static void
+wait_for_next(Scheduler *scheduler)
+{
+	TimestampTz now = hospital_clock->now();
+	TimestampTz next = clock_next_due(&scheduler->pace, now, streaming());
+
+	if (next == 0)
+		worker_state("window over");
+	else
+		worker_state("waiting for %s",
+					 day_file_date(scheduler->pace.anchor_day +
+								   clock_days_due(&scheduler->pace, now)));
+	if (scheduler->stream_failures > 0 && (next == 0 || scheduler->stream_retry_at < next))
+		next = scheduler->stream_retry_at;
+	hospital_clock->wait_until(next);
+}
+
+static bool
+scheduler_pass(void *arg)
+{
+	Scheduler  *scheduler = arg;
+	TimestampTz now = hospital_clock->now();
+	int			day;
+	int64		tick = -1;
+
+	if (!worker_try(read_simulation, scheduler))
+		leave(scheduler, "not able to run");
+	control_want(streaming() ? hospital_consumer_workers : 0, true,
+				 strcmp(hospital_kafka_brokers, KAFKA_EMBEDDED) == 0);
+	if (!scheduler->recovered)
+		recover_lake(scheduler);
+
+	if (!worker_begin("looking for what is due"))
+		return true;			/* the next pass sees why */
+	day = missing_day(scheduler, clock_days_due(&scheduler->pace, now));
+	if (streaming() && (scheduler->stream_failures == 0 || scheduler->stream_retry_at <= now))
+		tick = missing_tick(scheduler, clock_ticks_due(&scheduler->pace, now));
+	worker_commit();
+
+	if (tick >= 0)
+	{
+		scheduler->tick_day = (int) (tick / scheduler->pace.ticks_per_day);
+		scheduler->tick = (int) (tick % scheduler->pace.ticks_per_day);
+	}
+	/* In the order in which they were due; a day's file comes after its ticks. */
+	if (day >= 0 && (tick < 0 || day < scheduler->tick_day))
+		write_day(scheduler, scheduler->pace.anchor_day + day);
+	else if (tick >= 0)
+		try_to_publish(scheduler);
+	else
+		wait_for_next(scheduler);
+	return true;
+}
+
+void
+scheduler_main(Datum main_arg)
+{
+	Scheduler  *scheduler;
+
+	worker_start(main_arg);
+	scheduler = MemoryContextAllocZero(TopMemoryContext, sizeof(Scheduler));
+	worker_loop(scheduler_pass, scheduler);
+}

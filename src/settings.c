@@ -1,0 +1,112 @@
+/*
+ * settings.c: the settings (GUCs) of hospital.
+ *
+ * Those that say what the truth is (seed, people, dates) only propose values
+ * to hospital_create; those that say where files go are the administrator's.
+ */
+#include "postgres.h"
+
+#include <limits.h>
+
+#include "utils/guc.h"
+
+#include "compat.h"
+#include "population.h"
+#include "settings.h"
+
+char	   *hospital_databases;
+char	   *hospital_data_folder;
+char	   *hospital_kafka_brokers;
+char	   *hospital_kafka_config_file;
+char	   *hospital_topic_prefix;
+int			hospital_batch_interval;
+int			hospital_stream_interval;
+int			hospital_stream_records;
+int			hospital_consumer_workers;
+int			hospital_load_workers;
+
+/* Read through SQL (current_setting), by hospital_create alone. */
+static char *seed;
+static int	num_people;
+static char *start_date;
+static char *end_date;
+
+static void
+define_truth_settings(void)
+{
+	DefineCustomStringVariable("hospital.seed",
+							   "Seed that hospital_create proposes.",
+							   "A whole number of 64 bits; the same seed gives the same city.",
+							   &seed, "42", PGC_USERSET, 0, NULL, NULL, NULL);
+	DefineCustomIntVariable("hospital.num_people",
+							"People that hospital_create proposes.", NULL,
+							&num_people, 5000000, 1, (int) PEOPLE_CAPACITY,
+							PGC_USERSET, 0, NULL, NULL, NULL);
+	DefineCustomStringVariable("hospital.start_date",
+							   "First hospital day that hospital_create proposes.", NULL,
+							   &start_date, "2020-01-01", PGC_USERSET, 0, NULL, NULL, NULL);
+	DefineCustomStringVariable("hospital.end_date",
+							   "Last hospital day that hospital_create proposes.", NULL,
+							   &end_date, "2025-12-31", PGC_USERSET, 0, NULL, NULL, NULL);
+}
+
+static void
+define_pace_settings(void)
+{
+	/* Upper bounds leave room for sums of milliseconds in an int. */
+	DefineCustomIntVariable("hospital.batch_interval",
+							"Real time that one hospital day takes.", NULL,
+							&hospital_batch_interval, 15 * 60 * 1000, 100, INT_MAX / 4,
+							PGC_SIGHUP, GUC_UNIT_MS, NULL, NULL, NULL);
+	DefineCustomIntVariable("hospital.stream_interval",
+							"Real time between two publications of events.", NULL,
+							&hospital_stream_interval, 3 * 60 * 1000, 20, INT_MAX / 4,
+							PGC_SIGHUP, GUC_UNIT_MS, NULL, NULL, NULL);
+	DefineCustomIntVariable("hospital.stream_records",
+							"Transfers published at each stream tick.", NULL,
+							&hospital_stream_records, 3, 1, 1000,
+							PGC_SIGHUP, 0, NULL, NULL, NULL);
+	DefineCustomIntVariable("hospital.consumer_workers",
+							"Consumers of each database's topics.", NULL,
+							&hospital_consumer_workers, 1, 1, 16,
+							PGC_SIGHUP, 0, NULL, NULL, NULL);
+	DefineCustomIntVariable("hospital.load_workers",
+							"Workers that hospital_load_people uses; 0 is one for each core, four at the most.",
+							NULL, &hospital_load_workers, 0, 0, 64,
+							PGC_USERSET, 0, NULL, NULL, NULL);
+}
+
+static void
+define_place_settings(void)
+{
+	DefineCustomStringVariable("hospital.databases",
+							   "Databases with a hospital, separated by commas.",
+							   "The launcher looks nowhere else.",
+							   &hospital_databases, "", PGC_SIGHUP, GUC_LIST_INPUT,
+							   NULL, NULL, NULL);
+	DefineCustomStringVariable("hospital.data_folder",
+							   "Folder for exports and the lake; never inside the server's data directory.",
+							   NULL, &hospital_data_folder, "", PGC_SUSET, GUC_SUPERUSER_ONLY,
+							   NULL, NULL, NULL);
+	DefineCustomStringVariable("hospital.kafka_brokers",
+							   "Kafka brokers as host:port,...; 'embedded' for one inside the server; empty for none.",
+							   NULL, &hospital_kafka_brokers, "", PGC_SIGHUP, 0,
+							   NULL, NULL, NULL);
+	DefineCustomStringVariable("hospital.kafka_config_file",
+							   "File with further properties of the Kafka client, secrets included; mode 0600.",
+							   NULL, &hospital_kafka_config_file, "", PGC_SIGHUP, GUC_SUPERUSER_ONLY,
+							   NULL, NULL, NULL);
+	DefineCustomStringVariable("hospital.topic_prefix",
+							   "What the names of topics begin with.", NULL,
+							   &hospital_topic_prefix, "hospital.", PGC_SIGHUP, 0,
+							   NULL, NULL, NULL);
+}
+
+void
+settings_init(void)
+{
+	define_truth_settings();
+	define_pace_settings();
+	define_place_settings();
+	MarkGUCPrefixReserved("hospital");
+}

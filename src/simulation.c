@@ -1,0 +1,88 @@
+/*
+ * simulation.c: the frozen truth, one row of hospital.simulation.
+ *
+ * Written once by hospital_create, read at the start of whatever acts on it.
+ * A row made by another generator version is refused by name: its rows could
+ * not be made again.  A row that came here by restore, template or copy names
+ * another system or database, and workers leave it alone.
+ */
+#include "postgres.h"
+
+#include "access/xlog.h"
+#include "executor/spi.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+
+#include "simulation.h"
+
+enum
+{
+	COL_ID = 1, COL_NAME, COL_SEED, COL_PEOPLE, COL_BEDS, COL_START, COL_END,
+	COL_ID_MODE, COL_TRANSFERS, COL_VERSION, COL_SYSTEM, COL_DATABASE
+};
+
+static const char *const simulation_query =
+	"SELECT simulation_id, name, seed, people, beds, start_date, end_date, id_mode,"
+	" transfers_per_day, generator_version, system_identifier, database_oid"
+	" FROM hospital.simulation";
+
+static Datum
+column(int number)
+{
+	bool		isnull;
+	Datum		value = SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, number, &isnull);
+
+	if (isnull)
+		ereport(ERROR,
+				(errcode(ERRCODE_DATA_CORRUPTED),
+				 errmsg("hospital.simulation has a null where none may be"),
+				 errhint("Restore the row that hospital_create wrote.")));
+	return value;
+}
+
+static void
+check_generator_version(int version)
+{
+	if (version != GENERATOR_VERSION)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("this hospital was made by generator version %d", version),
+				 errdetail("The library loaded here is generator version %d and would make other rows.",
+						   GENERATOR_VERSION),
+				 errhint("Install the release of hospital that made it.")));
+}
+
+static void
+check_home(int64 system_identifier, Oid database)
+{
+	if (system_identifier != (int64) GetSystemIdentifier() || database != MyDatabaseId)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("this hospital is a copy"),
+				 errdetail("It was created in another server or database; a copy does nothing by itself."),
+				 errhint("Call hospital_adopt() if this copy is to act.")));
+}
+
+bool
+simulation_read(Simulation *simulation, bool for_workers)
+{
+	if (SPI_execute(simulation_query, true, 2) != SPI_OK_SELECT)
+		elog(ERROR, "could not read hospital.simulation");
+	if (SPI_processed == 0)
+		return false;
+
+	memset(simulation, 0, sizeof(*simulation));
+	simulation->id = *DatumGetUUIDP(column(COL_ID));
+	text_to_cstring_buffer(DatumGetTextPP(column(COL_NAME)), simulation->name, NAMEDATALEN);
+	simulation->seed = DatumGetInt64(column(COL_SEED));
+	simulation->people = DatumGetInt64(column(COL_PEOPLE));
+	simulation->beds = DatumGetInt32(column(COL_BEDS));
+	simulation->start_date = DatumGetDateADT(column(COL_START));
+	simulation->end_date = DatumGetDateADT(column(COL_END));
+	simulation->marked = strcmp(TextDatumGetCString(column(COL_ID_MODE)), "marked") == 0;
+	simulation->transfers_per_day = DatumGetInt32(column(COL_TRANSFERS));
+	check_generator_version(DatumGetInt32(column(COL_VERSION)));
+	if (for_workers)
+		check_home(DatumGetInt64(column(COL_SYSTEM)), DatumGetObjectId(column(COL_DATABASE)));
+	return true;
+}

@@ -1,0 +1,33 @@
+/*
+ * simulation.h: the frozen truth, as read from hospital.simulation.
+ */
+#ifndef HOSPITAL_SIMULATION_H
+#define HOSPITAL_SIMULATION_H
+
+#include "postgres.h"
+#include "utils/date.h"
+#include "utils/uuid.h"
+
+#define GENERATOR_VERSION 1
+
+typedef struct Simulation
+{
+	pg_uuid_t	id;
+	char		name[NAMEDATALEN];	/* in every path, topic and header: [a-z0-9_-] */
+	int64		seed;
+	int64		people;
+	int			beds;
+	DateADT		start_date;
+	DateADT		end_date;
+	bool		marked;
+	int			transfers_per_day;
+} Simulation;
+
+/*
+ * Read it, SPI connected.  False when there is none.  ereport when the
+ * generator version differs, or (for_workers) when the row belongs to another
+ * system or database: a restored or copied one must not act.
+ */
+extern PGDLLEXPORT bool simulation_read(Simulation *simulation, bool for_workers);
+
+#endif							/* HOSPITAL_SIMULATION_H */

@@ -1,0 +1,641 @@
+/*
+ * worker.c: what every background process of hospital has in common.
+ *
+ * Identity.  A worker connects as the bootstrap superuser, as background
+ * workers without a role do, and runs no SQL as such: each transaction becomes
+ * the owner of hospital.simulation at its start, in a security-restricted
+ * context.  AbortTransaction gives the first identity back; CommitTransaction
+ * does not, and must not before triggers deferred to the commit have run, so
+ * worker_commit does it after.  StartTransaction wants to find the plain
+ * context.
+ *
+ * Dropping.  The transaction holds a share lock on the extension, taken without
+ * waiting, so that a worker neither blocks DROP EXTENSION by a queue nor finds
+ * its functions gone half-way.
+ *
+ * Exit.  The slot is released by a before_shmem_exit callback, registered
+ * before the slot is taken; callbacks run in reverse, so the transaction has
+ * been rolled back by then.
+ */
+#include "postgres.h"
+
+#include "access/genam.h"
+#include "access/htup_details.h"
+#include "access/table.h"
+#include "access/xact.h"
+#include "access/xlog.h"
+#include "catalog/namespace.h"
+#include "catalog/pg_class.h"
+#include "catalog/pg_extension.h"
+#include "commands/extension.h"
+#include "executor/spi.h"
+#include "mb/pg_wchar.h"
+#include "miscadmin.h"
+#include "pgstat.h"
+#include "postmaster/bgworker.h"
+#include "postmaster/interrupt.h"
+#include "storage/ipc.h"
+#include "storage/lmgr.h"
+#include "storage/lock.h"
+#include "storage/proc.h"
+#include "storage/procsignal.h"
+#include "tcop/tcopprot.h"
+#include "utils/builtins.h"
+#include "utils/fmgroids.h"
+#include "utils/guc.h"
+#include "utils/inval.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "utils/snapmgr.h"
+#include "utils/syscache.h"
+#include "utils/timestamp.h"
+
+#include "compat.h"
+#include "control.h"
+#include "worker.h"
+
+#define BACKOFF_FIRST_MS 1000
+#define BACKOFF_LAST_MS 60000
+
+static WorkerSlot *my_slot = NULL;
+static uint32 my_generation = 0;
+static char extension_schema[2 * NAMEDATALEN + 3];	/* quoted */
+static Oid	connected_user = InvalidOid;
+static int	connected_context = 0;
+
+/*
+ * Settings that ALTER DATABASE, ALTER ROLE or the configuration may bend in
+ * ways that our statements were not written for.
+ */
+static const struct
+{
+	const char *name;
+	const char *value;
+}			pinned_settings[] =
+{
+	{"search_path", "pg_catalog, pg_temp"},
+	{"default_transaction_isolation", "read committed"},
+	{"default_transaction_read_only", "off"},
+	{"default_transaction_deferrable", "off"},
+	{"statement_timeout", "0"},
+	{"lock_timeout", "0"},
+	{"idle_in_transaction_session_timeout", "0"},
+	{"synchronous_commit", "on"},
+	{"session_replication_role", "origin"},
+	{"row_security", "off"},
+	{"client_min_messages", "warning"},
+	{"standard_conforming_strings", "on"},
+	{"check_function_bodies", "off"},
+	{"TimeZone", "UTC"},
+	{"DateStyle", "ISO, YMD"},
+	{"IntervalStyle", "postgres"},
+	{"bytea_output", "hex"},
+	{"extra_float_digits", "1"},
+};
+
+static void
+pin_settings(void)
+{
+	for (int i = 0; i < (int) lengthof(pinned_settings); i++)
+		SetConfigOption(pinned_settings[i].name, pinned_settings[i].value,
+						PGC_SUSET, PGC_S_OVERRIDE);
+}
+
+/* before_shmem_exit: whatever happened, the slot is nobody's now. */
+static void
+release_slot(int code, Datum arg)
+{
+	WorkerSlot *slot = my_slot;
+
+	(void) arg;
+	if (slot == NULL)
+		return;
+	LWLockAcquire(hospital_control->lock, LW_EXCLUSIVE);
+	if (slot->generation == my_generation && slot->pid == MyProcPid)
+	{
+		slot->pid = 0;
+		slot->latch = NULL;
+		if (!slot->left)
+			control_set_state(slot, code == 0 ? "ended" : "ended unexpectedly");
+		if (slot->role == WORKER_BROKER)
+			hospital_control->broker_epoch = 0;
+	}
+	control_wake_launcher();
+	LWLockRelease(hospital_control->lock);
+	my_slot = NULL;
+}
+
+/* False: the launcher has given up on us and the slot is another's. */
+static bool
+take_slot(WorkerSlot *slot, uint32 generation)
+{
+	bool		taken = false;
+
+	LWLockAcquire(hospital_control->lock, LW_EXCLUSIVE);
+	if (slot->used && slot->generation == generation && slot->pid == 0)
+	{
+		slot->pid = MyProcPid;
+		slot->latch = &MyProc->procLatch;
+		slot->starting = false;
+		slot->left = false;
+		slot->rows = 0;
+		slot->started_at = GetCurrentTimestamp();
+		control_set_state(slot, "starting");
+		my_slot = slot;
+		my_generation = generation;
+		taken = true;
+	}
+	LWLockRelease(hospital_control->lock);
+	return taken;
+}
+
+static void
+unblock_signals(void)
+{
+	/*
+	 * SIGTERM is "die", acted upon by CHECK_FOR_INTERRUPTS: the default
+	 * handler of background workers exits inside the handler, whatever lock a
+	 * library holds there.
+	 */
+	pqsignal(SIGHUP, SignalHandlerForConfigReload);
+	pqsignal(SIGTERM, die);
+	BackgroundWorkerUnblockSignals();
+}
+
+void
+worker_start(Datum main_arg)
+{
+	int			number = DatumGetInt32(main_arg);
+	uint32		generation;
+
+	unblock_signals();
+	if (hospital_control == NULL || number < 0 || number >= WORKER_SLOTS)
+		elog(ERROR, "hospital worker started without a slot");
+	memcpy(&generation, MyBgworkerEntry->bgw_extra, sizeof(generation));
+
+	before_shmem_exit(release_slot, (Datum) 0);
+	if (!take_slot(&hospital_control->slots[number], generation))
+		proc_exit(0);
+
+	if (OidIsValid(my_slot->database))
+		BackgroundWorkerInitializeConnectionByOid(my_slot->database, InvalidOid, 0);
+	else
+		BackgroundWorkerInitializeConnection(NULL, NULL, 0);
+	GetUserIdAndSecContext(&connected_user, &connected_context);
+	pin_settings();
+	worker_state("started");
+}
+
+void
+worker_start_launcher(void)
+{
+	WorkerSlot *slot;
+	uint32		generation = 0;
+
+	unblock_signals();
+	before_shmem_exit(release_slot, (Datum) 0);
+	LWLockAcquire(hospital_control->lock, LW_EXCLUSIVE);
+	slot = control_make_slot("", WORKER_LAUNCHER, 0);
+	if (slot != NULL)
+		generation = ++slot->generation;
+	LWLockRelease(hospital_control->lock);
+	if (slot == NULL || !take_slot(slot, generation))
+		elog(ERROR, "hospital launcher found no slot of its own");
+
+	BackgroundWorkerInitializeConnection(NULL, NULL, 0);
+	pin_settings();
+}
+
+/*
+ * The extension as it is installed: false when it is not, or is not ours to
+ * act for.  Holds a share lock on it until the end of the transaction.
+ */
+static bool
+extension_ready(void)
+{
+	Oid			extension = get_extension_oid("hospital", true);
+	Relation	relation;
+	SysScanDesc scan;
+	ScanKeyData key;
+	HeapTuple	tuple;
+	LOCKTAG		tag;
+	bool		ready = false;
+
+	if (!OidIsValid(extension))
+		return false;
+	SET_LOCKTAG_OBJECT(tag, MyDatabaseId, ExtensionRelationId, extension, 0);
+	if (LockAcquire(&tag, AccessShareLock, false, true) == LOCKACQUIRE_NOT_AVAIL)
+		return false;
+	AcceptInvalidationMessages();
+
+	relation = table_open(ExtensionRelationId, AccessShareLock);
+	ScanKeyInit(&key, Anum_pg_extension_oid, BTEqualStrategyNumber, F_OIDEQ,
+				ObjectIdGetDatum(extension));
+	scan = systable_beginscan(relation, ExtensionOidIndexId, true, NULL, 1, &key);
+	tuple = systable_getnext(scan);
+	if (HeapTupleIsValid(tuple))
+	{
+		bool		isnull;
+		Datum		version = heap_getattr(tuple, Anum_pg_extension_extversion,
+										   RelationGetDescr(relation), &isnull);
+		char	   *schema =
+			get_namespace_name(((Form_pg_extension) GETSTRUCT(tuple))->extnamespace);
+
+		if (!isnull && schema != NULL &&
+			strcmp(TextDatumGetCString(version), HOSPITAL_VERSION) == 0)
+		{
+			strlcpy(extension_schema, quote_identifier(schema), sizeof(extension_schema));
+			ready = true;
+		}
+	}
+	systable_endscan(scan);
+	table_close(relation, AccessShareLock);
+	return ready;
+}
+
+/* Whose the data tables are; InvalidOid when there are none. */
+static Oid
+tables_owner(void)
+{
+	Oid			schema = get_namespace_oid("hospital", true);
+	Oid			table;
+	HeapTuple	tuple;
+	Oid			owner = InvalidOid;
+
+	if (!OidIsValid(schema))
+		return InvalidOid;
+	table = get_relname_relid("simulation", schema);
+	if (!OidIsValid(table))
+		return InvalidOid;
+	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(table));
+	if (HeapTupleIsValid(tuple))
+	{
+		Form_pg_class form = (Form_pg_class) GETSTRUCT(tuple);
+
+		if (form->relkind == RELKIND_RELATION)
+			owner = form->relowner;
+		ReleaseSysCache(tuple);
+	}
+	return owner;
+}
+
+bool
+worker_begin(const char *activity)
+{
+	MemoryContext caller = CurrentMemoryContext;
+	Oid			owner = InvalidOid;
+
+	Assert(!IsTransactionState());
+	SetCurrentStatementStartTimestamp();
+	StartTransactionCommand();
+	if (!RecoveryInProgress() && extension_ready())
+		owner = tables_owner();
+	if (!OidIsValid(owner))
+	{
+		CommitTransactionCommand();
+		MemoryContextSwitchTo(caller);
+		return false;
+	}
+	SetUserIdAndSecContext(owner, connected_context | SECURITY_RESTRICTED_OPERATION |
+						   SECURITY_LOCAL_USERID_CHANGE);
+	SPI_connect();
+	PushActiveSnapshot(GetTransactionSnapshot());
+	pgstat_report_activity(STATE_RUNNING, activity);
+	MemoryContextSwitchTo(caller);
+	return true;
+}
+
+void
+worker_commit(void)
+{
+	MemoryContext caller = CurrentMemoryContext;
+
+	SPI_finish();
+	PopActiveSnapshot();
+	CommitTransactionCommand();
+	SetUserIdAndSecContext(connected_user, connected_context);
+	MemoryContextSwitchTo(caller);
+	pgstat_report_stat(false);
+	pgstat_report_activity(STATE_IDLE, my_slot != NULL ? my_slot->state : NULL);
+}
+
+const char *
+worker_schema(void)
+{
+	return extension_schema;
+}
+
+bool
+worker_wait(long timeout_ms, int fd)
+{
+	static uint32 cached = 0;
+	uint32		wait_event = hospital_wait_event(&cached, "HospitalWorker");
+	int			events = WL_LATCH_SET | WL_EXIT_ON_PM_DEATH;
+	int			happened;
+
+	Assert(!IsTransactionState());
+	if (timeout_ms >= 0)
+		events |= WL_TIMEOUT;
+	if (timeout_ms < 0 || timeout_ms >= 1000)
+		pgstat_report_stat(true);
+
+	if (fd >= 0)
+		happened = WaitLatchOrSocket(MyLatch, events | WL_SOCKET_READABLE, fd, timeout_ms,
+									 wait_event);
+	else
+		happened = WaitLatch(MyLatch, events, timeout_ms, wait_event);
+
+	if (happened & WL_LATCH_SET)
+		ResetLatch(MyLatch);
+	CHECK_FOR_INTERRUPTS();
+	if (ConfigReloadPending)
+	{
+		ConfigReloadPending = false;
+		ProcessConfigFile(PGC_SIGHUP);
+	}
+	return (happened & WL_SOCKET_READABLE) != 0;
+}
+
+/* Is this the error that the slot already shows? */
+static bool
+error_is_known(int sqlstate, const char *message)
+{
+	char		clipped[WORKER_ERROR_LENGTH];
+	int			length = pg_mbcliplen(message, strlen(message), WORKER_ERROR_LENGTH - 1);
+
+	if (my_slot == NULL || my_slot->sqlstate != sqlstate)
+		return false;
+	memcpy(clipped, message, length);
+	clipped[length] = '\0';
+	return strcmp(clipped, my_slot->last_error) == 0;
+}
+
+/* In PG_CATCH: back to a state in which the next transaction can begin. */
+static void
+recover_from_error(MemoryContext context)
+{
+	ErrorData  *error;
+
+	HOLD_INTERRUPTS();
+	MemoryContextSwitchTo(context);
+	error = CopyErrorData();
+	FlushErrorState();
+
+	AbortOutOfAnyTransaction();
+	LWLockReleaseAll();
+	MemoryContextSwitchTo(context);
+
+	ereport(error_is_known(error->sqlerrcode, error->message) ? DEBUG1 : LOG,
+			(errcode(error->sqlerrcode),
+			 errmsg("hospital %s: %s", my_slot ? worker_role_name(my_slot->role) : "worker",
+					error->message),
+			 error->detail ? errdetail_internal("%s", error->detail) : 0,
+			 error->hint ? errhint("%s", error->hint) : 0));
+	worker_record_error(error->sqlerrcode, error->message);
+	FreeErrorData(error);
+	pgstat_report_activity(STATE_IDLE, NULL);
+	RESUME_INTERRUPTS();
+}
+
+bool
+worker_try(void (*body) (void *), void *arg)
+{
+	MemoryContext context = CurrentMemoryContext;
+	volatile bool succeeded = true;
+
+	PG_TRY();
+	{
+		body(arg);
+	}
+	PG_CATCH();
+	{
+		recover_from_error(context);
+		succeeded = false;
+	}
+	PG_END_TRY();
+	MemoryContextSwitchTo(context);
+	return succeeded;
+}
+
+typedef struct LoopBody
+{
+	bool		(*body) (void *);
+	void	   *arg;
+	bool		more;
+} LoopBody;
+
+static void
+run_loop_body(void *arg)
+{
+	LoopBody   *loop = arg;
+
+	loop->more = loop->body(loop->arg);
+}
+
+/* Doubling, and never in step with other workers that failed with us. */
+static long
+backoff_ms(int failures)
+{
+	long		ms = BACKOFF_FIRST_MS;
+
+	while (--failures > 0 && ms < BACKOFF_LAST_MS)
+		ms *= 2;
+	ms = Min(ms, BACKOFF_LAST_MS);
+	return ms - (ms / 4) * (MyProcPid % 16) / 16;
+}
+
+void
+worker_loop(bool (*body) (void *), void *arg)
+{
+	MemoryContext context = AllocSetContextCreate(TopMemoryContext, "hospital worker iteration",
+												  ALLOCSET_DEFAULT_SIZES);
+	LoopBody	loop = {body, arg, true};
+	int			failures = 0;
+
+	while (loop.more)
+	{
+		MemoryContextSwitchTo(context);
+		if (worker_try(run_loop_body, &loop))
+			failures = 0;
+		else
+		{
+			TimestampTz retry_at;
+			long		left;
+
+			failures++;
+			worker_state("waiting to retry");
+			retry_at = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), backoff_ms(failures));
+			while ((left = TimestampDifferenceMilliseconds(GetCurrentTimestamp(), retry_at)) > 0)
+				worker_wait(left, -1);
+		}
+		MemoryContextReset(context);
+	}
+	MemoryContextSwitchTo(TopMemoryContext);
+	MemoryContextDelete(context);
+}
+
+void
+worker_leave(const char *state)
+{
+	if (my_slot != NULL)
+	{
+		LWLockAcquire(hospital_control->lock, LW_EXCLUSIVE);
+		my_slot->left = true;
+		control_set_state(my_slot, state);
+		LWLockRelease(hospital_control->lock);
+	}
+	proc_exit(0);
+}
+
+void
+worker_state(const char *format,...)
+{
+	char		state[WORKER_STATE_LENGTH * 4];
+	va_list		args;
+
+	if (my_slot == NULL)
+		return;
+	va_start(args, format);
+	vsnprintf(state, sizeof(state), format, args);
+	va_end(args);
+
+	LWLockAcquire(hospital_control->lock, LW_EXCLUSIVE);
+	control_set_state(my_slot, state);
+	LWLockRelease(hospital_control->lock);
+	if (!IsTransactionState())
+		pgstat_report_activity(STATE_IDLE, my_slot->state);
+}
+
+void
+worker_count_rows(uint64 rows)
+{
+	if (my_slot == NULL)
+		return;
+	LWLockAcquire(hospital_control->lock, LW_EXCLUSIVE);
+	my_slot->rows += rows;
+	LWLockRelease(hospital_control->lock);
+}
+
+void
+worker_record_error(int sqlstate, const char *message)
+{
+	if (my_slot == NULL)
+		return;
+	LWLockAcquire(hospital_control->lock, LW_EXCLUSIVE);
+	control_set_error(my_slot, sqlstate, message);
+	LWLockRelease(hospital_control->lock);
+}
+
+void
+worker_clear_error(void)
+{
+	if (my_slot == NULL || my_slot->last_error[0] == '\0')
+		return;
+	LWLockAcquire(hospital_control->lock, LW_EXCLUSIVE);
+	control_set_error(my_slot, 0, "");
+	LWLockRelease(hospital_control->lock);
+}
+
+Oid
+worker_database(void)
+{
+	return my_slot != NULL ? my_slot->database : InvalidOid;
+}
+
+int
+worker_number(void)
+{
+	return my_slot != NULL ? my_slot->number : 0;
+}
+
+void
+worker_wake(Oid database, WorkerRole role)
+{
+	if (hospital_control == NULL)
+		return;
+	LWLockAcquire(hospital_control->lock, LW_EXCLUSIVE);
+	for (int i = 0; i < WORKER_SLOTS; i++)
+	{
+		WorkerSlot *slot = &hospital_control->slots[i];
+
+		if (!slot->used || slot->role != role ||
+			(slot->database != database && OidIsValid(slot->database)))
+			continue;
+
+		/*
+		 * Also when it runs: it may have looked just before and be about to
+		 * leave.
+		 */
+		slot->poked = true;
+		if (slot->latch != NULL)
+			SetLatch(slot->latch);
+		else
+			control_wake_launcher();
+	}
+	LWLockRelease(hospital_control->lock);
+}
+
+/* Roles to wake when the transaction commits, as bits. */
+static int	wake_roles = 0;
+
+static void
+wake_after_commit(XactEvent event, void *arg)
+{
+	int			roles = wake_roles;
+
+	(void) arg;
+	switch (event)
+	{
+		case XACT_EVENT_COMMIT:
+			wake_roles = 0;
+			for (int role = 0; role < WORKER_ROLES; role++)
+				if (roles & (1 << role))
+					worker_wake(MyDatabaseId, (WorkerRole) role);
+			break;
+		case XACT_EVENT_ABORT:
+		case XACT_EVENT_PREPARE:
+			wake_roles = 0;
+			break;
+		default:
+			break;
+	}
+}
+
+void
+worker_wake_at_commit(WorkerRole role)
+{
+	static bool registered = false;
+
+	if (!registered)
+	{
+		RegisterXactCallback(wake_after_commit, NULL);
+		registered = true;
+	}
+	wake_roles |= 1 << role;
+}
+
+void
+worker_publish_broker(const char *address, int64 epoch)
+{
+	if (hospital_control == NULL)
+		return;
+	LWLockAcquire(hospital_control->lock, LW_EXCLUSIVE);
+	strlcpy(hospital_control->broker_address, address, BROKER_ADDRESS_LENGTH);
+	hospital_control->broker_epoch = epoch;
+	LWLockRelease(hospital_control->lock);
+}
+
+bool
+worker_find_broker(char *address, size_t size, int64 *epoch)
+{
+	bool		found;
+
+	if (hospital_control == NULL)
+		return false;
+	LWLockAcquire(hospital_control->lock, LW_SHARED);
+	found = hospital_control->broker_epoch != 0;
+	strlcpy(address, found ? hospital_control->broker_address : "", size);
+	*epoch = hospital_control->broker_epoch;
+	LWLockRelease(hospital_control->lock);
+	return found;
+}

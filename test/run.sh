@@ -1,0 +1,159 @@
+#!/bin/bash
+# run.sh: all tests.  "make test" installs what is missing, builds with every
+# compiler that is there, warnings being errors, and runs pg_regress, the
+# isolation tests and the TAP tests in clusters of its own, made afresh.
+#
+# usage: run.sh [all|quick|clean]
+#   quick   HOSPITAL_TEST_QUICK=1 tells the tests to leave out what takes long
+# PROVE_FLAGS and PROVE_TESTS choose among the TAP tests.
+source "$(dirname "${BASH_SOURCE[0]}")/../demo/cluster.sh"
+
+RESULTS=()
+FAILED=0
+
+# suite NAME COMMAND...: run it, note how it went and how long it took.
+suite() {
+    local name=$1 began rc=0
+    shift
+    began=$(now_ms)
+    head1 "$name"
+    "$@" || rc=$?
+    case $rc in
+        0) RESULTS+=("ok      $(printf '%7s' "$(seconds_since "$began")") s  $name") ;;
+        77) RESULTS+=("skipped           -  $name") ;;
+        *) RESULTS+=("FAILED  $(printf '%7s' "$(seconds_since "$began")") s  $name") FAILED=1 ;;
+    esac
+}
+
+compile_with_clang() {
+    local clang
+    # PostgreSQL's development package brings one under a versioned name
+    clang=$(command -v clang || ls -r /usr/bin/clang-[0-9]* /usr/bin/clang-[0-9][0-9]* 2>/dev/null | head -n 1)
+    if [ -z "$clang" ]; then
+        say "   clang is not installed: skipped"
+        return 77
+    fi
+    as_user make -s -C "$WORK/build" PG_CONFIG="$BINDIR/pg_config" clean >/dev/null
+    long_step "compiling with $clang, warnings are errors" "$WORK/log/build-clang.log" as_user make -C "$WORK/build" \
+        -j"$(nproc)" PG_CONFIG="$BINDIR/pg_config" CC="$clang" all
+}
+
+compile_and_install() {
+    as_user make -s -C "$WORK/build" PG_CONFIG="$BINDIR/pg_config" clean >/dev/null
+    build "compiling with gcc, warnings are errors, and installing"
+}
+
+fresh_cluster() {
+    local extra=()
+    stop_cluster
+    as_user find "$WORK/pg" "$WORK/data" -mindepth 1 -delete || return 1
+    make_cluster || return 1
+    # what the regression tests need beyond the library's preload
+    if [ -e "$TOP/test/regress.conf" ]; then mapfile -t extra < "$TOP/test/regress.conf"; fi
+    write_settings "fsync = off" "log_statement = 'none'" "${extra[@]}"
+    start_cluster
+}
+
+in_build() {
+    (cd "$WORK/build" && as_user env PGHOST="$SOCKETS" PGPORT="$PORT" PGUSER=postgres \
+        HOSPITAL_TEST_CACHE="$WORK/home" HOSPITAL_TEST_QUICK="$QUICK" "$@" </dev/null)
+}
+
+reference_data() {
+    [ -e "$TOP/test/check_data.sh" ] || return 77
+    in_build bash test/check_data.sh "$BINDIR/pg_config"
+}
+
+# A runaway test must not hang a build machine for ever.
+installcheck() { in_build timeout -k 30 "$1" make -s PG_CONFIG="$BINDIR/pg_config" installcheck "${@:2}"; }
+
+regression() {
+    local rc=0
+    installcheck 10m TAP_TESTS= ISOLATION= || rc=$?
+    if [ $rc != 0 ] && [ -e "$WORK/build/regression.diffs" ]; then
+        say "   $WORK/build/regression.diffs begins:"
+        head -n 150 "$WORK/build/regression.diffs"
+    fi
+    return $rc
+}
+
+isolation() {
+    local rc=0
+    ls "$TOP"/test/specs/*.spec >/dev/null 2>&1 || return 77
+    installcheck 10m TAP_TESTS= REGRESS= || rc=$?
+    if [ $rc != 0 ]; then head -n 100 "$WORK/build/output_iso/regression.diffs" 2>/dev/null || true; fi
+    return $rc
+}
+
+# TAP tests start servers of their own from the private installation.
+tap() {
+    ls "$TOP"/test/t/*.pl >/dev/null 2>&1 || return 77
+    local choose=()
+    [ -z "${PROVE_TESTS:-}" ] || choose=(PROVE_TESTS="$PROVE_TESTS")
+    installcheck 30m REGRESS= ISOLATION= PROVE_FLAGS="${PROVE_FLAGS:---timer --failures}" "${choose[@]}" && return 0
+    say "   logs of the tests and of their servers: $WORK/build/tmp_check/log"
+    return 1
+}
+
+# Every setting is described, and nothing is described that is not there.
+settings_documented() {
+    local there described
+    there=$(query -d postgres -c "SELECT name FROM pg_settings WHERE name LIKE 'hospital.%' ORDER BY name COLLATE \"C\"")
+    [ -n "$there" ] || { say "   the server has no hospital settings"; return 1; }
+    described=$(sed -n 's/^| `\(hospital\.[a-z_]*\)`.*/\1/p' "$TOP/docs/settings.md" | LC_ALL=C sort)
+    if [ "$there" != "$described" ]; then
+        say "   the server's settings and those of docs/settings.md differ:"
+        diff <(echo "$there") <(echo "$described") || true
+        return 1
+    fi
+    say "   $(echo "$there" | wc -l) settings, all of them in docs/settings.md"
+}
+
+# The postmaster must not have librdkafka: threads do not survive a fork.
+postmaster_without_kafka() {
+    local pid
+    pid=$(head -n 1 "$WORK/pg/data/postmaster.pid")
+    as_user grep -q '/hospital\.so' "/proc/$pid/maps" || { say "   hospital.so is not loaded"; return 1; }
+    ! as_user grep -q rdkafka "/proc/$pid/maps" || { say "   librdkafka is loaded in the postmaster"; return 1; }
+    say "   hospital.so is preloaded, librdkafka is not"
+}
+
+run_all() {
+    local r
+    head1 "What is needed"
+    install_missing test
+    make_work test
+    trap 'stop_cluster' EXIT
+    # Java takes the home folder from the password file; keep Maven in ours.
+    [ "$(id -u)" = "$RUN_UID" ] || export MAVEN_OPTS="${MAVEN_OPTS:-} -Dmaven.repo.local=$WORK/home/.m2/repository"
+    say "   working in $WORK"
+    copy_server
+    copy_sources
+    suite "reference data" reference_data
+    suite "clang" compile_with_clang
+    suite "gcc" compile_and_install
+    if [ $FAILED = 0 ]; then
+        suite "private cluster" fresh_cluster
+    fi
+    if [ $FAILED = 0 ]; then
+        suite "settings" settings_documented
+        suite "preload" postmaster_without_kafka
+        suite "pg_regress" regression
+        suite "isolation" isolation
+        stop_cluster
+        suite "TAP" tap
+    fi
+    head1 "Summary"
+    for r in "${RESULTS[@]}"; do say "   $r"; done
+    say "   in all $((SECONDS - STARTED)) s"
+    if [ $FAILED = 0 ]; then say "   ALL TESTS PASSED"; else say "   THERE ARE FAILURES"; fi
+    return $FAILED
+}
+
+QUICK=${HOSPITAL_TEST_QUICK:-}
+case ${1:-all} in
+    all) run_all ;;
+    quick) QUICK=1; run_all ;;
+    clean) clean_work test; clean_work bench ;;
+    *) die "usage: run.sh [all|quick|clean]" ;;
+esac

@@ -24,6 +24,12 @@ CREATE FUNCTION hospital_generator_version() RETURNS int
 COMMENT ON FUNCTION hospital_generator_version() IS
     'Version of what the generators make: the same version and arguments give the same bytes';
 
+CREATE FUNCTION hospital_random_block(counter bigint[], key bigint[]) RETURNS bigint[]
+    LANGUAGE C STRICT IMMUTABLE PARALLEL SAFE
+    AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION hospital_random_block(bigint[], bigint[]) IS
+    'One block of the generators'' random numbers, Philox4x32-10: four counter words and two key words give four words, to be compared with the published vectors';
+
 CREATE FUNCTION hospital_rowsource_support(internal) RETURNS internal
     LANGUAGE C STRICT
     AS 'MODULE_PATHNAME';
@@ -90,9 +96,197 @@ COMMENT ON FUNCTION hospital_generate_people(bigint, bigint, bigint, date, text)
     'People first .. first+n-1 of the city that seed stands for, aged on as_of by the Gauteng pyramid of 2020; id_mode marked makes identity numbers that cannot belong to a living person';
 
 -- ==== workforce ===========================================================
+
+CREATE TYPE hospital.ward AS (
+    ward_code       text,
+    department_code text,
+    name            text,
+    beds            int,
+    sex             text,
+    age_group       text,
+    ward_type       text
+);
+COMMENT ON TYPE hospital.ward IS 'A ward, as hospital_generate_wards makes them';
+
+CREATE TYPE hospital.department AS (
+    department_code  text,
+    name             text,
+    department_group text,
+    level_of_care    int,
+    wards            int,
+    beds             int
+);
+COMMENT ON TYPE hospital.department IS 'A clinical department, as hospital_generate_departments makes them';
+
+CREATE TYPE hospital.staff_member AS (
+    staff_id          bigint,
+    national_id       hospital.national_id,
+    first_name        text,
+    last_name         text,
+    date_of_birth     date,
+    sex               text,
+    role              text,
+    specialty         text,
+    department_code   text,
+    registration_no   text,
+    hired_on          date,
+    retires_on        date,
+    left_on           date,
+    replaces_staff_id bigint
+);
+COMMENT ON TYPE hospital.staff_member IS 'Somebody of the staff, as hospital_generate_staff makes them; left_on is the first day not at work';
+
+CREATE TYPE hospital.staff_assignment AS (
+    assignment_id bigint,
+    staff_id      bigint,
+    ward_code     text,
+    shift         text,
+    starts_at     timestamptz,
+    ends_at       timestamptz
+);
+COMMENT ON TYPE hospital.staff_assignment IS 'One shift of one person; ward_code is null for those not tied to a ward';
+
+CREATE TYPE hospital.admission AS (
+    admission_id  bigint,
+    patient_id    bigint,
+    visit_id      bigint,
+    ward_code     text,
+    admitted_at   timestamptz,
+    discharged_at timestamptz,
+    triage        text,
+    outcome       text
+);
+COMMENT ON TYPE hospital.admission IS 'A stay in the hospital; patient_id is a person_id';
+
+CREATE TYPE hospital.transfer AS (
+    event_id     uuid,
+    event_time   timestamptz,
+    admission_id bigint,
+    patient_id   bigint,
+    from_ward    text,
+    to_ward      text,
+    reason       text,
+    status       text,
+    staff_id     bigint
+);
+COMMENT ON TYPE hospital.transfer IS 'A medical transfer from ward to ward; event_id is a UUID of version 7, the same whenever it is computed';
+
+CREATE FUNCTION hospital_generate_wards(beds int DEFAULT 1100)
+    RETURNS SETOF hospital.ward
+    LANGUAGE C STRICT IMMUTABLE PARALLEL SAFE
+    ROWS 63 SUPPORT hospital_rowsource_support
+    AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION hospital_generate_wards(int) IS
+    'The wards of a hospital of so many beds (200 to 10000); wards that would have fewer than four are merged';
+
+CREATE FUNCTION hospital_generate_departments(beds int DEFAULT 1100)
+    RETURNS SETOF hospital.department
+    LANGUAGE C STRICT IMMUTABLE PARALLEL SAFE
+    ROWS 30 SUPPORT hospital_rowsource_support
+    AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION hospital_generate_departments(int) IS
+    'The departments of a hospital of so many beds; one whose wards were merged has no beds of its own';
+
+CREATE FUNCTION hospital_generate_staff(beds int DEFAULT 1100, seed bigint DEFAULT 42,
+                                        from_day date DEFAULT '2020-01-01', until_day date DEFAULT '2025-12-31',
+                                        id_mode text DEFAULT 'realistic')
+    RETURNS SETOF hospital.staff_member
+    LANGUAGE C STRICT IMMUTABLE PARALLEL SAFE
+    ROWS 8000 SUPPORT hospital_rowsource_support
+    AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION hospital_generate_staff(int, bigint, date, date, text) IS
+    'Who is employed on from_day and everyone hired up to until_day; a later until_day only adds people at the end';
+
+CREATE FUNCTION hospital_generate_staff_assignments(from_day date, until_day date,
+                                                    beds int DEFAULT 1100, seed bigint DEFAULT 42,
+                                                    start_date date DEFAULT '2020-01-01',
+                                                    end_date date DEFAULT '2025-12-31')
+    RETURNS SETOF hospital.staff_assignment
+    LANGUAGE C STRICT IMMUTABLE PARALLEL SAFE
+    ROWS 100000 SUPPORT hospital_rowsource_support
+    AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION hospital_generate_staff_assignments(date, date, int, bigint, date, date) IS
+    'The shifts that begin on from_day to until_day of the hospital that opened on start_date; staff are those of hospital_generate_staff(beds, seed, start_date, end_date)';
+
+CREATE FUNCTION hospital_generate_admissions(day date, seed bigint DEFAULT 42, people bigint DEFAULT 5000000,
+                                             beds int DEFAULT 1100, start_date date DEFAULT '2020-01-01')
+    RETURNS SETOF hospital.admission
+    LANGUAGE C STRICT IMMUTABLE PARALLEL SAFE
+    ROWS 160 SUPPORT hospital_rowsource_support
+    AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION hospital_generate_admissions(date, bigint, bigint, int, date) IS
+    'The admissions of one hospital day, in order of time; patients are persons of hospital_generate_people(people, seed, as_of => start_date)';
+
+CREATE FUNCTION hospital_generate_transfers(day date, seed bigint DEFAULT 42, people bigint DEFAULT 5000000,
+                                            beds int DEFAULT 1100, start_date date DEFAULT '2020-01-01',
+                                            transfers int DEFAULT 15)
+    RETURNS SETOF hospital.transfer
+    LANGUAGE C STRICT IMMUTABLE PARALLEL SAFE
+    ROWS 15 SUPPORT hospital_rowsource_support
+    AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION hospital_generate_transfers(date, bigint, bigint, int, date, int) IS
+    'The medical transfers of one hospital day, in order of time';
+
 -- ==== end of workforce ====================================================
 
 -- ==== workers and files ===================================================
+
+CREATE FUNCTION hospital_start() RETURNS void
+    LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE
+    AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION hospital_start() IS
+    'Let the hospital of this database run, from the next commit on; its clock goes on from where it stood';
+
+CREATE FUNCTION hospital_stop() RETURNS void
+    LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE
+    AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION hospital_stop() IS
+    'Stop the hospital of this database: its workers end and its clock stands still';
+
+CREATE FUNCTION hospital_status(
+        OUT database text, OUT role text, OUT number int, OUT pid int, OUT state text, OUT since timestamptz,
+        OUT last_error text, OUT sqlstate text, OUT last_error_at timestamptz,
+        OUT rows bigint, OUT rate double precision, OUT restarts bigint)
+    RETURNS SETOF record
+    LANGUAGE C VOLATILE STRICT PARALLEL SAFE ROWS 8
+    AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION hospital_status() IS
+    'The hospital''s workers on this server, of all databases';
+
+CREATE VIEW hospital.status AS
+    SELECT role || CASE WHEN role = 'consumer' THEN ' ' || number ELSE '' END AS worker,
+           database, pid, state, since, last_error, sqlstate, last_error_at, rows, rate, restarts
+      FROM @extschema@.hospital_status()
+     ORDER BY database NULLS FIRST, role DESC, number;
+COMMENT ON VIEW hospital.status IS
+    'One row a worker: what it does, since when, what went wrong last, rows since it started and rows a second';
+
+CREATE FUNCTION hospital_open_rows(kind text) RETURNS SETOF record
+    LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE ROWS 4096
+    AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION hospital_open_rows(text) IS
+    'Rows that this very process has read from a file or a topic; only the hospital''s own workers have any';
+
+CREATE PROCEDURE hospital_ingest(path text)
+    LANGUAGE C
+    AS 'MODULE_PATHNAME';
+COMMENT ON PROCEDURE hospital_ingest(text) IS
+    'Ingest one day file below hospital.data_folder now; the outcome is in hospital.batches';
+
+CREATE PROCEDURE hospital_export(what text, format text DEFAULT 'csv', target text DEFAULT NULL,
+                                 as_of date DEFAULT NULL)
+    LANGUAGE C
+    AS 'MODULE_PATHNAME';
+COMMENT ON PROCEDURE hospital_export(text, text, text, date) IS
+    'Write people, doctors, staff_assignments or assigned_staff (of a date; the first day by default) to a file below hospital.data_folder';
+
+REVOKE ALL ON FUNCTION hospital_start(), hospital_stop(), hospital_status() FROM PUBLIC;
+REVOKE ALL ON PROCEDURE hospital_ingest(text), hospital_export(text, text, text, date) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION hospital_status() TO pg_monitor;
+GRANT SELECT ON hospital.status TO pg_monitor;
+GRANT EXECUTE ON PROCEDURE hospital_ingest(text) TO pg_read_server_files;
+GRANT EXECUTE ON PROCEDURE hospital_export(text, text, text, date) TO pg_write_server_files;
+
 -- ==== end of workers and files ============================================
 
 -- ==== stream ==============================================================

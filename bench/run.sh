@@ -98,14 +98,14 @@ header() {
     sync=$(as_user "$BINDIR/pg_test_fsync" -s 1 -f "$WORK/data/fsync-trial" 2>/dev/null |
         awk '$1 == "fdatasync" { print $2 " syncs/s, " $4 " us each"; exit }') || true
     {
-        say "date             $(date -u +%Y-%m-%dT%H:%MZ), $(cd "$TOP" && git rev-parse --short HEAD 2>/dev/null || echo 'no commit')"
-        say "machine          $(nproc) cores, $(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1), $(memory_mb) MB, Linux $(uname -r)"
-        say "server           $("$BINDIR/postgres" --version)"
-        query -d postgres -c "SELECT rpad(name, 16) || ' ' || current_setting(name) FROM pg_settings
+        say "date                 $(date -u +%Y-%m-%dT%H:%MZ), $(cd "$TOP" && git rev-parse --short HEAD 2>/dev/null || echo 'no commit')"
+        say "machine              $(nproc) cores, $(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1), $(memory_mb) MB, Linux $(uname -r)"
+        say "server               $("$BINDIR/postgres" --version)"
+        query -d postgres -c "SELECT rpad(name, 20) || ' ' || current_setting(name) FROM pg_settings
             WHERE name IN ('wal_level', 'shared_buffers', 'max_wal_size', 'checkpoint_timeout', 'fsync', 'jit',
                            'synchronous_commit', 'maintenance_work_mem') ORDER BY name"
-        say "fdatasync        ${sync:-not measured} (8 kB, pg_test_fsync)"
-        say "people           $NUM, runs $RUNS, load average at the start $(cut -d' ' -f1 /proc/loadavg)"
+        say "fdatasync            ${sync:-not measured} (8 kB, pg_test_fsync)"
+        say "people               $NUM, runs $RUNS, load average at the start $(cut -d' ' -f1 /proc/loadavg)"
     } | tee "$WORK/log/header"
 }
 
@@ -232,7 +232,8 @@ computing() {
 memory() {
     local n=$((NUM * 10)) run=$WORK/home/memory pid now most=0 base added client
     as_user rm -rf "$run" && as_user mkdir -p "$run"
-    { sed 's/:n/1000/' "$TOP/bench/people_discard.sql"
+    # without JIT, whose code and compiler stay in memory whatever the query was
+    { echo "SET jit = off;"; sed 's/:n/1000/' "$TOP/bench/people_discard.sql"
       printf '%s\n' "SELECT pg_backend_pid() AS pid \\gset" "\\setenv BACKEND :pid" \
           "\\! grep RssAnon /proc/\$BACKEND/status > $run/base && echo \$BACKEND > $run/pid"
       sed "s/:n/$n/" "$TOP/bench/people_discard.sql"; } > "$WORK/log/memory.sql"
@@ -255,7 +256,7 @@ memory() {
 # ---- all -------------------------------------------------------------------
 
 head1 "What is needed"
-install_missing
+install_missing bench
 make_work bench
 trap 'stop_step; stop_cluster' EXIT
 [ "$(free_mb)" -ge $((NUM / 500 + 1000)) ] ||

@@ -34,6 +34,11 @@ done
 unset MAKEFLAGS MFLAGS MAKELEVEL MAKEOVERRIDES v
 umask 022
 
+# root's own programs (below /root) are no use to the user who runs the server.
+if [ "$(id -u)" = 0 ]; then
+    PATH=$(printf '%s' "$PATH" | tr ':' '\n' | grep -v -e '^/root/' -e "^${HOME:-/root}/" | paste -sd:)
+fi
+
 if [ -t 1 ]; then BOLD=$'\e[1m' PLAIN=$'\e[0m'; else BOLD='' PLAIN=''; fi
 
 say()  { printf '%s\n' "$*"; }
@@ -48,11 +53,15 @@ STEP_PID=
 stop_step() {
     if [ -n "$STEP_PID" ]; then
         kill -TERM -- "-$STEP_PID" 2>/dev/null || kill -TERM "$STEP_PID" 2>/dev/null || true
+        sleep 0.5
+        ! kill -0 "$STEP_PID" 2>/dev/null || printf '\nthis cannot be left half done, waiting for it to end\n' >&2
         wait "$STEP_PID" 2>/dev/null || true
         STEP_PID=
     fi
 }
 trap 'stop_step; printf "\ninterrupted; run the same command again to go on from here\n" >&2; exit 130' INT TERM HUP
+
+last_line() { tail -n 8 "$1" 2>/dev/null | tr -c '[:print:]\n' ' ' | awk 'NF { last = $0 } END { print last }'; }
 
 # long_step LABEL LOG COMMAND...: run it in a process group of its own with its
 # output in LOG, and show that it is alive: a running clock on a terminal, a
@@ -68,10 +77,10 @@ long_step() {
     set +m
     while kill -0 "$STEP_PID" 2>/dev/null; do
         if [ -t 1 ]; then
-            last=$(tail -n 1 "$log" 2>/dev/null | tr -d '\r\033' | tr -c '[:print:]\n' ' ' | cut -c1-50)
+            last=$(last_line "$log" | cut -c1-50)
             printf '\r\e[K   %s ... %ss  %s' "$label" "$(seconds_since "$began")" "$last"
         elif [ $((ticks % 75)) = 74 ]; then
-            last=$(tail -n 1 "$log" 2>/dev/null | tr -c '[:print:]\n' ' ' | cut -c1-70)
+            last=$(last_line "$log" | cut -c1-70)
             say "   $label ... $(seconds_since "$began") s  $last"
         fi
         ticks=$((ticks + 1))
@@ -81,8 +90,8 @@ long_step() {
     STEP_PID=
     if [ -t 1 ]; then printf '\r\e[K'; fi
     if [ $rc != 0 ]; then
-        say "   $label: failed after $(seconds_since "$began") s; the end of $log:"
-        tail -n 30 "$log" | sed 's/^/   | /'
+        say "   $label: failed after $(seconds_since "$began") s; from $log:"
+        { grep -E '(error|Error|ERROR|E): ' "$log" | head -n 10; echo ...; tail -n 15 "$log"; } | cut -c1-160 | sed 's/^/   | /'
         return $rc
     fi
     say "   $label: $(seconds_since "$began") s"
@@ -152,7 +161,7 @@ find_postgres() {
 
 has_header() { printf '#include <%s>\n' "$@" | gcc -E - >/dev/null 2>&1; }
 
-# Sets MISSING; "test" as an argument asks for what only the tests need too.
+# Sets MISSING; "test" or "bench" as an argument asks for what only they need.
 find_missing() {
     MISSING=()
     command -v gcc >/dev/null && has_header stdio.h || MISSING+=(gcc libc6-dev)
@@ -167,6 +176,10 @@ find_missing() {
         # Apache Kafka, for the streaming tests, comes from Maven Central.
         command -v java >/dev/null || MISSING+=(default-jre-headless)
         command -v mvn >/dev/null || MISSING+=(maven)
+    fi
+    # Faker is optional: where it cannot be installed its measurement is left out
+    if [ "${1:-}" = bench ] && ! python3 -c 'import ensurepip, venv' 2>/dev/null && [ "$(id -u)" = 0 ]; then
+        MISSING+=(python3-venv)
     fi
     find_postgres || MISSING+=(postgresql)
 }
@@ -288,6 +301,7 @@ lock_work() {
     exec 9>>"$WORK/$MARKER"
     flock -n 9 || die "another run is at work in $WORK" "Wait for it, or stop it first."
     cd "$WORK"
+    choose_socket_folder
 }
 
 # ---- server and build ------------------------------------------------------
@@ -402,7 +416,6 @@ write_settings() {
 }
 
 make_cluster() {
-    choose_socket_folder
     if [ -e "$WORK/pg/data/PG_VERSION" ]; then
         [ "$(cat "$WORK/pg/data/PG_VERSION")" = "$("$BINDIR/postgres" --version | sed 's/[^0-9]*\([0-9]*\).*/\1/')" ] ||
             die "the cluster in $WORK is of PostgreSQL $(cat "$WORK/pg/data/PG_VERSION"), the server of another version" \
@@ -460,7 +473,6 @@ clean_work() {
         return 0
     fi
     lock_work
-    choose_socket_folder
     BINDIR=$(find "$WORK/server" -name pg_ctl -type f 2>/dev/null | head -n 1)
     BINDIR=${BINDIR%/pg_ctl}
     if [ -n "$BINDIR" ]; then stop_cluster; fi

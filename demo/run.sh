@@ -36,7 +36,7 @@ check_room() {
 
 make_database() {
     if [ "$(query -d postgres -c "SELECT count(*) FROM pg_database WHERE datname = '$DB'")" = 0 ]; then
-        query -d postgres -c "DROP ROLE IF EXISTS $OWNER" -c "CREATE ROLE $OWNER LOGIN" \
+        query -d postgres -c "SET client_min_messages = warning" -c "DROP ROLE IF EXISTS $OWNER" -c "CREATE ROLE $OWNER LOGIN" \
             -c "CREATE DATABASE $DB OWNER $OWNER"
     fi
     if [ "$(query -d "$DB" -c "SELECT count(*) FROM pg_extension WHERE extname = 'hospital'")" = 1 ]; then

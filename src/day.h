@@ -57,6 +57,9 @@ extern int	calendar_admissions(const Calendar *calendar, DateADT day, Admission 
 extern int	day_transfers(DateADT day, int64 seed, int64 people, int beds, DateADT start_date,
 						  int transfers_per_day, Transfer **out);
 
+extern RowSource *transfers_of(DateADT day, int64 seed, int64 people, int beds, DateADT start_date,
+							   int transfers_per_day);
+
 /* A source of the day's rows for a kind of day file; NULL for an unknown kind. */
 extern RowSource *day_source(const char *kind, DateADT day, int64 seed, int64 people, int beds,
 							 DateADT start_date, int transfers_per_day);

@@ -20,12 +20,18 @@ extern const char *day_file_date(DateADT day);
 /* Take such a path apart; false when it is none of this simulation's. */
 extern bool day_file_parse(const char *path, const char *simulation_name, DateADT *day, char **kind);
 
+typedef enum IngestOutcome
+{
+	INGEST_NOT_WRITTEN,			/* the batch is not in state "written" (any more) */
+	INGEST_PENDING,				/* the ledger knows the file, its name is to come */
+	INGEST_DONE,
+	INGEST_REFUSED				/* it never can be; "message" says why */
+} IngestOutcome;
+
 /*
  * Ingest one batch of the ledger in the current transaction (SPI connected):
- * rows, rejects and the ledger's row.  False when the batch is not in state
- * "written" (any more).  A file that cannot be accepted turns to "refused";
- * "message" then says why (NULL otherwise).
+ * rows, rejects and the ledger's row.
  */
-extern bool ingest_batch(int64 batch_id, const char *schema, char **message);
+extern IngestOutcome ingest_batch(int64 batch_id, const char *schema, char **message);
 
 #endif							/* HOSPITAL_DAY_FILE_H */

@@ -144,7 +144,7 @@ static const TroubleEntry troubles[] = {
 static Trouble
 classify(rd_kafka_resp_err_t code)
 {
-	for (int i = 0; i < lengthof(troubles); i++)
+	for (int i = 0; i < (int) lengthof(troubles); i++)
 	{
 		if (troubles[i].code == code)
 			return troubles[i].trouble;
@@ -470,8 +470,6 @@ start_library(KafkaClient *client, rd_kafka_type_t type, rd_kafka_conf_t *conf, 
 static void
 join_queues(KafkaClient *client)
 {
-	rd_kafka_error_t *error;
-
 	if (client->producer)
 		client->queue = rd_kafka_queue_get_main(client->rk);
 	else
@@ -479,12 +477,8 @@ join_queues(KafkaClient *client)
 		rd_kafka_poll_set_consumer(client->rk);
 		client->queue = rd_kafka_queue_get_consumer(client->rk);
 	}
-	error = rd_kafka_set_log_queue(client->rk, client->queue);
-	if (error != NULL)
-	{
-		rd_kafka_error_destroy(error);
+	if (rd_kafka_set_log_queue(client->rk, client->queue) != RD_KAFKA_RESP_ERR_NO_ERROR)
 		elog(ERROR, "could not direct the Kafka client's log");
-	}
 	rd_kafka_queue_io_event_enable(client->queue, client->pipe[1], "", 1);
 }
 

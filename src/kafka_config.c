@@ -8,6 +8,7 @@
  */
 #include "postgres.h"
 
+#include <ctype.h>
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -78,7 +79,7 @@ check_allowed(const char *key, const char *path, int line)
 {
 	const char *name = strncmp(key, "topic.", 6) == 0 ? key + 6 : key;
 
-	for (int i = 0; i < lengthof(refused); i++)
+	for (int i = 0; i < (int) lengthof(refused); i++)
 	{
 		if (key_matches(key, refused[i].key) || key_matches(name, refused[i].key))
 			ereport(ERROR,

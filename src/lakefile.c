@@ -540,6 +540,29 @@ folder_entries(const char *folder)
 	return names;
 }
 
+bool
+lake_is_pending(const char *path)
+{
+	LakeFile   *file = lake_open(path);
+	const char *slash = strrchr(path, '/');
+	ListCell   *cell;
+
+	if (file != NULL || slash == NULL)
+	{
+		if (file != NULL)
+			lake_close(file);
+		return false;
+	}
+	foreach(cell, folder_entries(pnstrdup(path, slash - path)))
+	{
+		char		final[NAME_MAX + 1];
+
+		if (is_temporary(lfirst(cell), final) && strcmp(final, slash + 1) == 0)
+			return true;
+	}
+	return false;
+}
+
 static void
 quarantine(LakeFile *file)
 {

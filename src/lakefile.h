@@ -38,6 +38,9 @@ extern void lake_publish(LakeFile *file);
 extern LakeFile *lake_open(const char *path);
 extern size_t lake_read(LakeFile *file, char *buffer, size_t size);
 
+/* No such file, but one is on disk that is about to get its name. */
+extern bool lake_is_pending(const char *path);
+
 /* Of what has been written, or read so far. */
 extern int64 lake_bytes(const LakeFile *file);
 extern void lake_hash(LakeFile *file, char hash[LAKE_HASH_LENGTH + 1]);

@@ -39,22 +39,6 @@ typedef struct IdParts
 	int			c;
 } IdParts;
 
-/*
- * Units of the affine permutations below: a multiplier is prime to 5000 when
- * its last digit is 1, 3, 7 or 9.
- */
-int
-national_id_sequence(uint64 seed, DateADT date_of_birth, bool female, int rank)
-{
-	static const uint8 unit[4] = {1, 3, 7, 9};
-	uint64		key = mix64(seed ^ mix64(((uint64) (uint32) date_of_birth << 1) | (female ? 1 : 0)));
-	uint32		a = random_below((uint32) key, ID_RANKS / 10) * 10 + unit[(key >> 32) & 3];
-	uint32		b = (uint32) ((key >> 34) % ID_RANKS);
-
-	Assert(rank >= 0 && rank < ID_RANKS);
-	return (int) ((a * (uint32) rank + b) % ID_RANKS);
-}
-
 /* Luhn over twelve digits: those at even places count double. */
 static int
 check_digit(const char *digits)
@@ -77,24 +61,48 @@ two_digits(char *out, int n)
 	out[1] = '0' + n % 10;
 }
 
-void
-national_id_write(char *out, DateADT date_of_birth, bool female, int order,
-				  IdStatus status, bool marked)
+static void
+write_digits(char *out, const int ymd[3], int sequence, IdStatus status, bool marked)
 {
-	int			year,
-				month,
-				day;
-	int			sequence = female ? order : order + ID_RANKS;
-
-	j2date(date_of_birth + POSTGRES_EPOCH_JDATE, &year, &month, &day);
-	two_digits(out, year % 100);
-	two_digits(out + 2, month);
-	two_digits(out + 4, day);
+	two_digits(out, ymd[0] % 100);
+	two_digits(out + 2, ymd[1]);
+	two_digits(out + 4, ymd[2]);
 	two_digits(out + 6, sequence / 100);
 	two_digits(out + 8, sequence % 100);
 	out[10] = '0' + (int) status + (marked ? ID_MARK : 0);
 	out[11] = '0' + ID_FIXED_A;
 	out[12] = '0' + check_digit(out);
+}
+
+/*
+ * The sequence number, 0-4999, of a rank: an affine permutation for each seed,
+ * YYMMDD and sex.  The century has no part in it: people born a hundred years
+ * apart share the numbers, and their ranks differ.  A multiplier whose last
+ * digit is 1, 3, 7 or 9 is prime to 5000.
+ */
+static int
+rank_sequence(uint64 seed, const int ymd[3], bool female, int rank)
+{
+	static const uint8 unit[4] = {1, 3, 7, 9};
+	uint64		date = (ymd[0] % 100) * 10000 + ymd[1] * 100 + ymd[2];
+	uint64		key = mix64(seed ^ mix64(date << 1 | (female ? 1 : 0)));
+	uint32		a = random_below((uint32) key, ID_RANKS / 10) * 10 + unit[(key >> 32) & 3];
+	uint32		b = (uint32) ((key >> 34) % ID_RANKS);
+
+	Assert(rank >= 0 && rank < ID_RANKS);
+	return (int) ((a * (uint32) rank + b) % ID_RANKS);
+}
+
+void
+national_id_write(char *out, uint64 seed, DateADT date_of_birth, bool female, int rank,
+				  IdStatus status, bool marked)
+{
+	int			ymd[3];
+	int			sequence;
+
+	j2date(date_of_birth + POSTGRES_EPOCH_JDATE, &ymd[0], &ymd[1], &ymd[2]);
+	sequence = rank_sequence(seed, ymd, female, rank);
+	write_digits(out, ymd, female ? sequence : sequence + ID_RANKS, status, marked);
 }
 
 static bool
@@ -162,6 +170,7 @@ hospital_national_id(PG_FUNCTION_ARGS)
 	int32		sequence = PG_GETARG_INT32(2);
 	IdStatus	status = PG_GETARG_BOOL(3) ? ID_CITIZEN : ID_RESIDENT;
 	bool		marked = PG_GETARG_BOOL(4);
+	int			ymd[3];
 	char		out[ID_LENGTH];
 
 	if (DATE_NOT_FINITE(date_of_birth) ||
@@ -176,7 +185,8 @@ hospital_national_id(PG_FUNCTION_ARGS)
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("sequence %d is out of range", sequence),
 				 errdetail("Each birth date and sex has the sequence numbers 0 to %d.", ID_RANKS - 1)));
-	national_id_write(out, date_of_birth, female, sequence, status, marked);
+	j2date(date_of_birth + POSTGRES_EPOCH_JDATE, &ymd[0], &ymd[1], &ymd[2]);
+	write_digits(out, ymd, female ? sequence : sequence + ID_RANKS, status, marked);
 	PG_RETURN_TEXT_P(cstring_to_text_with_len(out, ID_LENGTH));
 }
 

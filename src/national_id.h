@@ -27,14 +27,12 @@ typedef enum IdStatus
 	ID_RESIDENT = 1
 } IdStatus;
 
-/* Sequence number 0-4999 of a rank: a permutation for each (seed, date, sex). */
-extern int	national_id_sequence(uint64 seed, DateADT date_of_birth, bool female, int rank);
-
 /*
- * Write the 13 digits (no terminator).  "order" is 0-4999 within the sex;
- * "marked" uses C = 8 or 9 in place of 0 or 1.
+ * Write the 13 digits (no terminator) of the holder of a rank: two ranks of
+ * one birth date and sex never give the same number.  "marked" uses C = 8 or 9
+ * in place of 0 or 1.
  */
-extern void national_id_write(char *out, DateADT date_of_birth, bool female, int order,
-							  IdStatus status, bool marked);
+extern void national_id_write(char *out, uint64 seed, DateADT date_of_birth, bool female,
+							  int rank, IdStatus status, bool marked);
 
 #endif							/* HOSPITAL_NATIONAL_ID_H */

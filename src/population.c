@@ -557,8 +557,7 @@ fill_number(const PeopleSource *s, uint64 person, const BlockSlot *slot, DateADT
 	{
 		char	   *out = short_text(scratch, ID_LENGTH, &values[P_NATIONAL_ID]);
 
-		national_id_write(out, birth, slot->female,
-						  national_id_sequence(spec->seed, birth, slot->female, rank),
+		national_id_write(out, spec->seed, birth, slot->female, rank,
 						  h->resident ? ID_RESIDENT : ID_CITIZEN, spec->marked);
 		isnull[P_NATIONAL_ID] = false;
 	}

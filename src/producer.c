@@ -192,7 +192,7 @@ send_transfer(const Transfer *transfer, DateADT day, int tick, StringInfo payloa
 	initStringInfo(&time);
 	append_utc(&time, transfer->event_time);
 	headers[5].value = time.data;
-	for (int i = 0; i < lengthof(headers); i++)
+	for (int i = 0; i < (int) lengthof(headers); i++)
 		headers[i].length = strlen(headers[i].value);
 
 	resetStringInfo(payload);
@@ -203,7 +203,7 @@ send_transfer(const Transfer *transfer, DateADT day, int tick, StringInfo payloa
 }
 
 static int
-transfers_of(DateADT day, Transfer **transfers)
+day_events(DateADT day, Transfer **transfers)
 {
 	const Simulation *s = &producer.simulation;
 
@@ -216,7 +216,7 @@ static int
 send_tick(DateADT day, int tick, int ticks_per_day)
 {
 	Transfer   *transfers;
-	int64		n = transfers_of(day, &transfers);
+	int64		n = day_events(day, &transfers);
 	int			first = (int) (tick * n / ticks_per_day);
 	int			end = (int) ((tick + 1) * n / ticks_per_day);
 	StringInfoData payload;
@@ -401,7 +401,7 @@ static void
 republish_tick(const Tick *tick, int first)
 {
 	Transfer   *transfers;
-	int			n = transfers_of(tick->day, &transfers);
+	int			n = day_events(tick->day, &transfers);
 	int			events = Min(tick->events, n - first);
 	bool	   *missing;
 	StringInfoData payload;

@@ -17,6 +17,8 @@
  * EXPLAIN, and again when a rescan comes with changed parameters, as for any
  * function in FROM.  A null argument gives no rows (the functions are strict).
  * Parallel: participants take CHUNK rows at a time from a shared counter.
+ * Under a plain INSERT the rows are written without passing through the
+ * executor (rowsource_write.c).
  * EvalPlanQual: the row is the one that the row mark kept, a whole row.
  */
 #include "postgres.h"
@@ -47,6 +49,7 @@
 
 #include "compat.h"
 #include "rowsource.h"
+#include "rowsource_write.h"
 
 #define PARALLEL_CHUNK 16384	/* rows that a participant takes at a time */
 #define PARALLEL_ROWS_PER_WORKER 100000.0
@@ -189,24 +192,26 @@ offer_paths(PlannerInfo *root, RelOptInfo *rel, Index rti, RangeTblEntry *rte)
 		add_partial_path(rel, (Path *) make_path(root, rel, methods, workers));
 }
 
-/* The Vars of the entry that the plan reads, each once, in order of use. */
+/*
+ * The Vars of the entry that the plan reads, each once, in order of use.  The
+ * relation's target has them all; the plan's own target list may be put in
+ * only later, and be made of expressions over them.
+ */
 static List *
-vars_read(Index rti, List *tlist, List *clauses)
+vars_read(RelOptInfo *rel, List *tlist, List *clauses)
 {
-	List	   *all = list_concat(pull_var_clause((Node *) tlist, PVC_RECURSE_AGGREGATES |
-												  PVC_RECURSE_WINDOWFUNCS |
-												  PVC_RECURSE_PLACEHOLDERS),
-								  pull_var_clause((Node *) clauses, PVC_RECURSE_AGGREGATES |
-												  PVC_RECURSE_WINDOWFUNCS |
-												  PVC_RECURSE_PLACEHOLDERS));
+	const int	flags = PVC_RECURSE_AGGREGATES | PVC_RECURSE_WINDOWFUNCS | PVC_RECURSE_PLACEHOLDERS;
+	List	   *all = pull_var_clause((Node *) rel->reltarget->exprs, flags);
 	List	   *vars = NIL;
 	ListCell   *lc;
 
+	all = list_concat(all, pull_var_clause((Node *) tlist, flags));
+	all = list_concat(all, pull_var_clause((Node *) clauses, flags));
 	foreach(lc, all)
 	{
 		Var		   *var = lfirst_node(Var, lc);
 
-		if ((Index) var->varno == rti && var->varlevelsup == 0)
+		if ((Index) var->varno == rel->relid && var->varlevelsup == 0)
 			vars = list_append_unique(vars, var);
 	}
 	return vars;
@@ -230,7 +235,7 @@ plan_custom_path(PlannerInfo *root, RelOptInfo *rel, CustomPath *path,
 	cscan->methods = &scan_methods;
 	cscan->custom_exprs = copyObject(call->args);
 
-	foreach(lc, vars_read(rel->relid, tlist, cscan->scan.plan.qual))
+	foreach(lc, vars_read(rel, tlist, cscan->scan.plan.qual))
 	{
 		Var		   *var = lfirst_node(Var, lc);
 
@@ -526,9 +531,31 @@ recheck_row(ScanState *node, TupleTableSlot *slot)
 	return true;
 }
 
+/* At the first row of an INSERT: write them all, if that may be. */
+static bool
+written_directly(RowScanState *state)
+{
+	Relation	target;
+
+	if (state->source != NULL || state->empty || !state->whole_rows)
+		return false;
+	target = direct_target(&state->css.ss, state->methods);
+	if (target == NULL)
+		return false;
+	open_source(state);
+	if (!state->empty)
+	{
+		write_directly(&state->css.ss, target, state->source);
+		state->current = state->source->nrows;
+	}
+	return true;
+}
+
 static TupleTableSlot *
 exec_scan(CustomScanState *node)
 {
+	if (written_directly((RowScanState *) node))
+		return NULL;
 	return ExecScan(&node->ss, next_row, recheck_row);
 }
 

@@ -54,6 +54,7 @@ typedef struct Scheduler
 {
 	Simulation	simulation;
 	Pace		pace;
+	const char *verdict;		/* why there is nothing to do; NULL: run */
 	bool		recovered;		/* leftovers of the lake have been dealt with */
 
 	/* The stream fails on its own: days go on while Kafka is away. */
@@ -166,7 +167,9 @@ ledger_knows(const char *path, const char *hash, void *arg)
 
 	(void) arg;
 	if (!worker_begin("looking for an unfinished file in hospital.batches"))
-		return false;
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("the hospital went away while its unfinished files were looked for")));
 	found = single_number("SELECT 1::bigint FROM hospital.batches WHERE file = $1 AND sha256 = $2",
 						  2, types, values, 0);
 	worker_commit();
@@ -327,18 +330,17 @@ leave(Scheduler *scheduler, const char *state)
 	worker_leave(state);
 }
 
-/* In a transaction, through worker_try: not ready is an error of its own. */
+/* Through worker_try: a copy, or another version's, is an error. */
 static void
 read_simulation(void *arg)
 {
 	Scheduler  *scheduler = arg;
 
+	scheduler->verdict = "no hospital here";
 	if (!worker_begin("reading hospital.simulation"))
-		leave(scheduler, "no hospital here");
-	if (!simulation_read(&scheduler->simulation, true))
-		leave(scheduler, "no hospital here");
-	if (!read_run_state(scheduler))
-		leave(scheduler, "stopped");
+		return;
+	if (simulation_read(&scheduler->simulation, true))
+		scheduler->verdict = read_run_state(scheduler) ? NULL : "stopped";
 	worker_commit();
 }
 
@@ -368,7 +370,17 @@ scheduler_pass(void *arg)
 	int64		tick = -1;
 
 	if (!worker_try(read_simulation, scheduler))
-		leave(scheduler, "not able to run");
+	{
+		if (worker_sqlstate() == ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE)
+			leave(scheduler, "not able to run");
+		worker_wait(STREAM_RETRY_FIRST_MS, -1);
+		return true;
+	}
+	if (scheduler->verdict != NULL)
+	{
+		worker_clear_error();
+		leave(scheduler, scheduler->verdict);
+	}
 	control_want(streaming() ? hospital_consumer_workers : 0, true,
 				 strcmp(hospital_kafka_brokers, KAFKA_EMBEDDED) == 0);
 	if (!scheduler->recovered)

@@ -315,10 +315,9 @@ set_numbers(StaffSource *source, int staff, IdStatus status, Datum *values, bool
 	if (source->id_ranks != NULL)
 	{
 		char		digits[ID_LENGTH];
-		int			order = national_id_sequence(source->workforce->seed, member->born,
-												 member->female, source->id_ranks[staff]);
 
-		national_id_write(digits, member->born, member->female, order, status, source->marked);
+		national_id_write(digits, source->workforce->seed, member->born, member->female,
+						  source->id_ranks[staff], status, source->marked);
 		values[S_NATIONAL_ID] = scratch_text(scratch, digits, ID_LENGTH);
 	}
 	if (source->registrations != NULL)

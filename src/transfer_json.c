@@ -10,6 +10,7 @@
 #include "postgres.h"
 
 #include <ctype.h>
+#include <limits.h>
 
 #include "common/jsonapi.h"
 #include "mb/pg_wchar.h"

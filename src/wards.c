@@ -274,10 +274,18 @@ wards_build(int beds)
 	return list;
 }
 
+/* Wards that need nurses trained for them. */
+static bool
+is_special(const Ward *ward)
+{
+	return strcmp(ward->type, "icu") == 0 || strcmp(ward->type, "labour") == 0 ||
+		strcmp(ward->age_group, "neonate") == 0;
+}
+
 /*
- * Scopes: none; any and all (every ward); type:T; dept:D, where D is "own" for
- * the post's department; several, separated by semicolons.  A ward that was
- * merged counts for the ward that has its patients now.
+ * Scopes, as data/README.md has them: none; all (every ward); any (every ward
+ * but those for intensive care, labour and newborns); type:T; dept:D, where D
+ * is "own" for the post's department; several, separated by semicolons.
  */
 static bool
 plan_in_scope(const Ward *ward, const char *scope, const char *department)
@@ -289,7 +297,9 @@ plan_in_scope(const Ward *ward, const char *scope, const char *department)
 		size_t		wanted_length = 0;
 		const char *value = NULL;
 
-		if (length == 3 && (strncmp(scope, "any", 3) == 0 || strncmp(scope, "all", 3) == 0))
+		if (length == 3 && strncmp(scope, "all", 3) == 0)
+			return true;
+		if (length == 3 && strncmp(scope, "any", 3) == 0 && !is_special(ward))
 			return true;
 		if (length > 5 && strncmp(scope, "type:", 5) == 0)
 			value = ward->type;
@@ -311,6 +321,7 @@ plan_in_scope(const Ward *ward, const char *scope, const char *department)
 	return false;
 }
 
+/* A ward that was merged counts for the ward that has its patients now. */
 bool
 ward_in_scope(const WardList *list, int ward, const char *scope, const char *department)
 {

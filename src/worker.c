@@ -56,9 +56,11 @@
 
 #define BACKOFF_FIRST_MS 1000
 #define BACKOFF_LAST_MS 60000
+#define SAME_ERROR_MS 600000	/* after so long an error is news again */
 
 static WorkerSlot *my_slot = NULL;
 static uint32 my_generation = 0;
+static MemoryContext iteration_context = NULL;
 static char extension_schema[2 * NAMEDATALEN + 3];	/* quoted */
 static Oid	connected_user = InvalidOid;
 static int	connected_context = 0;
@@ -110,6 +112,13 @@ release_slot(int code, Datum arg)
 	(void) arg;
 	if (slot == NULL)
 		return;
+
+	/* Files and handles of the iteration are given back as after an error. */
+	if (iteration_context != NULL)
+	{
+		MemoryContextSwitchTo(TopMemoryContext);
+		MemoryContextReset(iteration_context);
+	}
 	LWLockAcquire(hospital_control->lock, LW_EXCLUSIVE);
 	if (slot->generation == my_generation && slot->pid == MyProcPid)
 	{
@@ -363,7 +372,8 @@ error_is_known(int sqlstate, const char *message)
 	char		clipped[WORKER_ERROR_LENGTH];
 	int			length = pg_mbcliplen(message, strlen(message), WORKER_ERROR_LENGTH - 1);
 
-	if (my_slot == NULL || my_slot->sqlstate != sqlstate)
+	if (my_slot == NULL || my_slot->sqlstate != sqlstate ||
+		TimestampDifferenceExceeds(my_slot->last_error_at, GetCurrentTimestamp(), SAME_ERROR_MS))
 		return false;
 	memcpy(clipped, message, length);
 	clipped[length] = '\0';
@@ -452,6 +462,7 @@ worker_loop(bool (*body) (void *), void *arg)
 	LoopBody	loop = {body, arg, true};
 	int			failures = 0;
 
+	iteration_context = context;
 	while (loop.more)
 	{
 		MemoryContextSwitchTo(context);
@@ -470,6 +481,7 @@ worker_loop(bool (*body) (void *), void *arg)
 		}
 		MemoryContextReset(context);
 	}
+	iteration_context = NULL;
 	MemoryContextSwitchTo(TopMemoryContext);
 	MemoryContextDelete(context);
 }
@@ -524,6 +536,12 @@ worker_record_error(int sqlstate, const char *message)
 	LWLockAcquire(hospital_control->lock, LW_EXCLUSIVE);
 	control_set_error(my_slot, sqlstate, message);
 	LWLockRelease(hospital_control->lock);
+}
+
+int
+worker_sqlstate(void)
+{
+	return my_slot != NULL ? my_slot->sqlstate : 0;
 }
 
 void

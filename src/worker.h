@@ -76,6 +76,9 @@ extern PGDLLEXPORT void worker_loop(bool (*body) (void *), void *arg);
 /* Run "body" once; an ERROR is treated as above, and false returned. */
 extern PGDLLEXPORT bool worker_try(void (*body) (void *), void *arg);
 
+/* Of the last error recorded; 0: none. */
+extern PGDLLEXPORT int worker_sqlstate(void);
+
 /*
  * Leave for good: "state" stays visible, and the launcher starts another one
  * only when poked, or (the scheduler) to look again a minute later.

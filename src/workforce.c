@@ -3,11 +3,12 @@
  *
  * A post alternates between being held and being vacant, in a rhythm of its
  * own that is a function of absolute time: it has a period T (one of a few,
- * from 7 to 50 years), is vacant for 14.5 percent of it, and the ends of every
- * vacancy are moved a little at random.  The phases of the posts of a category
- * with the same T follow the golden ratio, so that at any time 14.5 percent of
- * the posts of each category are vacant, with far less scatter than
- * independent posts would have, and from the first day on.
+ * from 8 to 60 years), is vacant for 14.5 percent of it, and the ends of every
+ * vacancy are moved a little.  Over the posts of a category with the same T,
+ * phases and moves are a sequence of low discrepancy (the multiples of powers
+ * of the root of x^4 = x + 1, as the golden ratio's in one dimension), so that
+ * at any time 14.5 percent of the posts of each category are vacant, with far
+ * less scatter than independent posts would have, and from the first day on.
  *
  * While a post is held, one occupant follows another without a gap: somebody
  * who retires (on the 65th birthday) or whose term of training ends is
@@ -24,24 +25,29 @@
 
 #define VACANT_THOUSANDTHS 145
 #define CHURN_CLASSES 8
+#define VACANCY_PLAY 35			/* percent of a vacancy that its ends move by */
 #define SHORTEST_STAY 90		/* days; for who is hired just before a vacancy */
 #define OLDEST_HIRE 62
 #define HIRE_YEARS 16
-#define GOLDEN UINT64CONST(0x9E3779B9)	/* 2^32 / golden ratio */
+/* 2^32 / g, / g^2, / g^3, where g = 1.22074... is the root of x^4 = x + 1 */
+#define SPREAD_PHASE UINT32_C(3518319155)
+#define SPREAD_BEGIN UINT32_C(2882110345)
+#define SPREAD_END UINT32_C(2360945575)
+
 #define RETIREMENT_AGE_MAX 65
 
 /*
- * Days between the beginnings of two vacancies of a post (7 to 50 years).  The
- * mean rate leaves about 7.5 percent a year of those employed, and vacancies
- * of 2.3 years on average.  Estimate, after staff_turnover in volumes.csv.
+ * Days between the beginnings of two vacancies of a post (8 to 60 years).  At
+ * the mean rate 7 percent a year of those employed leave, and vacancies last
+ * 2.4 years on average; with terms and retirements about 11 percent leave.  Estimate, after staff_turnover in volumes.csv.
  */
 static const int churn_days[CHURN_CLASSES] = {
-	2557, 3653, 4748, 6209, 7670, 9862, 13149, 18263
+	2922, 3653, 4748, 6209, 8401, 10958, 15341, 21915
 };
 
 /* Years above the least age at which people are hired, by sixteenths. */
 static const int hire_years[HIRE_YEARS + 1] = {
-	0, 0, 1, 1, 2, 3, 4, 5, 6, 8, 10, 12, 15, 18, 22, 27, 34
+	0, 1, 2, 3, 5, 7, 9, 11, 13, 15, 17, 19, 22, 25, 28, 31, 35
 };
 
 /* Posts for training end after a term: years, and the oldest to begin. */
@@ -186,8 +192,10 @@ build_posts(Workforce *workforce, int beds)
 
 typedef struct Rhythm
 {
+	uint64		key;			/* of the category's posts with this period */
 	uint64		seed;
-	uint32		number;
+	uint32		number;			/* of the post */
+	uint32		place;			/* of the post among those */
 	int			period;			/* days */
 	int			vacant;
 	int			offset;			/* of vacancy 0 */
@@ -197,15 +205,18 @@ static Rhythm
 post_rhythm(const Workforce *workforce, const Post *post)
 {
 	int			class = post->churn % CHURN_CLASSES;
-	uint64		key = mix64(workforce->seed ^
-							((uint64) staff_roles[post->role].category[0] << 8 | class));
-	uint32		phase = (uint32) (key + (uint64) (post->churn / CHURN_CLASSES) * GOLDEN);
 	Rhythm		rhythm;
+	uint32		phase;
 
 	rhythm.seed = workforce->seed;
+	rhythm.key = ((uint64) (unsigned char) staff_roles[post->role].category[0] << 16) |
+		((uint64) (unsigned char) staff_roles[post->role].category[1] << 8) | class;
 	rhythm.number = post->number;
+	rhythm.place = post->churn / CHURN_CLASSES;
 	rhythm.period = churn_days[class];
 	rhythm.vacant = rhythm.period * VACANT_THOUSANDTHS / 1000;
+	phase = random_block(rhythm.seed, RANDOM_POST, rhythm.key, 0).v[2] +
+		rhythm.place * SPREAD_PHASE;
 	rhythm.offset = (int) (((uint64) phase * rhythm.period) >> 32);
 	return rhythm;
 }
@@ -214,13 +225,14 @@ post_rhythm(const Workforce *workforce, const Post *post)
 static void
 vacancy(const Rhythm *rhythm, int n, DateADT *begins, DateADT *ends)
 {
-	RandomBlock random = random_block(rhythm->seed, RANDOM_POST, rhythm->number, (uint32) n);
-	int			play = rhythm->vacant * 3 / 10;
+	RandomBlock random = random_block(rhythm->seed, RANDOM_POST, rhythm->key, (uint32) n);
+	int			play = rhythm->vacant * VACANCY_PLAY / 100;
+	int			nominal = n * rhythm->period + rhythm->offset;
 
-	*begins = n * rhythm->period + rhythm->offset +
-		(int) random_below(random.v[0], 2 * play + 1) - play;
-	*ends = n * rhythm->period + rhythm->offset + rhythm->vacant +
-		(int) random_below(random.v[1], 2 * play + 1) - play;
+	*begins = nominal - play +
+		(int) random_below(random.v[0] + rhythm->place * SPREAD_BEGIN, 2 * play + 1);
+	*ends = nominal + rhythm->vacant - play +
+		(int) random_below(random.v[1] + rhythm->place * SPREAD_END, 2 * play + 1);
 }
 
 /* ---- the occupants ---- */

@@ -293,6 +293,817 @@ GRANT EXECUTE ON PROCEDURE hospital_export(text, text, text, date) TO pg_write_s
 -- ==== end of stream =======================================================
 
 -- ==== reference tables ====================================================
+
+CREATE FUNCTION hospital_reference(table_name text) RETURNS SETOF text[]
+    LANGUAGE C STRICT IMMUTABLE PARALLEL SAFE
+    AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION hospital_reference(text) IS
+    'Rows of one of the compiled-in reference tables, as text; an empty field is null';
+
+CREATE FUNCTION hospital_reference_columns(table_name text) RETURNS text[]
+    LANGUAGE C STRICT IMMUTABLE PARALLEL SAFE
+    AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION hospital_reference_columns(text) IS
+    'Names of the columns that hospital_reference gives';
+
+-- The tables belong to the extension: a dump leaves them out, and CREATE
+-- EXTENSION fills them again from what was compiled in.
+--
+-- The operators below are exact for their operands' types (0.0 beside numeric):
+-- nobody's operator in the extension's schema can come before pg_catalog's.
+
+-- ---- people ----
+
+CREATE TABLE hospital.population_gauteng (
+    age_band        text    NOT NULL,
+    age_min         int     NOT NULL,
+    age_max         int     NOT NULL,
+    sex             text    NOT NULL CHECK (sex IN ('F', 'M')),
+    population_2020 int     NOT NULL,
+    share           numeric NOT NULL CHECK (share BETWEEN 0.0 AND 1.0),
+    jhb_share       numeric NOT NULL,
+    PRIMARY KEY (age_band, sex),
+    CHECK (age_min <= age_max)
+);
+COMMENT ON TABLE hospital.population_gauteng IS
+    'Age and sex pyramid: what share of the people is of which age band and sex. High confidence: Statistics South Africa, provincial projection 2020; the Johannesburg column is of its Community Survey 2016';
+COMMENT ON COLUMN hospital.population_gauteng.age_band IS 'Five-year band, such as 0-4; the last is 80+';
+COMMENT ON COLUMN hospital.population_gauteng.age_min IS 'Youngest age of the band, in completed years';
+COMMENT ON COLUMN hospital.population_gauteng.age_max IS 'Oldest age of the band, in completed years; 80+ ends at 104';
+COMMENT ON COLUMN hospital.population_gauteng.sex IS 'F or M';
+COMMENT ON COLUMN hospital.population_gauteng.population_2020 IS 'People in Gauteng in the middle of 2020';
+COMMENT ON COLUMN hospital.population_gauteng.share IS 'Share of all people; sums to 1. The generators follow this one';
+COMMENT ON COLUMN hospital.population_gauteng.jhb_share IS 'The same for the city of Johannesburg by the survey of 2016; sums to 1, for comparison';
+
+CREATE TABLE hospital.household_types (
+    type            text NOT NULL,
+    heads           int  NOT NULL CHECK (heads IN (1, 2)),
+    elders          int  NOT NULL,
+    adult_relatives int  NOT NULL,
+    sharers         int  NOT NULL,
+    minors          int  NOT NULL,
+    weight          int  NOT NULL CHECK (weight > 0),
+    PRIMARY KEY (type, heads, elders, adult_relatives, sharers, minors)
+);
+COMMENT ON TABLE hospital.household_types IS
+    'Kinds of household by who lives in them. Low confidence: weights estimated, so that a household has about 2.9 people on average and 27 percent are of one person';
+COMMENT ON COLUMN hospital.household_types.type IS 'Kind: single, couple, couple_children, single_parent, skip_generation, three_generation, adult_children or sharers';
+COMMENT ON COLUMN hospital.household_types.heads IS 'Heads: one adult or a couple';
+COMMENT ON COLUMN hospital.household_types.elders IS 'Parents of a head';
+COMMENT ON COLUMN hospital.household_types.adult_relatives IS 'Grown children or, where there are elders, brothers and sisters of a head';
+COMMENT ON COLUMN hospital.household_types.sharers IS 'Flatmates';
+COMMENT ON COLUMN hospital.household_types.minors IS 'Members below 20 years of age';
+COMMENT ON COLUMN hospital.household_types.weight IS 'How frequent, relative to the other rows';
+
+CREATE TABLE hospital.language_group (
+    language          text    NOT NULL,
+    iso639_3          text    NOT NULL,
+    population_group  text    NOT NULL CHECK (population_group IN ('Black African', 'Coloured', 'Indian or Asian', 'White')),
+    share             numeric NOT NULL CHECK (share BETWEEN 0.0 AND 1.0),
+    name_pool         text    NOT NULL,
+    non_citizen_share numeric NOT NULL CHECK (non_citizen_share BETWEEN 0.0 AND 1.0),
+    foreign_name_pool text    NOT NULL,
+    PRIMARY KEY (language, population_group)
+);
+COMMENT ON TABLE hospital.language_group IS
+    'Home language by population group. The totals of languages, groups and non-citizens have high confidence (Community Survey 2016, Johannesburg); the single cells are fitted to them and have low confidence';
+COMMENT ON COLUMN hospital.language_group.language IS 'Home language';
+COMMENT ON COLUMN hospital.language_group.iso639_3 IS 'Three-letter ISO 639-3 code; that of one of them where a row stands for several languages';
+COMMENT ON COLUMN hospital.language_group.population_group IS 'Population group as in the census';
+COMMENT ON COLUMN hospital.language_group.share IS 'Share of all people; sums to 1';
+COMMENT ON COLUMN hospital.language_group.name_pool IS 'Pool of citizens'' names, as in name_mix and surname_mix';
+COMMENT ON COLUMN hospital.language_group.non_citizen_share IS 'Share of these people who are not South African citizens';
+COMMENT ON COLUMN hospital.language_group.foreign_name_pool IS 'Pool of non-citizens'' names and countries, as in name_mix, surname_mix and nationality_mix';
+
+CREATE TABLE hospital.name_mix (
+    name_pool       text    NOT NULL,
+    first_name_pool text    NOT NULL,
+    probability     numeric NOT NULL CHECK (probability BETWEEN 0.0 AND 1.0),
+    PRIMARY KEY (name_pool, first_name_pool)
+);
+COMMENT ON TABLE hospital.name_mix IS
+    'From which lists a name pool draws first names. Low confidence: estimated';
+COMMENT ON COLUMN hospital.name_mix.name_pool IS 'Pool, as in language_group';
+COMMENT ON COLUMN hospital.name_mix.first_name_pool IS 'List of names, as in names_first.language';
+COMMENT ON COLUMN hospital.name_mix.probability IS 'Probability of the list; sums to 1 per pool';
+
+CREATE TABLE hospital.surname_mix (
+    name_pool    text    NOT NULL,
+    surname_pool text    NOT NULL,
+    probability  numeric NOT NULL CHECK (probability BETWEEN 0.0 AND 1.0),
+    PRIMARY KEY (name_pool, surname_pool)
+);
+COMMENT ON TABLE hospital.surname_mix IS
+    'From which lists a name pool draws surnames. Low confidence: estimated';
+COMMENT ON COLUMN hospital.surname_mix.name_pool IS 'Pool, as in language_group';
+COMMENT ON COLUMN hospital.surname_mix.surname_pool IS 'List of names, as in names_last.language';
+COMMENT ON COLUMN hospital.surname_mix.probability IS 'Probability of the list; sums to 1 per pool';
+
+CREATE TABLE hospital.names_first (
+    language text NOT NULL,
+    sex      text NOT NULL CHECK (sex IN ('F', 'M')),
+    name     text NOT NULL,
+    weight   int  NOT NULL CHECK (weight > 0),
+    era      text NOT NULL CHECK (era IN ('any', 'old', 'new')),
+    PRIMARY KEY (language, sex, name)
+);
+COMMENT ON TABLE hospital.names_first IS
+    'First names. The names are real first names and good; their weights have low confidence';
+COMMENT ON COLUMN hospital.names_first.language IS 'List the name is in: a language or an origin';
+COMMENT ON COLUMN hospital.names_first.sex IS 'F or M';
+COMMENT ON COLUMN hospital.names_first.name IS 'First name';
+COMMENT ON COLUMN hospital.names_first.weight IS 'How frequent, relative to the other names of the list and sex';
+COMMENT ON COLUMN hospital.names_first.era IS 'When it was in fashion: old counts 3 times for births before 1980 and 0.2 times from 1996, new 3 times from 2000 and 0.1 times before 1990';
+
+CREATE TABLE hospital.names_last (
+    language text NOT NULL,
+    name     text NOT NULL,
+    weight   int  NOT NULL CHECK (weight > 0),
+    PRIMARY KEY (language, name)
+);
+COMMENT ON TABLE hospital.names_last IS
+    'Surnames. The names are good; the weights have low confidence, only the commonest follow recorded live births (Statistics South Africa), and the lists are short, so that namesakes are more frequent than in life';
+COMMENT ON COLUMN hospital.names_last.language IS 'List the name is in: a language or an origin';
+COMMENT ON COLUMN hospital.names_last.name IS 'Surname';
+COMMENT ON COLUMN hospital.names_last.weight IS 'How frequent, relative to the other names of the list';
+
+CREATE TABLE hospital.nationalities (
+    country  text NOT NULL,
+    alpha2   text PRIMARY KEY,
+    alpha3   text NOT NULL UNIQUE,
+    passport text NOT NULL
+);
+COMMENT ON TABLE hospital.nationalities IS
+    'Countries people come from. The codes have high confidence (ISO 3166-1); the passport forms are estimated, and widened so that every country can number 67,108,864 people';
+COMMENT ON COLUMN hospital.nationalities.country IS 'Country';
+COMMENT ON COLUMN hospital.nationalities.alpha2 IS 'Two-letter code';
+COMMENT ON COLUMN hospital.nationalities.alpha3 IS 'Three-letter code';
+COMMENT ON COLUMN hospital.nationalities.passport IS 'Form of a passport number: @ is a letter, # a digit, (ABC) one of those, other capitals and digits themselves';
+
+CREATE TABLE hospital.nationality_mix (
+    name_pool   text    NOT NULL,
+    alpha2      text    NOT NULL REFERENCES hospital.nationalities,
+    probability numeric NOT NULL CHECK (probability BETWEEN 0.0 AND 1.0),
+    PRIMARY KEY (name_pool, alpha2)
+);
+COMMENT ON TABLE hospital.nationality_mix IS
+    'Which countries the non-citizens of a name pool come from. Low confidence: estimated';
+COMMENT ON COLUMN hospital.nationality_mix.name_pool IS 'Pool, as in language_group';
+COMMENT ON COLUMN hospital.nationality_mix.alpha2 IS 'Country';
+COMMENT ON COLUMN hospital.nationality_mix.probability IS 'Probability of the country; sums to 1 per pool';
+
+CREATE TABLE hospital.suburbs (
+    suburb           text    PRIMARY KEY,
+    region           text    NOT NULL CHECK (region IN ('A', 'B', 'C', 'D', 'E', 'F', 'G')),
+    postal_code      text    NOT NULL,
+    lat              numeric NOT NULL,
+    lon              numeric NOT NULL,
+    population_share numeric NOT NULL CHECK (population_share BETWEEN 0.0 AND 1.0),
+    uninsured_share  numeric NOT NULL CHECK (uninsured_share BETWEEN 0.0 AND 1.0),
+    kind             text    NOT NULL CHECK (kind IN ('township', 'informal', 'inner_city', 'suburb')),
+    black_african    int     NOT NULL,
+    coloured         int     NOT NULL,
+    indian_or_asian  int     NOT NULL,
+    white            int     NOT NULL
+);
+COMMENT ON TABLE hospital.suburbs IS
+    'Suburbs of Johannesburg. Regions have high confidence (Municipal Demarcation Board), as have the postal codes found in the Post Office''s list; how people spread over the suburbs of a region is estimated';
+COMMENT ON COLUMN hospital.suburbs.suburb IS 'Suburb';
+COMMENT ON COLUMN hospital.suburbs.region IS 'Region of the city, A to G';
+COMMENT ON COLUMN hospital.suburbs.postal_code IS 'Street postal code, four digits';
+COMMENT ON COLUMN hospital.suburbs.lat IS 'Latitude in degrees, negative in the south; approximate';
+COMMENT ON COLUMN hospital.suburbs.lon IS 'Longitude in degrees, positive in the east; approximate';
+COMMENT ON COLUMN hospital.suburbs.population_share IS 'Share of the city''s people; sums to 1';
+COMMENT ON COLUMN hospital.suburbs.uninsured_share IS 'Share without a medical scheme, who use public hospitals';
+COMMENT ON COLUMN hospital.suburbs.kind IS 'Kind of settlement: township, informal, inner_city or suburb';
+COMMENT ON COLUMN hospital.suburbs.black_african IS 'How likely Black African people are to live there, relative to the likeliest group (1000)';
+COMMENT ON COLUMN hospital.suburbs.coloured IS 'The same for Coloured people';
+COMMENT ON COLUMN hospital.suburbs.indian_or_asian IS 'The same for Indian or Asian people';
+COMMENT ON COLUMN hospital.suburbs.white IS 'The same for White people';
+
+CREATE TABLE hospital.streets (
+    kind   text NOT NULL CHECK (kind IN ('township', 'informal', 'inner_city', 'suburb')),
+    street text NOT NULL,
+    weight int  NOT NULL CHECK (weight > 0),
+    PRIMARY KEY (kind, street)
+);
+COMMENT ON TABLE hospital.streets IS
+    'Street names by kind of settlement; not matched to suburbs. Low confidence: plausible inventions. In an informal settlement it is a section, zone, block or extension';
+COMMENT ON COLUMN hospital.streets.kind IS 'Kind of settlement, as in suburbs';
+COMMENT ON COLUMN hospital.streets.street IS 'Name';
+COMMENT ON COLUMN hospital.streets.weight IS 'How frequent, relative to the other streets of the kind';
+
+CREATE TABLE hospital.phone_prefixes (
+    prefix   text    PRIMARY KEY,
+    operator text    NOT NULL,
+    share    numeric NOT NULL CHECK (share BETWEEN 0.0 AND 1.0)
+);
+COMMENT ON TABLE hospital.phone_prefixes IS
+    'Prefixes of mobile numbers. High confidence in prefix and operator (libphonenumber), low in the shares';
+COMMENT ON COLUMN hospital.phone_prefixes.prefix IS 'First digits of the number, as dialled within the country';
+COMMENT ON COLUMN hospital.phone_prefixes.operator IS 'Network the prefix was given to';
+COMMENT ON COLUMN hospital.phone_prefixes.share IS 'Share of the numbers; sums to 1';
+
+-- ---- the hospital ----
+
+CREATE TABLE hospital.department_plan (
+    department_code       text    PRIMARY KEY,
+    name                  text    NOT NULL UNIQUE,
+    dept_group            text    NOT NULL,
+    ward_count            int     NOT NULL,
+    beds                  int     NOT NULL CHECK (beds > 0),
+    level_of_care         int     NOT NULL CHECK (level_of_care BETWEEN 1 AND 3),
+    target_occupancy      numeric NOT NULL CHECK (target_occupancy BETWEEN 0.0 AND 1.0),
+    annual_admissions     int     NOT NULL,
+    mean_los_days         numeric NOT NULL,
+    mortality             numeric NOT NULL CHECK (mortality BETWEEN 0.0 AND 1.0),
+    annual_opd_visits     int     NOT NULL,
+    annual_ed_only_visits int     NOT NULL
+);
+COMMENT ON TABLE hospital.department_plan IS
+    'Departments of a hospital of 1,100 beds. The total of beds has high confidence (Charlotte Maxeke hospital, 1,066 to 1,088 usable beds); how it is split and all volumes are coherent estimates';
+COMMENT ON COLUMN hospital.department_plan.department_code IS 'Code of the department, up to five letters';
+COMMENT ON COLUMN hospital.department_plan.name IS 'Name';
+COMMENT ON COLUMN hospital.department_plan.dept_group IS 'Group: Emergency, Medicine, Surgery, Maternity, Paediatrics, Critical care, Psychiatry or Rehabilitation';
+COMMENT ON COLUMN hospital.department_plan.ward_count IS 'Wards of the department';
+COMMENT ON COLUMN hospital.department_plan.beds IS 'Usable beds; the departments sum to 1,100';
+COMMENT ON COLUMN hospital.department_plan.level_of_care IS 'Level: 1 district, 2 regional, 3 tertiary';
+COMMENT ON COLUMN hospital.department_plan.target_occupancy IS 'Mean share of the beds that are taken';
+COMMENT ON COLUMN hospital.department_plan.annual_admissions IS 'Admissions a year by the department of the diagnosis, so that children count here and not with Paediatrics';
+COMMENT ON COLUMN hospital.department_plan.mean_los_days IS 'Mean length of stay, in days; 0 where nobody is admitted directly';
+COMMENT ON COLUMN hospital.department_plan.mortality IS 'Share of the admissions that end in death';
+COMMENT ON COLUMN hospital.department_plan.annual_opd_visits IS 'Outpatient visits a year';
+COMMENT ON COLUMN hospital.department_plan.annual_ed_only_visits IS 'Emergency visits a year that end without admission';
+
+CREATE TABLE hospital.ward_plan (
+    ward_code                text    PRIMARY KEY,
+    name                     text    NOT NULL UNIQUE,
+    department_code          text    NOT NULL REFERENCES hospital.department_plan,
+    ward_type                text    NOT NULL,
+    block                    int     NOT NULL,
+    floor_level              int     NOT NULL,
+    beds                     int     NOT NULL CHECK (beds > 0),
+    sex                      text    NOT NULL CHECK (sex IN ('F', 'M', 'X')),
+    age_group                text    NOT NULL CHECK (age_group IN ('neonate', 'child', 'adult', 'all')),
+    isolation_beds           int     NOT NULL,
+    patients_per_nurse_day   numeric NOT NULL,
+    patients_per_nurse_night numeric NOT NULL,
+    CHECK (isolation_beds BETWEEN 0 AND beds)
+);
+COMMENT ON TABLE hospital.ward_plan IS
+    'Wards of a hospital of 1,100 beds. The total of beds has high confidence; the wards themselves are estimated, with blocks and floors after Charlotte Maxeke hospital';
+COMMENT ON COLUMN hospital.ward_plan.ward_code IS 'Code of the ward';
+COMMENT ON COLUMN hospital.ward_plan.name IS 'Name';
+COMMENT ON COLUMN hospital.ward_plan.department_code IS 'Department';
+COMMENT ON COLUMN hospital.ward_plan.ward_type IS 'Type: general, high_care, icu, isolation, kmc (kangaroo mother care), labour, maternity, psychiatric, short_stay or step_down';
+COMMENT ON COLUMN hospital.ward_plan.block IS 'Block of the building, 1 to 5';
+COMMENT ON COLUMN hospital.ward_plan.floor_level IS 'Floor';
+COMMENT ON COLUMN hospital.ward_plan.beds IS 'Usable beds';
+COMMENT ON COLUMN hospital.ward_plan.sex IS 'Whom it takes: F women, M men, X both';
+COMMENT ON COLUMN hospital.ward_plan.age_group IS 'Whom it takes: neonate (first 28 days), child (below 13), adult (from 13) or all';
+COMMENT ON COLUMN hospital.ward_plan.isolation_beds IS 'Beds in isolation rooms, among the beds';
+COMMENT ON COLUMN hospital.ward_plan.patients_per_nurse_day IS 'Patients to a nurse by day';
+COMMENT ON COLUMN hospital.ward_plan.patients_per_nurse_night IS 'Patients to a nurse by night';
+
+CREATE TABLE hospital.shifts (
+    shift_code  text    PRIMARY KEY,
+    start_time  time    NOT NULL,
+    end_time    time    NOT NULL,
+    hours       numeric NOT NULL CHECK (hours > 0.0),
+    description text    NOT NULL
+);
+COMMENT ON TABLE hospital.shifts IS
+    'Working times. Estimated from the practice of the public service';
+COMMENT ON COLUMN hospital.shifts.shift_code IS 'Code';
+COMMENT ON COLUMN hospital.shifts.start_time IS 'Start, local time';
+COMMENT ON COLUMN hospital.shifts.end_time IS 'End, local time; on the next day where it is not after the start, or where hours say so';
+COMMENT ON COLUMN hospital.shifts.hours IS 'Length in hours';
+COMMENT ON COLUMN hospital.shifts.description IS 'Who works it and how it recurs';
+
+CREATE TABLE hospital.staff_roles (
+    role                    text    NOT NULL,
+    specialty               text    NOT NULL,
+    category                text    NOT NULL CHECK (category IN ('medical', 'nursing', 'allied', 'admin', 'support')),
+    department_code         text    REFERENCES hospital.department_plan,
+    ward_scope              text    NOT NULL,
+    headcount_per_1000_beds int     NOT NULL CHECK (headcount_per_1000_beds > 0),
+    registration_body       text    NOT NULL,
+    registration_regex      text    NOT NULL,
+    shift_code              text    NOT NULL REFERENCES hospital.shifts,
+    min_start_age           int     NOT NULL,
+    retire_age              int     NOT NULL,
+    salary_min_zar          int     NOT NULL,
+    salary_max_zar          int     NOT NULL,
+    female_share            numeric NOT NULL CHECK (female_share BETWEEN 0.0 AND 1.0),
+    PRIMARY KEY (role, specialty),
+    CHECK (min_start_age < retire_age),
+    CHECK (salary_min_zar <= salary_max_zar)
+);
+COMMENT ON TABLE hospital.staff_roles IS
+    'Filled posts. Totals have high confidence (Charlotte Maxeke hospital; nursing, medical and allied of about 2016, the whole of 2021), salaries medium, the split by specialty low';
+COMMENT ON COLUMN hospital.staff_roles.role IS 'Post';
+COMMENT ON COLUMN hospital.staff_roles.specialty IS 'Field of the post: a department, or a finer or wider one such as RADI or ALL';
+COMMENT ON COLUMN hospital.staff_roles.category IS 'Category: medical, nursing, allied, admin or support';
+COMMENT ON COLUMN hospital.staff_roles.department_code IS 'Department of the post; null where it serves the whole hospital';
+COMMENT ON COLUMN hospital.staff_roles.ward_scope IS 'Wards it may staff, parts joined by ; of which one must fit: all, any (but intensive care, labour and newborns''), type:T, dept:D, dept:own, none';
+COMMENT ON COLUMN hospital.staff_roles.headcount_per_1000_beds IS 'Filled posts per 1,000 beds';
+COMMENT ON COLUMN hospital.staff_roles.registration_body IS 'Council the holder is registered with: HPCSA, SANC, SAPC, SACSSP or none';
+COMMENT ON COLUMN hospital.staff_roles.registration_regex IS 'Form of the registration number, as a regular expression, or none';
+COMMENT ON COLUMN hospital.staff_roles.shift_code IS 'Usual shift';
+COMMENT ON COLUMN hospital.staff_roles.min_start_age IS 'Youngest age in the post, in years';
+COMMENT ON COLUMN hospital.staff_roles.retire_age IS 'Age of retirement, in years';
+COMMENT ON COLUMN hospital.staff_roles.salary_min_zar IS 'Lowest pay, in rand a year of 2024/25';
+COMMENT ON COLUMN hospital.staff_roles.salary_max_zar IS 'Highest pay, in rand a year of 2024/25';
+COMMENT ON COLUMN hospital.staff_roles.female_share IS 'Share of women among the holders';
+
+-- ---- medicine ----
+
+CREATE TABLE hospital.diagnoses (
+    icd10           text    PRIMARY KEY,
+    description     text    NOT NULL,
+    department_code text    NOT NULL REFERENCES hospital.department_plan,
+    stream          text    NOT NULL CHECK (stream IN ('ED', 'ELECTIVE', 'MATERNITY', 'OPD')),
+    sex             text    NOT NULL CHECK (sex IN ('B', 'F', 'M')),
+    min_age         int     NOT NULL,
+    max_age         int     NOT NULL,
+    male_share      numeric NOT NULL CHECK (male_share BETWEEN 0.0 AND 1.0),
+    adm_lt1         numeric NOT NULL,
+    adm_1_4         numeric NOT NULL,
+    adm_5_14        numeric NOT NULL,
+    adm_15_24       numeric NOT NULL,
+    adm_25_44       numeric NOT NULL,
+    adm_45_64       numeric NOT NULL,
+    adm_65p         numeric NOT NULL,
+    adm_total       numeric NOT NULL,
+    ed_only_visits  numeric NOT NULL,
+    opd_visits      numeric NOT NULL,
+    mean_los_days   numeric NOT NULL CHECK (mean_los_days > 0.0),
+    los_sd          numeric NOT NULL,
+    mortality       numeric NOT NULL CHECK (mortality BETWEEN 0.0 AND 1.0),
+    season_profile  text    NOT NULL,
+    icu_prob        numeric NOT NULL CHECK (icu_prob BETWEEN 0.0 AND 1.0),
+    theatre_prob    numeric NOT NULL CHECK (theatre_prob BETWEEN 0.0 AND 1.0),
+    CHECK (min_age <= max_age)
+);
+COMMENT ON TABLE hospital.diagnoses IS
+    'Diagnoses the hospital sees. Codes and titles have high confidence (ICD-10, WHO version of 2019); volumes, stays and mortality are coherent estimates of low confidence';
+COMMENT ON COLUMN hospital.diagnoses.icd10 IS 'ICD-10 code';
+COMMENT ON COLUMN hospital.diagnoses.description IS 'Its title, without commas';
+COMMENT ON COLUMN hospital.diagnoses.department_code IS 'Department that treats it';
+COMMENT ON COLUMN hospital.diagnoses.stream IS 'Way in for most who are admitted with it, as in transitions; OPD where hardly anybody is';
+COMMENT ON COLUMN hospital.diagnoses.sex IS 'Who can have it: B both sexes, F women, M men';
+COMMENT ON COLUMN hospital.diagnoses.min_age IS 'Youngest age, in completed years';
+COMMENT ON COLUMN hospital.diagnoses.max_age IS 'Oldest age, in completed years';
+COMMENT ON COLUMN hospital.diagnoses.male_share IS 'Share of men among the cases';
+COMMENT ON COLUMN hospital.diagnoses.adm_lt1 IS 'Admissions below 1 year of age, per 1,000 beds and year';
+COMMENT ON COLUMN hospital.diagnoses.adm_1_4 IS 'The same at 1 to 4 years';
+COMMENT ON COLUMN hospital.diagnoses.adm_5_14 IS 'The same at 5 to 14 years';
+COMMENT ON COLUMN hospital.diagnoses.adm_15_24 IS 'The same at 15 to 24 years';
+COMMENT ON COLUMN hospital.diagnoses.adm_25_44 IS 'The same at 25 to 44 years';
+COMMENT ON COLUMN hospital.diagnoses.adm_45_64 IS 'The same at 45 to 64 years';
+COMMENT ON COLUMN hospital.diagnoses.adm_65p IS 'The same from 65 years';
+COMMENT ON COLUMN hospital.diagnoses.adm_total IS 'Admissions of all ages, per 1,000 beds and year';
+COMMENT ON COLUMN hospital.diagnoses.ed_only_visits IS 'Emergency visits without admission, per 1,000 beds and year';
+COMMENT ON COLUMN hospital.diagnoses.opd_visits IS 'Outpatient visits, per 1,000 beds and year';
+COMMENT ON COLUMN hospital.diagnoses.mean_los_days IS 'Mean length of stay, in days, intensive care included';
+COMMENT ON COLUMN hospital.diagnoses.los_sd IS 'Standard deviation of the length of stay, in days';
+COMMENT ON COLUMN hospital.diagnoses.mortality IS 'Share of the admissions that end in death';
+COMMENT ON COLUMN hospital.diagnoses.season_profile IS 'Course over the year, as in seasonality.profile; covid follows covid_weekly instead';
+COMMENT ON COLUMN hospital.diagnoses.icu_prob IS 'Probability of at least one stay in intensive care during the admission';
+COMMENT ON COLUMN hospital.diagnoses.theatre_prob IS 'Probability of an operation during the admission';
+
+CREATE TABLE hospital.comorbidities (
+    icd10      text    NOT NULL,
+    condition  text    NOT NULL,
+    sex        text    NOT NULL CHECK (sex IN ('F', 'M')),
+    prev_lt1   numeric NOT NULL,
+    prev_1_4   numeric NOT NULL,
+    prev_5_14  numeric NOT NULL,
+    prev_15_24 numeric NOT NULL,
+    prev_25_44 numeric NOT NULL,
+    prev_45_64 numeric NOT NULL,
+    prev_65p   numeric NOT NULL,
+    PRIMARY KEY (icd10, sex)
+);
+COMMENT ON TABLE hospital.comorbidities IS
+    'Secondary diagnoses that patients bring with them, by sex and age. Medium confidence in the prevalence among adults, low in the age pattern';
+COMMENT ON COLUMN hospital.comorbidities.icd10 IS 'ICD-10 code';
+COMMENT ON COLUMN hospital.comorbidities.condition IS 'Condition';
+COMMENT ON COLUMN hospital.comorbidities.sex IS 'F or M';
+COMMENT ON COLUMN hospital.comorbidities.prev_lt1 IS 'Prevalence below 1 year of age, as a share of 1';
+COMMENT ON COLUMN hospital.comorbidities.prev_1_4 IS 'The same at 1 to 4 years';
+COMMENT ON COLUMN hospital.comorbidities.prev_5_14 IS 'The same at 5 to 14 years';
+COMMENT ON COLUMN hospital.comorbidities.prev_15_24 IS 'The same at 15 to 24 years';
+COMMENT ON COLUMN hospital.comorbidities.prev_25_44 IS 'The same at 25 to 44 years';
+COMMENT ON COLUMN hospital.comorbidities.prev_45_64 IS 'The same at 45 to 64 years';
+COMMENT ON COLUMN hospital.comorbidities.prev_65p IS 'The same from 65 years';
+
+CREATE TABLE hospital.external_causes (
+    icd10                  text    PRIMARY KEY,
+    description            text    NOT NULL,
+    mechanism              text    NOT NULL,
+    share_of_injury_visits numeric NOT NULL CHECK (share_of_injury_visits BETWEEN 0.0 AND 1.0),
+    male_share             numeric NOT NULL CHECK (male_share BETWEEN 0.0 AND 1.0)
+);
+COMMENT ON TABLE hospital.external_causes IS
+    'External causes (V to Y) that South African coding asks for beside an injury (S, T). Medium confidence: the mix is scaled from the counts of trauma units';
+COMMENT ON COLUMN hospital.external_causes.icd10 IS 'ICD-10 code';
+COMMENT ON COLUMN hospital.external_causes.description IS 'Its title, without commas';
+COMMENT ON COLUMN hospital.external_causes.mechanism IS 'Mechanism in a word, such as FALL, STAB or GUNSHOT';
+COMMENT ON COLUMN hospital.external_causes.share_of_injury_visits IS 'Share of the injured; sums to 1';
+COMMENT ON COLUMN hospital.external_causes.male_share IS 'Share of men among them';
+
+CREATE TABLE hospital.medicines (
+    medicine_id          text    PRIMARY KEY,
+    name                 text    NOT NULL,
+    category             text    NOT NULL,
+    manufacturer         text    NOT NULL,
+    price                numeric NOT NULL CHECK (price > 0.0),
+    atc                  text    NOT NULL,
+    strength             text    NOT NULL,
+    form                 text    NOT NULL,
+    pack_size            numeric NOT NULL,
+    pack_unit            text    NOT NULL,
+    unit_price_zar       numeric NOT NULL CHECK (unit_price_zar > 0.0),
+    care_level           text    NOT NULL CHECK (care_level IN ('PHC', 'HOSP', 'TER')),
+    eml_status           text    NOT NULL CHECK (eml_status IN ('EML', 'NON-EML')),
+    schedule             text    NOT NULL,
+    stock_class          text    NOT NULL CHECK (stock_class IN ('A', 'B', 'C')),
+    national_award_units bigint  NOT NULL,
+    indication_icd10     text    NOT NULL,
+    ddd                  numeric,
+    ddd_unit             text,
+    nsn                  text,
+    nappi                text
+);
+COMMENT ON TABLE hospital.medicines IS
+    'Stock list. Names, prices, award quantities and ATC codes have high confidence (National Department of Health, Master Health Product List of 6 February 2026, but for 34 common items with estimated prices), indications and schedules medium; manufacturers are invented';
+COMMENT ON COLUMN hospital.medicines.medicine_id IS 'Number in the stock list: M and four digits';
+COMMENT ON COLUMN hospital.medicines.name IS 'Generic name';
+COMMENT ON COLUMN hospital.medicines.category IS 'Anatomical group: the first level of the ATC code';
+COMMENT ON COLUMN hospital.medicines.manufacturer IS 'Manufacturer, invented; one of them makes all strengths of a molecule and form';
+COMMENT ON COLUMN hospital.medicines.price IS 'Price of a pack, in rand with VAT, of 2026';
+COMMENT ON COLUMN hospital.medicines.atc IS 'ATC code of the WHO, mostly to the fifth level';
+COMMENT ON COLUMN hospital.medicines.strength IS 'Strength, such as 500mg; n/a where there is none';
+COMMENT ON COLUMN hospital.medicines.form IS 'Pharmaceutical form';
+COMMENT ON COLUMN hospital.medicines.pack_size IS 'Units in a pack';
+COMMENT ON COLUMN hospital.medicines.pack_unit IS 'What is counted or measured in a pack';
+COMMENT ON COLUMN hospital.medicines.unit_price_zar IS 'Price of what is dispensed as one, in rand with VAT, of 2026: a tablet or an ampoule, but the whole pack of most liquids and creams';
+COMMENT ON COLUMN hospital.medicines.care_level IS 'Level of care: PHC primary, HOSP hospital, TER tertiary';
+COMMENT ON COLUMN hospital.medicines.eml_status IS 'EML if it is on the essential medicines list, else NON-EML';
+COMMENT ON COLUMN hospital.medicines.schedule IS 'Schedule of control, S0 to S6; estimated';
+COMMENT ON COLUMN hospital.medicines.stock_class IS 'Class of stock: A the 80 percent of national spending, B the next 15, C the last 5';
+COMMENT ON COLUMN hospital.medicines.national_award_units IS 'Amount of the national award, mostly in pack_unit: the weight of its demand; 0 for the 34 items that are not on the list';
+COMMENT ON COLUMN hospital.medicines.indication_icd10 IS 'What it is given for: ICD-10 codes or prefixes of them, joined by ;';
+COMMENT ON COLUMN hospital.medicines.ddd IS 'Defined daily dose of the WHO; null where there is none';
+COMMENT ON COLUMN hospital.medicines.ddd_unit IS 'Unit of the daily dose';
+COMMENT ON COLUMN hospital.medicines.nsn IS 'National stock number of the tender product; null for the 34 items that are not on the list';
+COMMENT ON COLUMN hospital.medicines.nappi IS 'NAPPI code of a representative private product of the same molecule and strength, not of the tender product; null where none matched';
+
+CREATE TABLE hospital.drug_interactions (
+    atc_a    text NOT NULL,
+    name_a   text NOT NULL,
+    atc_b    text NOT NULL,
+    name_b   text NOT NULL,
+    severity text NOT NULL CHECK (severity IN ('contraindicated', 'major', 'moderate', 'minor')),
+    effect   text NOT NULL,
+    PRIMARY KEY (atc_a, atc_b)
+);
+COMMENT ON TABLE hospital.drug_interactions IS
+    'Pairs of medicines that do not go together; every pair once. Medium confidence: standard knowledge as recalled, codes checked against the ATC index';
+COMMENT ON COLUMN hospital.drug_interactions.atc_a IS 'ATC code of the one, as in medicines';
+COMMENT ON COLUMN hospital.drug_interactions.name_a IS 'Its generic name';
+COMMENT ON COLUMN hospital.drug_interactions.atc_b IS 'ATC code of the other, as in medicines';
+COMMENT ON COLUMN hospital.drug_interactions.name_b IS 'Its generic name';
+COMMENT ON COLUMN hospital.drug_interactions.severity IS 'contraindicated, major, moderate or minor';
+COMMENT ON COLUMN hospital.drug_interactions.effect IS 'What may happen';
+
+CREATE TABLE hospital.lab_tests (
+    loinc       text    PRIMARY KEY,
+    name        text    NOT NULL UNIQUE,
+    unit        text    NOT NULL,
+    normal_low  numeric NOT NULL,
+    normal_high numeric NOT NULL,
+    specimen    text    NOT NULL,
+    CHECK (normal_low <= normal_high)
+);
+COMMENT ON TABLE hospital.lab_tests IS
+    'Laboratory tests. Codes have high confidence (LOINC, check digits verified), ranges medium';
+COMMENT ON COLUMN hospital.lab_tests.loinc IS 'LOINC code';
+COMMENT ON COLUMN hospital.lab_tests.name IS 'Name';
+COMMENT ON COLUMN hospital.lab_tests.unit IS 'Unit of the result';
+COMMENT ON COLUMN hospital.lab_tests.normal_low IS 'Lower end of the adults'' normal range, in the unit';
+COMMENT ON COLUMN hospital.lab_tests.normal_high IS 'Upper end of the adults'' normal range, in the unit';
+COMMENT ON COLUMN hospital.lab_tests.specimen IS 'What is examined: blood, plasma, serum, urine, sputum or swab';
+
+-- ---- money ----
+
+CREATE TABLE hospital.patient_class (
+    class_code     text    PRIMARY KEY,
+    description    text    NOT NULL,
+    share          numeric NOT NULL CHECK (share BETWEEN 0.0 AND 1.0),
+    income_min_zar int     NOT NULL,
+    income_max_zar int     NOT NULL,
+    charging_basis text    NOT NULL
+);
+COMMENT ON TABLE hospital.patient_class IS
+    'Classes that patients are billed by. Income limits have high confidence (Gauteng Department of Health, 2024 and 2025), the shares low';
+COMMENT ON COLUMN hospital.patient_class.class_code IS 'H0 to H3 subsidised, P paying in full';
+COMMENT ON COLUMN hospital.patient_class.description IS 'Who belongs to it';
+COMMENT ON COLUMN hospital.patient_class.share IS 'Share of the patients; sums to 1';
+COMMENT ON COLUMN hospital.patient_class.income_min_zar IS 'Lowest income of a single person, in rand a year';
+COMMENT ON COLUMN hospital.patient_class.income_max_zar IS 'Highest income of a single person, in rand a year; 9999999 where there is no limit';
+COMMENT ON COLUMN hospital.patient_class.charging_basis IS 'How it is charged: free, flat fee, percent of the fee schedule, or the full fee schedule';
+
+CREATE TABLE hospital.free_services (
+    reason_code text PRIMARY KEY,
+    description text NOT NULL
+);
+COMMENT ON TABLE hospital.free_services IS
+    'Reasons for care without charge. Medium confidence: rules of the public fee schedule, as recalled';
+COMMENT ON COLUMN hospital.free_services.reason_code IS 'Code';
+COMMENT ON COLUMN hospital.free_services.description IS 'Who or what is free of charge';
+
+CREATE TABLE hospital.tariffs (
+    fee_code       text    PRIMARY KEY,
+    description    text    NOT NULL,
+    fee_group      text    NOT NULL,
+    unit           text    NOT NULL,
+    price_h0_zar   numeric NOT NULL,
+    price_h1_zar   numeric NOT NULL,
+    price_h2_zar   numeric NOT NULL,
+    price_h3_zar   numeric NOT NULL,
+    price_full_zar numeric NOT NULL
+);
+COMMENT ON TABLE hospital.tariffs IS
+    'Fees of a level 3 hospital, 2024/25, in the manner of the public fee schedule. Low confidence: all but two amounts are estimated';
+COMMENT ON COLUMN hospital.tariffs.fee_code IS 'Code, four digits';
+COMMENT ON COLUMN hospital.tariffs.description IS 'What is charged';
+COMMENT ON COLUMN hospital.tariffs.fee_group IS 'Group of fees';
+COMMENT ON COLUMN hospital.tariffs.unit IS 'What the price is for, such as visit, day or 12h; for cost multiplier the prices are not rand but times the cost';
+COMMENT ON COLUMN hospital.tariffs.price_h0_zar IS 'Price for class H0, in rand';
+COMMENT ON COLUMN hospital.tariffs.price_h1_zar IS 'Price for class H1, in rand';
+COMMENT ON COLUMN hospital.tariffs.price_h2_zar IS 'Price for class H2, in rand';
+COMMENT ON COLUMN hospital.tariffs.price_h3_zar IS 'Price for class H3, in rand';
+COMMENT ON COLUMN hospital.tariffs.price_full_zar IS 'Price for those who pay in full, in rand';
+
+CREATE TABLE hospital.tariff_index (
+    fiscal_year          text    PRIMARY KEY,
+    start_date           date    NOT NULL,
+    end_date             date    NOT NULL,
+    tariff_index         numeric NOT NULL,
+    medicine_price_index numeric NOT NULL,
+    CHECK (start_date <= end_date)
+);
+COMMENT ON TABLE hospital.tariff_index IS
+    'Level of fees and of medicine prices by fiscal year. The fees'' index of 2023 to 2025 has high confidence, the rest low';
+COMMENT ON COLUMN hospital.tariff_index.fiscal_year IS 'Fiscal year, such as 2024/25';
+COMMENT ON COLUMN hospital.tariff_index.start_date IS 'First day its fees hold';
+COMMENT ON COLUMN hospital.tariff_index.end_date IS 'Last day its fees hold';
+COMMENT ON COLUMN hospital.tariff_index.tariff_index IS 'Fees, 2024/25 = 1';
+COMMENT ON COLUMN hospital.tariff_index.medicine_price_index IS 'Medicine prices, 2025/26 = 1';
+
+-- ---- time ----
+
+CREATE TABLE hospital.calendar (
+    date    date NOT NULL,
+    weekday text NOT NULL,
+    name    text NOT NULL,
+    type    text NOT NULL CHECK (type IN ('public', 'observed', 'election', 'special')),
+    PRIMARY KEY (date, name)
+);
+COMMENT ON TABLE hospital.calendar IS
+    'Public holidays and elections, 2020 to 2026. High confidence: Public Holidays Act and proclamations';
+COMMENT ON COLUMN hospital.calendar.date IS 'Day';
+COMMENT ON COLUMN hospital.calendar.weekday IS 'Its weekday, in English';
+COMMENT ON COLUMN hospital.calendar.name IS 'Name of the holiday';
+COMMENT ON COLUMN hospital.calendar.type IS 'public, observed (the Monday after a Sunday), election or special (proclaimed for once)';
+
+CREATE TABLE hospital.events (
+    event_type               text    NOT NULL,
+    name                     text    NOT NULL,
+    start_date               date    NOT NULL,
+    end_date                 date    NOT NULL,
+    trauma_factor            numeric NOT NULL,
+    emergency_medical_factor numeric NOT NULL,
+    opd_factor               numeric NOT NULL,
+    elective_factor          numeric NOT NULL,
+    scope                    text    NOT NULL,
+    PRIMARY KEY (name, start_date),
+    CHECK (start_date <= end_date)
+);
+COMMENT ON TABLE hospital.events IS
+    'What changed the city''s days: lockdowns, alcohol bans, unrest, a strike, outbreaks, fires. Dates have high confidence, factors mixed: those on trauma in the lockdowns from counts of trauma units, the others estimated';
+COMMENT ON COLUMN hospital.events.event_type IS 'Type: lockdown, alcohol_ban, unrest, strike, outbreak, hospital or building';
+COMMENT ON COLUMN hospital.events.name IS 'Name';
+COMMENT ON COLUMN hospital.events.start_date IS 'First day';
+COMMENT ON COLUMN hospital.events.end_date IS 'Last day';
+COMMENT ON COLUMN hospital.events.trauma_factor IS 'Injured patients, 1 = as usual';
+COMMENT ON COLUMN hospital.events.emergency_medical_factor IS 'Other emergencies, 1 = as usual';
+COMMENT ON COLUMN hospital.events.opd_factor IS 'Outpatient visits, 1 = as usual';
+COMMENT ON COLUMN hospital.events.elective_factor IS 'Planned admissions, 1 = as usual';
+COMMENT ON COLUMN hospital.events.scope IS 'What it bears on, or a further factor on one kind of case';
+
+CREATE TABLE hospital.covid_waves (
+    wave                          text    PRIMARY KEY,
+    variant                       text    NOT NULL,
+    start_date                    date    NOT NULL,
+    peak_week_ending              date    NOT NULL,
+    end_date                      date    NOT NULL,
+    peak_weekly_gp_admissions     int     NOT NULL,
+    total_gp_admissions           int     NOT NULL,
+    relative_admission_multiplier numeric NOT NULL,
+    in_hospital_case_fatality     numeric NOT NULL CHECK (in_hospital_case_fatality BETWEEN 0.0 AND 1.0),
+    CHECK (start_date <= end_date)
+);
+COMMENT ON TABLE hospital.covid_waves IS
+    'Waves of COVID-19 and the times between them, without a gap. Dates and volumes are computed from covid_weekly and have high confidence from June 2020 to December 2022; case fatality medium';
+COMMENT ON COLUMN hospital.covid_waves.wave IS 'Wave, or the two it lies between; pre and post for before and after';
+COMMENT ON COLUMN hospital.covid_waves.variant IS 'Prevailing variant of the virus';
+COMMENT ON COLUMN hospital.covid_waves.start_date IS 'First day';
+COMMENT ON COLUMN hospital.covid_waves.peak_week_ending IS 'Sunday that ends the week of most admissions';
+COMMENT ON COLUMN hospital.covid_waves.end_date IS 'Last day';
+COMMENT ON COLUMN hospital.covid_waves.peak_weekly_gp_admissions IS 'Admissions of that week in all hospitals of Gauteng';
+COMMENT ON COLUMN hospital.covid_waves.total_gp_admissions IS 'Admissions of the wave in all hospitals of Gauteng';
+COMMENT ON COLUMN hospital.covid_waves.relative_admission_multiplier IS 'Mean weekly admissions, relative to the other waves';
+COMMENT ON COLUMN hospital.covid_waves.in_hospital_case_fatality IS 'Share of the admitted who died';
+
+CREATE TABLE hospital.covid_weekly (
+    week_ending            date PRIMARY KEY,
+    gp_admissions_raw      int,
+    gp_admissions_adjusted int  NOT NULL CHECK (gp_admissions_adjusted >= 0)
+);
+COMMENT ON TABLE hospital.covid_weekly IS
+    'Admissions with COVID-19 in Gauteng, public and private, by week. High confidence from 24 May 2020 to December 2022 (NICD hospital surveillance), estimated before and after';
+COMMENT ON COLUMN hospital.covid_weekly.week_ending IS 'Sunday that ends the week';
+COMMENT ON COLUMN hospital.covid_weekly.gp_admissions_raw IS 'Admissions as reported, below zero where a report was taken back; null outside the surveillance';
+COMMENT ON COLUMN hospital.covid_weekly.gp_admissions_adjusted IS 'Admissions mended: the first wave times 1.73 and the fifth times 1.27 for hospitals that had not enrolled yet, and gaps filled';
+
+CREATE TABLE hospital.influenza_seasons (
+    year          int     PRIMARY KEY,
+    start_date    date,
+    peak_date     date,
+    end_date      date,
+    relative_size numeric NOT NULL,
+    CHECK (start_date <= peak_date AND peak_date <= end_date)
+);
+COMMENT ON TABLE hospital.influenza_seasons IS
+    'Seasons of influenza. Medium confidence: NICD bulletins, or estimated';
+COMMENT ON COLUMN hospital.influenza_seasons.year IS 'Year';
+COMMENT ON COLUMN hospital.influenza_seasons.start_date IS 'First day; null where there was no season';
+COMMENT ON COLUMN hospital.influenza_seasons.peak_date IS 'Peak; null where there was no season';
+COMMENT ON COLUMN hospital.influenza_seasons.end_date IS 'Last day; null where there was no season';
+COMMENT ON COLUMN hospital.influenza_seasons.relative_size IS 'Size, 1 = a usual season';
+
+CREATE TABLE hospital.seasonality (
+    profile    text    NOT NULL,
+    month      int     NOT NULL CHECK (month BETWEEN 1 AND 12),
+    multiplier numeric NOT NULL,
+    PRIMARY KEY (profile, month)
+);
+COMMENT ON TABLE hospital.seasonality IS
+    'Course of diagnoses over the year. Influenza and RSV have medium confidence, the rest low';
+COMMENT ON COLUMN hospital.seasonality.profile IS 'Course, as in diagnoses.season_profile';
+COMMENT ON COLUMN hospital.seasonality.month IS 'Month, 1 to 12';
+COMMENT ON COLUMN hospital.seasonality.multiplier IS 'Cases of the month, 1 = an even twelfth; a course''s mean is 1';
+
+CREATE TABLE hospital.arrival_profile (
+    stream text    NOT NULL,
+    kind   text    NOT NULL CHECK (kind IN ('hour', 'dow')),
+    index  int     NOT NULL,
+    share  numeric NOT NULL CHECK (share BETWEEN 0.0 AND 1.0),
+    PRIMARY KEY (stream, kind, index)
+);
+COMMENT ON TABLE hospital.arrival_profile IS
+    'Hours and weekdays at which patients come, are born, leave and die. Low confidence: estimated';
+COMMENT ON COLUMN hospital.arrival_profile.stream IS 'What happens: ED_MEDICAL, ED_TRAUMA, ED_PAED, MATERNITY, BIRTH, ELECTIVE, OPD, DISCHARGE or DEATH';
+COMMENT ON COLUMN hospital.arrival_profile.kind IS 'hour: by hour of the day; dow: by day of the week';
+COMMENT ON COLUMN hospital.arrival_profile.index IS 'Hour from 0 to 23, local time, or day from 1 (Monday) to 7';
+COMMENT ON COLUMN hospital.arrival_profile.share IS 'Share of the day''s or the week''s; sums to 1 per stream and kind';
+
+CREATE TABLE hospital.arrival_modifiers (
+    stream     text    NOT NULL,
+    modifier   text    NOT NULL,
+    rule       text    NOT NULL,
+    multiplier numeric NOT NULL,
+    PRIMARY KEY (stream, modifier)
+);
+COMMENT ON TABLE hospital.arrival_modifiers IS
+    'What paydays, holidays and the festive season do to arrivals. Low confidence: estimated, some directions published';
+COMMENT ON COLUMN hospital.arrival_modifiers.stream IS 'Who comes, as in arrival_profile';
+COMMENT ON COLUMN hospital.arrival_modifiers.modifier IS 'Occasion';
+COMMENT ON COLUMN hospital.arrival_modifiers.rule IS 'On which days, in words';
+COMMENT ON COLUMN hospital.arrival_modifiers.multiplier IS 'Arrivals, 1 = as on other days';
+
+CREATE TABLE hospital.triage_sats (
+    colour            text    PRIMARY KEY,
+    priority          text    NOT NULL,
+    target_minutes    int     NOT NULL,
+    tews_min          int     NOT NULL,
+    tews_max          int     NOT NULL,
+    share_of_arrivals numeric NOT NULL CHECK (share_of_arrivals BETWEEN 0.0 AND 1.0),
+    admit_probability numeric NOT NULL CHECK (admit_probability BETWEEN 0.0 AND 1.0),
+    CHECK (tews_min <= tews_max)
+);
+COMMENT ON TABLE hospital.triage_sats IS
+    'Triage by the South African Triage Scale. Targets and score bands have high confidence (its manual), shares and probabilities low';
+COMMENT ON COLUMN hospital.triage_sats.colour IS 'Colour: RED, ORANGE, YELLOW, GREEN, BLUE';
+COMMENT ON COLUMN hospital.triage_sats.priority IS 'What it means';
+COMMENT ON COLUMN hospital.triage_sats.target_minutes IS 'Longest time to be seen in, in minutes';
+COMMENT ON COLUMN hospital.triage_sats.tews_min IS 'Lowest early warning score of the colour';
+COMMENT ON COLUMN hospital.triage_sats.tews_max IS 'Highest early warning score of the colour';
+COMMENT ON COLUMN hospital.triage_sats.share_of_arrivals IS 'Share of those who come to Emergency';
+COMMENT ON COLUMN hospital.triage_sats.admit_probability IS 'Probability to be admitted';
+
+CREATE TABLE hospital.transitions (
+    stream      text    NOT NULL,
+    from_state  text    NOT NULL,
+    to_state    text    NOT NULL,
+    probability numeric NOT NULL CHECK (probability BETWEEN 0.0 AND 1.0),
+    mean_hours  numeric NOT NULL,
+    sd_hours    numeric NOT NULL,
+    PRIMARY KEY (from_state, to_state)
+);
+COMMENT ON TABLE hospital.transitions IS
+    'Moves of patients between states. Low confidence: estimated, coherent with the stays and deaths of diagnoses';
+COMMENT ON COLUMN hospital.transitions.stream IS 'Part of the hospital: ED, ELECTIVE, INPATIENT, MATERNITY, NEONATE, OPD, or POST for what follows discharge';
+COMMENT ON COLUMN hospital.transitions.from_state IS 'State that is left';
+COMMENT ON COLUMN hospital.transitions.to_state IS 'State that is entered';
+COMMENT ON COLUMN hospital.transitions.probability IS 'Probability of this move; sums to 1 per from_state';
+COMMENT ON COLUMN hospital.transitions.mean_hours IS 'Mean time in from_state before this move, in hours';
+COMMENT ON COLUMN hospital.transitions.sd_hours IS 'Its standard deviation, in hours';
+
+CREATE TABLE hospital.volumes (
+    metric text    PRIMARY KEY,
+    unit   text    NOT NULL,
+    value  numeric NOT NULL
+);
+COMMENT ON TABLE hospital.volumes IS
+    'Constants that scale the hospital. Low confidence: coherent estimates; vacancy and turnover are published ones of Charlotte Maxeke hospital';
+COMMENT ON COLUMN hospital.volumes.metric IS 'What is counted';
+COMMENT ON COLUMN hospital.volumes.unit IS 'Unit: per 1,000 beds and year, or a share of what';
+COMMENT ON COLUMN hospital.volumes.value IS 'Value, in the unit';
+
+-- ---- what a validator compares with ----
+
+CREATE TABLE hospital.targets (
+    metric     text NOT NULL,
+    scope      text NOT NULL,
+    target     text NOT NULL,
+    tolerance  text NOT NULL,
+    test       text NOT NULL,
+    confidence text NOT NULL CHECK (confidence IN ('high', 'medium', 'low')),
+    PRIMARY KEY (metric, scope)
+);
+COMMENT ON TABLE hospital.targets IS
+    'What the generated data should show. How sure each is, confidence says';
+COMMENT ON COLUMN hospital.targets.metric IS 'What is measured';
+COMMENT ON COLUMN hospital.targets.scope IS 'Of whom or of what';
+COMMENT ON COLUMN hospital.targets.target IS 'Value to be met: a number, or a date';
+COMMENT ON COLUMN hospital.targets.tolerance IS 'How far off it may be, in the target''s unit; days for a date';
+COMMENT ON COLUMN hospital.targets.test IS 'How it is compared';
+COMMENT ON COLUMN hospital.targets.confidence IS 'How sure the target is: high (published), medium or low (estimated)';
+
+-- Filled in this order, so that what is referred to is there before.
+DO $$
+DECLARE
+    a_table text;
+BEGIN
+    FOREACH a_table IN ARRAY ARRAY[
+        'population_gauteng', 'household_types', 'language_group', 'name_mix', 'surname_mix', 'names_first',
+        'names_last', 'nationalities', 'nationality_mix', 'suburbs', 'streets', 'phone_prefixes',
+        'department_plan', 'ward_plan', 'shifts', 'staff_roles',
+        'diagnoses', 'comorbidities', 'external_causes', 'medicines', 'drug_interactions', 'lab_tests',
+        'patient_class', 'free_services', 'tariffs', 'tariff_index',
+        'calendar', 'events', 'covid_waves', 'covid_weekly', 'influenza_seasons', 'seasonality',
+        'arrival_profile', 'arrival_modifiers', 'triage_sats', 'transitions', 'volumes',
+        'targets'
+    ]
+    LOOP
+        EXECUTE pg_catalog.format(
+            'INSERT INTO hospital.%1$I SELECT * FROM pg_catalog.jsonb_populate_recordset(NULL::hospital.%1$I, $1)',
+            a_table)
+            USING (SELECT pg_catalog.jsonb_agg(pg_catalog.jsonb_object(
+                              @extschema@.hospital_reference_columns(a_table), r))
+                   FROM @extschema@.hospital_reference(a_table) AS r);
+    END LOOP;
+END
+$$;
+
+GRANT SELECT ON
+    hospital.population_gauteng, hospital.household_types, hospital.language_group, hospital.name_mix,
+    hospital.surname_mix, hospital.names_first, hospital.names_last, hospital.nationalities,
+    hospital.nationality_mix, hospital.suburbs, hospital.streets, hospital.phone_prefixes,
+    hospital.department_plan, hospital.ward_plan, hospital.shifts, hospital.staff_roles,
+    hospital.diagnoses, hospital.comorbidities, hospital.external_causes, hospital.medicines,
+    hospital.drug_interactions, hospital.lab_tests,
+    hospital.patient_class, hospital.free_services, hospital.tariffs, hospital.tariff_index,
+    hospital.calendar, hospital.events, hospital.covid_waves, hospital.covid_weekly,
+    hospital.influenza_seasons, hospital.seasonality, hospital.arrival_profile, hospital.arrival_modifiers,
+    hospital.triage_sats, hospital.transitions, hospital.volumes,
+    hospital.targets
+    TO PUBLIC;
+
 -- ==== end of reference tables =============================================
 
 -- ==== create and load =====================================================

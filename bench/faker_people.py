@@ -13,8 +13,8 @@ Faker.seed(42)
 
 
 def person():
-    return (fake.first_name(), fake.last_name(), fake.date_of_birth(),
-            fake.ssn(), fake.address(), fake.phone_number())
+    return (fake.name(), fake.ssn(), fake.date_of_birth(),
+            fake.address(), fake.phone_number(), fake.email())
 
 
 for _ in range(1000):

@@ -210,8 +210,8 @@ computing() {
     python=$(faker_python) || python=
     [ -n "$python" ] || say "   Faker cannot be installed here ($WORK/log/faker.log): only our rate is measured"
     for i in $(seq 0 "$RUNS"); do
-        ms=$(psql_do -d $DB -qAt -v n="$NUM" -c '\timing on' -f - < "$TOP/bench/people_discard.sql" |
-            awk '/^Time: / { last = $2 } END { print last }')
+        ms=$(query -d $DB -v n="$NUM" -f - < "$TOP/bench/people_discard.sql" |
+            awk '/^Execution Time: / { print $3 }')
         [ "$i" = 0 ] || sample people_a_second "$(awk -v n="$NUM" -v ms="$ms" 'BEGIN { printf "%.0f", n / ms * 1000 }')"
         if [ -n "$python" ]; then
             ms=$(as_user "$python" - 10000 < "$TOP/bench/faker_people.py")
@@ -233,10 +233,10 @@ memory() {
     local n=$((NUM * 10)) run=$WORK/home/memory pid now most=0 base added client
     as_user rm -rf "$run" && as_user mkdir -p "$run"
     # without JIT, whose code and compiler stay in memory whatever the query was
-    { echo "SET jit = off;"; sed 's/:n/1000/' "$TOP/bench/people_discard.sql"
+    { echo "SET jit = off; SET max_parallel_workers_per_gather = 0;"; sed 's/:n/1000/' "$TOP/bench/people_stream.sql"
       printf '%s\n' "SELECT pg_backend_pid() AS pid \\gset" "\\setenv BACKEND :pid" \
           "\\! grep RssAnon /proc/\$BACKEND/status > $run/base && echo \$BACKEND > $run/pid"
-      sed "s/:n/$n/" "$TOP/bench/people_discard.sql"; } > "$WORK/log/memory.sql"
+      sed "s/:n/$n/" "$TOP/bench/people_stream.sql"; } > "$WORK/log/memory.sql"
     psql_do -d $DB -qAt -f - < "$WORK/log/memory.sql" > "$WORK/log/memory.out" 2>&1 &
     client=$!
     while kill -0 $client 2>/dev/null; do

@@ -11,6 +11,7 @@
 #endif
 
 #include "access/tupdesc.h"
+#include "common/jsonapi.h"
 #include "utils/guc.h"
 #include "utils/wait_event.h"
 
@@ -51,6 +52,22 @@
 #define owns_relation(relid, role) object_ownercheck(RelationRelationId, relid, role)
 #else
 #define owns_relation(relid, role) pg_class_ownercheck(relid, role)
+#endif
+
+/* JSON: callbacks return a result from 16 on; the lexer may be the caller's from 17 on. */
+#if PG_VERSION_NUM >= 160000
+typedef JsonParseErrorType JsonActionResult;
+#define JSON_ACTION_DONE return JSON_SUCCESS
+#else
+typedef void JsonActionResult;
+#define JSON_ACTION_DONE return
+#endif
+#if PG_VERSION_NUM >= 170000
+#define json_lexer_for(json, length, encoding) \
+	makeJsonLexContextCstringLen(NULL, json, length, encoding, true)
+#else
+#define json_lexer_for(json, length, encoding) \
+	makeJsonLexContextCstringLen(json, length, encoding, true)
 #endif
 
 /* Shared memory is asked for in a hook from 15 on. */

@@ -54,7 +54,7 @@ extern const WardList *calendar_wards(const Calendar *calendar);
 extern int	calendar_admissions(const Calendar *calendar, DateADT day, Admission **out);
 
 /* The day's transfers in time order, palloc'd. */
-extern int	day_transfers(DateADT day, int64 seed, int64 people, int beds, DateADT start_date,
+extern PGDLLEXPORT int day_transfers(DateADT day, int64 seed, int64 people, int beds, DateADT start_date,
 						  int transfers_per_day, Transfer **out);
 
 extern RowSource *transfers_of(DateADT day, int64 seed, int64 people, int beds, DateADT start_date,

@@ -16,19 +16,25 @@ PG_FUNCTION_INFO_V1(hospital_random_block);
 static void
 array_words(ArrayType *array, uint32 *words, int n)
 {
-	const int64 *values = (const int64 *) ARR_DATA_PTR(array);
+	Datum	   *values;
+	bool	   *nulls;
+	int			count;
 
-	if (ARR_NDIM(array) != 1 || ARR_DIMS(array)[0] != n || array_contains_nulls(array))
+	deconstruct_array(array, INT8OID, sizeof(int64), FLOAT8PASSBYVAL, TYPALIGN_DOUBLE,
+					  &values, &nulls, &count);
+	if (count != n)
 		ereport(ERROR,
 				(errcode(ERRCODE_ARRAY_SUBSCRIPT_ERROR),
 				 errmsg("a block needs four counter words and two key words")));
 	for (int i = 0; i < n; i++)
 	{
-		if (values[i] < 0 || values[i] > PG_UINT32_MAX)
+		int64		word = nulls[i] ? -1 : DatumGetInt64(values[i]);
+
+		if (word < 0 || word > PG_UINT32_MAX)
 			ereport(ERROR,
 					(errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
 					 errmsg("a word must be from 0 to 4294967295")));
-		words[i] = (uint32) values[i];
+		words[i] = (uint32) word;
 	}
 }
 

@@ -618,7 +618,7 @@ COMMENT ON COLUMN hospital.staff_roles.female_share IS 'Share of women among the
 
 -- ---- medicine ----
 
-CREATE TABLE hospital.diagnoses (
+CREATE TABLE hospital.diagnosis_profile (
     icd10           text    PRIMARY KEY,
     description     text    NOT NULL,
     department_code text    NOT NULL REFERENCES hospital.department_plan,
@@ -645,32 +645,32 @@ CREATE TABLE hospital.diagnoses (
     theatre_prob    numeric NOT NULL CHECK (theatre_prob BETWEEN 0.0 AND 1.0),
     CHECK (min_age <= max_age)
 );
-COMMENT ON TABLE hospital.diagnoses IS
+COMMENT ON TABLE hospital.diagnosis_profile IS
     'Diagnoses the hospital sees. Codes and titles have high confidence (ICD-10, WHO version of 2019); volumes, stays and mortality are coherent estimates of low confidence';
-COMMENT ON COLUMN hospital.diagnoses.icd10 IS 'ICD-10 code';
-COMMENT ON COLUMN hospital.diagnoses.description IS 'Its title, without commas';
-COMMENT ON COLUMN hospital.diagnoses.department_code IS 'Department that treats it';
-COMMENT ON COLUMN hospital.diagnoses.stream IS 'Way in for most who are admitted with it, as in transitions; OPD where hardly anybody is';
-COMMENT ON COLUMN hospital.diagnoses.sex IS 'Who can have it: B both sexes, F women, M men';
-COMMENT ON COLUMN hospital.diagnoses.min_age IS 'Youngest age, in completed years';
-COMMENT ON COLUMN hospital.diagnoses.max_age IS 'Oldest age, in completed years';
-COMMENT ON COLUMN hospital.diagnoses.male_share IS 'Share of men among the cases';
-COMMENT ON COLUMN hospital.diagnoses.adm_lt1 IS 'Admissions below 1 year of age, per 1,000 beds and year';
-COMMENT ON COLUMN hospital.diagnoses.adm_1_4 IS 'The same at 1 to 4 years';
-COMMENT ON COLUMN hospital.diagnoses.adm_5_14 IS 'The same at 5 to 14 years';
-COMMENT ON COLUMN hospital.diagnoses.adm_15_24 IS 'The same at 15 to 24 years';
-COMMENT ON COLUMN hospital.diagnoses.adm_25_44 IS 'The same at 25 to 44 years';
-COMMENT ON COLUMN hospital.diagnoses.adm_45_64 IS 'The same at 45 to 64 years';
-COMMENT ON COLUMN hospital.diagnoses.adm_65p IS 'The same from 65 years';
-COMMENT ON COLUMN hospital.diagnoses.adm_total IS 'Admissions of all ages, per 1,000 beds and year';
-COMMENT ON COLUMN hospital.diagnoses.ed_only_visits IS 'Emergency visits without admission, per 1,000 beds and year';
-COMMENT ON COLUMN hospital.diagnoses.opd_visits IS 'Outpatient visits, per 1,000 beds and year';
-COMMENT ON COLUMN hospital.diagnoses.mean_los_days IS 'Mean length of stay, in days, intensive care included';
-COMMENT ON COLUMN hospital.diagnoses.los_sd IS 'Standard deviation of the length of stay, in days';
-COMMENT ON COLUMN hospital.diagnoses.mortality IS 'Share of the admissions that end in death';
-COMMENT ON COLUMN hospital.diagnoses.season_profile IS 'Course over the year, as in seasonality.profile; covid follows covid_weekly instead';
-COMMENT ON COLUMN hospital.diagnoses.icu_prob IS 'Probability of at least one stay in intensive care during the admission';
-COMMENT ON COLUMN hospital.diagnoses.theatre_prob IS 'Probability of an operation during the admission';
+COMMENT ON COLUMN hospital.diagnosis_profile.icd10 IS 'ICD-10 code';
+COMMENT ON COLUMN hospital.diagnosis_profile.description IS 'Its title, without commas';
+COMMENT ON COLUMN hospital.diagnosis_profile.department_code IS 'Department that treats it';
+COMMENT ON COLUMN hospital.diagnosis_profile.stream IS 'Way in for most who are admitted with it, as in transitions; OPD where hardly anybody is';
+COMMENT ON COLUMN hospital.diagnosis_profile.sex IS 'Who can have it: B both sexes, F women, M men';
+COMMENT ON COLUMN hospital.diagnosis_profile.min_age IS 'Youngest age, in completed years';
+COMMENT ON COLUMN hospital.diagnosis_profile.max_age IS 'Oldest age, in completed years';
+COMMENT ON COLUMN hospital.diagnosis_profile.male_share IS 'Share of men among the cases';
+COMMENT ON COLUMN hospital.diagnosis_profile.adm_lt1 IS 'Admissions below 1 year of age, per 1,000 beds and year';
+COMMENT ON COLUMN hospital.diagnosis_profile.adm_1_4 IS 'The same at 1 to 4 years';
+COMMENT ON COLUMN hospital.diagnosis_profile.adm_5_14 IS 'The same at 5 to 14 years';
+COMMENT ON COLUMN hospital.diagnosis_profile.adm_15_24 IS 'The same at 15 to 24 years';
+COMMENT ON COLUMN hospital.diagnosis_profile.adm_25_44 IS 'The same at 25 to 44 years';
+COMMENT ON COLUMN hospital.diagnosis_profile.adm_45_64 IS 'The same at 45 to 64 years';
+COMMENT ON COLUMN hospital.diagnosis_profile.adm_65p IS 'The same from 65 years';
+COMMENT ON COLUMN hospital.diagnosis_profile.adm_total IS 'Admissions of all ages, per 1,000 beds and year';
+COMMENT ON COLUMN hospital.diagnosis_profile.ed_only_visits IS 'Emergency visits without admission, per 1,000 beds and year';
+COMMENT ON COLUMN hospital.diagnosis_profile.opd_visits IS 'Outpatient visits, per 1,000 beds and year';
+COMMENT ON COLUMN hospital.diagnosis_profile.mean_los_days IS 'Mean length of stay, in days, intensive care included';
+COMMENT ON COLUMN hospital.diagnosis_profile.los_sd IS 'Standard deviation of the length of stay, in days';
+COMMENT ON COLUMN hospital.diagnosis_profile.mortality IS 'Share of the admissions that end in death';
+COMMENT ON COLUMN hospital.diagnosis_profile.season_profile IS 'Course over the year, as in seasonality.profile; covid follows covid_weekly instead';
+COMMENT ON COLUMN hospital.diagnosis_profile.icu_prob IS 'Probability of at least one stay in intensive care during the admission';
+COMMENT ON COLUMN hospital.diagnosis_profile.theatre_prob IS 'Probability of an operation during the admission';
 
 CREATE TABLE hospital.comorbidities (
     icd10      text    NOT NULL,
@@ -963,7 +963,7 @@ CREATE TABLE hospital.seasonality (
 );
 COMMENT ON TABLE hospital.seasonality IS
     'Course of diagnoses over the year. Influenza and RSV have medium confidence, the rest low';
-COMMENT ON COLUMN hospital.seasonality.profile IS 'Course, as in diagnoses.season_profile';
+COMMENT ON COLUMN hospital.seasonality.profile IS 'Course, as in diagnosis_profile.season_profile';
 COMMENT ON COLUMN hospital.seasonality.month IS 'Month, 1 to 12';
 COMMENT ON COLUMN hospital.seasonality.multiplier IS 'Cases of the month, 1 = an even twelfth; a course''s mean is 1';
 
@@ -1025,7 +1025,7 @@ CREATE TABLE hospital.transitions (
     PRIMARY KEY (from_state, to_state)
 );
 COMMENT ON TABLE hospital.transitions IS
-    'Moves of patients between states. Low confidence: estimated, coherent with the stays and deaths of diagnoses';
+    'Moves of patients between states. Low confidence: estimated, coherent with the stays and deaths of diagnosis_profile';
 COMMENT ON COLUMN hospital.transitions.stream IS 'Part of the hospital: ED, ELECTIVE, INPATIENT, MATERNITY, NEONATE, OPD, or POST for what follows discharge';
 COMMENT ON COLUMN hospital.transitions.from_state IS 'State that is left';
 COMMENT ON COLUMN hospital.transitions.to_state IS 'State that is entered';
@@ -1073,7 +1073,7 @@ BEGIN
         'population_gauteng', 'household_types', 'language_group', 'name_mix', 'surname_mix', 'names_first',
         'names_last', 'nationalities', 'nationality_mix', 'suburbs', 'streets', 'phone_prefixes',
         'department_plan', 'ward_plan', 'shifts', 'staff_roles',
-        'diagnoses', 'comorbidities', 'external_causes', 'medicines', 'drug_interactions', 'lab_tests',
+        'diagnosis_profile', 'comorbidities', 'external_causes', 'medicines', 'drug_interactions', 'lab_tests',
         'patient_class', 'free_services', 'tariffs', 'tariff_index',
         'calendar', 'events', 'covid_waves', 'covid_weekly', 'influenza_seasons', 'seasonality',
         'arrival_profile', 'arrival_modifiers', 'triage_sats', 'transitions', 'volumes',
@@ -1095,7 +1095,7 @@ GRANT SELECT ON
     hospital.surname_mix, hospital.names_first, hospital.names_last, hospital.nationalities,
     hospital.nationality_mix, hospital.suburbs, hospital.streets, hospital.phone_prefixes,
     hospital.department_plan, hospital.ward_plan, hospital.shifts, hospital.staff_roles,
-    hospital.diagnoses, hospital.comorbidities, hospital.external_causes, hospital.medicines,
+    hospital.diagnosis_profile, hospital.comorbidities, hospital.external_causes, hospital.medicines,
     hospital.drug_interactions, hospital.lab_tests,
     hospital.patient_class, hospital.free_services, hospital.tariffs, hospital.tariff_index,
     hospital.calendar, hospital.events, hospital.covid_waves, hospital.covid_weekly,

@@ -272,17 +272,17 @@ def check_staff():
 
 
 def check_diagnoses():
-    unique("diagnoses", "icd10")
-    matches("diagnoses", "icd10", r"[A-Z]\d\d(\.\d)?")
-    refers("diagnoses", "department_code", values("department_plan", "department_code"))
-    refers("diagnoses", "stream", {"ED", "ELECTIVE", "MATERNITY", "OPD"})
-    check(values("diagnoses", "stream") <= values("transitions", "stream"), "diagnoses: stream without transitions")
-    refers("diagnoses", "sex", set("MFB"))
-    refers("diagnoses", "season_profile", values("seasonality", "profile"))
+    unique("diagnosis_profile", "icd10")
+    matches("diagnosis_profile", "icd10", r"[A-Z]\d\d(\.\d)?")
+    refers("diagnosis_profile", "department_code", values("department_plan", "department_code"))
+    refers("diagnosis_profile", "stream", {"ED", "ELECTIVE", "MATERNITY", "OPD"})
+    check(values("diagnosis_profile", "stream") <= values("transitions", "stream"), "diagnoses: stream without transitions")
+    refers("diagnosis_profile", "sex", set("MFB"))
+    refers("diagnosis_profile", "season_profile", values("seasonality", "profile"))
     for column in ("male_share", "mortality", "icu_prob", "theatre_prob"):
-        between("diagnoses", column, 0, 1)
-    bands = [c for c in tables["diagnoses"][0] if c.startswith("adm_") and c != "adm_total"]
-    for row in tables["diagnoses"]:
+        between("diagnosis_profile", column, 0, 1)
+    bands = [c for c in tables["diagnosis_profile"][0] if c.startswith("adm_") and c != "adm_total"]
+    for row in tables["diagnosis_profile"]:
         check(float(row["mean_los_days"]) > 0, f"diagnoses: stay of {row['icd10']}")
         check(int(row["min_age"]) <= int(row["max_age"]), f"diagnoses: ages of {row['icd10']}")
         check(abs(sum(float(row[c]) for c in bands) - float(row["adm_total"])) < 0.2,

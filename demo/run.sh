@@ -43,7 +43,9 @@ make_database() {
         say "   extension: there already"
     else
         query -d "$DB" --single-transaction -c "CREATE EXTENSION hospital" \
-            -c "GRANT CREATE, USAGE ON SCHEMA hospital TO $OWNER"
+            -c "GRANT CREATE, USAGE ON SCHEMA hospital TO $OWNER" \
+            -c "GRANT EXECUTE ON FUNCTION hospital_start(), hospital_stop() TO $OWNER" \
+            -c "GRANT pg_monitor, pg_read_server_files, pg_write_server_files TO $OWNER"
         cksum < "$TOP/hospital--1.0.sql" > "$WORK/log/extension"
         say "   extension: CREATE EXTENSION hospital"
     fi
@@ -98,6 +100,17 @@ load_staff() {
         "$(hospital_query "SELECT count(*) FROM hospital.staff") staff, $(hospital_query "SELECT count(*) FROM hospital.staff_assignments") shifts"
     touch "$WORK/log/staff"
     say "   staff: loaded in $(seconds_since "$began") s"
+}
+
+# Two of the files; people.csv would take as long as the load.
+export_files() {
+    if [ -e "$WORK/log/exported" ]; then
+        say "   files: kept"
+        return 0
+    fi
+    hospital_psql -q -c "CALL hospital_export('doctors')" -c "CALL hospital_export('assigned_staff')"
+    touch "$WORK/log/exported"
+    say "   files: doctors.csv, assigned_staff.csv"
 }
 
 DAY="(SELECT start_date FROM hospital.simulation)"
@@ -178,6 +191,7 @@ start() {
     make_hospital
     load_people
     load_staff
+    export_files
     head1 "5. The first day"
     run_first_day
     tour

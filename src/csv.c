@@ -157,7 +157,7 @@ csv_writer_for_tupdesc(LakeFile *file, TupleDesc tupdesc)
 
 	for (int i = 0; i < tupdesc->natts; i++)
 		set_column(writer, i, NameStr(TupleDescAttr(tupdesc, i)->attname),
-				   TupleDescAttr(tupdesc, i)->atttypid);
+				   getBaseType(TupleDescAttr(tupdesc, i)->atttypid));
 	end_line(writer);
 	return writer;
 }

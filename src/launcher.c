@@ -212,7 +212,6 @@ want_listed(List *databases)
 	List	   *news = NIL;
 	ListCell   *cell;
 
-	/* Room first: lappend must not run under the lock. */
 	LWLockAcquire(hospital_control->lock, LW_EXCLUSIVE);
 	withdraw_unlisted(databases);
 	LWLockRelease(hospital_control->lock);
@@ -323,8 +322,8 @@ stop_unwanted(int i)
 		pid = slot->pid;
 		if (pid != 0)
 			kill(pid, SIGTERM);
-		else if (!slot->starting)
-			control_set_state(slot, "stopped");
+		else if (!slot->starting && slot->role != WORKER_SCHEDULER)
+			control_set_state(slot, "stopped");	/* a scheduler's says why */
 		LWLockRelease(hospital_control->lock);
 	}
 }

@@ -72,9 +72,10 @@ hospital_reference(PG_FUNCTION_ARGS)
 	if (funcctx->call_cntr < funcctx->max_calls)
 	{
 		const ReferenceTable *table = funcctx->user_fctx;
+		Datum		row = text_array(table->cells + funcctx->call_cntr * table->ncolumns,
+									 table->ncolumns);
 
-		SRF_RETURN_NEXT(funcctx, text_array(table->cells + funcctx->call_cntr * table->ncolumns,
-											table->ncolumns));
+		SRF_RETURN_NEXT(funcctx, row);	/* it counts before it looks at the row */
 	}
 	SRF_RETURN_DONE(funcctx);
 }

@@ -1,0 +1,339 @@
+
+# 030_stream: events through Kafka, each exactly once, whatever happens.
+#
+# The same story on the embedded broker and on a real Apache Kafka: a short
+# simulation runs at a fast pace while processes are killed in a seeded order;
+# at the end the table is exactly what the generator makes, and the ledger
+# chains.  Then poison.
+use strict;
+use warnings FATAL => 'all';
+
+use Digest::MD5;
+use FindBin;
+use lib "$FindBin::Bin/../kafka";
+use HospitalKafka;
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+use constant DAYS => 24;
+use constant TRANSFERS => 15;    # a day
+
+my $seed = $ENV{HOSPITAL_TEST_SEED} // time;
+srand($seed);
+note "HOSPITAL_TEST_SEED=$seed";
+
+sub make_node
+{
+	my ($name, $brokers) = @_;
+	my $node = PostgreSQL::Test::Cluster->new($name);
+	my $folder = PostgreSQL::Test::Utils::tempdir();
+
+	$node->init;
+	$node->append_conf('postgresql.conf', qq{
+shared_preload_libraries = 'hospital'
+restart_after_crash = on
+hospital.databases = 'postgres'
+hospital.data_folder = '$folder'
+hospital.kafka_brokers = '$brokers'
+hospital.consumer_workers = 2
+hospital.batch_interval = '1s'
+hospital.stream_interval = '200ms'
+});
+	$node->start;
+	$node->safe_psql('postgres', 'CREATE EXTENSION hospital');
+	$node->safe_psql('postgres', sprintf(
+		"CALL hospital_create(people => 20000, beds => 200, start_date => '2020-01-01',"
+		. " end_date => date '2020-01-01' + %d, transfers_per_day => %d)", DAYS - 1, TRANSFERS));
+	$node->safe_psql('postgres', 'SELECT hospital_start()');
+	return $node;
+}
+
+sub pid_of
+{
+	my ($node, $role) = @_;
+
+	return $node->safe_psql('postgres',
+		"SELECT pid FROM pg_stat_activity WHERE backend_type = 'hospital $role' ORDER BY pid LIMIT 1");
+}
+
+# The whole server may be restarting: try until it answers with what we want.
+sub wait_for
+{
+	my ($node, $query, $what) = @_;
+
+	$node->poll_query_until('postgres', $query) or BAIL_OUT("timed out: $what");
+	return;
+}
+
+sub wait_for_role
+{
+	my ($node, $role, $not) = @_;
+
+	wait_for($node, "SELECT count(*) > 0 FROM pg_stat_activity"
+		. " WHERE backend_type = 'hospital $role' AND pid <> $not", "a new $role");
+	return pid_of($node, $role);
+}
+
+# Some more events have come in, and nothing is amiss up to here.
+sub goes_on
+{
+	my ($node, $after) = @_;
+	my $arrived = $node->safe_psql('postgres', 'SELECT count(*) FROM hospital.transfers');
+	my $goal = $arrived + 2 * TRANSFERS;
+
+	$goal = DAYS * TRANSFERS if $goal > DAYS * TRANSFERS;
+	wait_for($node, "SELECT count(*) >= $goal FROM hospital.transfers", "events after $after");
+	is_chained($node, "after $after");
+	return;
+}
+
+# Ranges chain, and every message of them is a row, a reject or a duplicate.
+sub is_chained
+{
+	my ($node, $when) = @_;
+
+	is($node->safe_psql('postgres', q{
+		WITH r AS (SELECT *, lag(last_offset) OVER (PARTITION BY topic, partition, epoch
+		                                            ORDER BY first_offset) AS before
+		           FROM hospital.stream_ranges)
+		SELECT (SELECT count(*) FROM r WHERE before IS NOT NULL AND first_offset <> before + 1),
+		       (SELECT sum(rows) FROM r) - (SELECT count(*) FROM hospital.transfers),
+		       (SELECT sum(rejects) FROM r) - (SELECT count(*) FROM hospital.rejects
+		                                       WHERE topic IS NOT NULL),
+		       (SELECT count(*) FROM r WHERE rows + rejects + duplicates > last_offset - first_offset + 1)}),
+		'0|0|0|0', "ranges chain and add up $when");
+	return;
+}
+
+sub is_whole
+{
+	my ($node, $name) = @_;
+	my $generated = q{SELECT g.* FROM hospital.simulation s,
+		generate_series(s.start_date, s.end_date, '1 day') d,
+		LATERAL hospital_generate_transfers(d::date, s.seed, s.people, s.beds, s.start_date,
+		                                    s.transfers_per_day) g};
+
+	wait_for($node, sprintf('SELECT count(*) >= %d FROM hospital.transfers', DAYS * TRANSFERS),
+		'all events');
+	is($node->safe_psql('postgres', "SELECT count(*) FROM ($generated) g"), DAYS * TRANSFERS,
+		"$name: the generator makes what was asked for");
+	is($node->safe_psql('postgres', "SELECT count(*) FROM ($generated EXCEPT TABLE hospital.transfers) x"),
+		0, "$name: nothing lost or altered");
+	is($node->safe_psql('postgres', "SELECT count(*) FROM (TABLE hospital.transfers EXCEPT ALL $generated) x"),
+		0, "$name: nothing doubled or added");
+	is($node->safe_psql('postgres', 'SELECT count(*), sum(events) FROM hospital.published'),
+		sprintf('%d|%d', DAYS * 5, DAYS * TRANSFERS), "$name: each tick has one row");
+	is_chained($node, "($name, at the end)");
+	return;
+}
+
+# ---- faults -----------------------------------------------------------------
+
+sub kill_worker
+{
+	my ($node, $role) = @_;
+	my $pid = pid_of($node, $role);
+
+	kill 9, $pid;
+	wait_for_role($node, $role, $pid);
+	return;
+}
+
+sub terminate_worker
+{
+	my ($node, $role) = @_;
+	my $pid = pid_of($node, $role);
+
+	$node->safe_psql('postgres', "SELECT pg_terminate_backend($pid)");
+	wait_for_role($node, $role, $pid);
+	return;
+}
+
+sub faults
+{
+	my ($node, $kafka) = @_;
+	my %faults = (
+		'kill -9 of a consumer' => sub { kill_worker($node, 'consumer') },
+		'kill -9 of the scheduler' => sub { kill_worker($node, 'scheduler') },
+		'kill -9 of the postmaster' => sub { $node->kill9; $node->start },
+		'SIGTERM of a consumer' => sub { terminate_worker($node, 'consumer') },
+		'SIGTERM of the scheduler' => sub { terminate_worker($node, 'scheduler') },
+		'an immediate stop' => sub { $node->stop('immediate'); $node->start },
+		'a fast restart' => sub { $node->restart });
+
+	if (defined $kafka)
+	{
+		$faults{'a broker restart'} = sub { $kafka->stop; $kafka->start };
+		$faults{'kill -9 of the broker'} = sub { $kafka->kill9; $kafka->start };
+	}
+	else
+	{
+		$faults{'a broker restart'} = sub { terminate_worker($node, 'broker') };
+		$faults{'kill -9 of the broker'} = sub { kill_worker($node, 'broker') };
+	}
+	return %faults;
+}
+
+# ---- poison -----------------------------------------------------------------
+
+sub json
+{
+	my (%change) = @_;
+	my %field = (
+		event_id => '"01890a5d-ac96-774b-bcce-b302099a8057"',
+		event_time => '"2020-01-01T08:00:00Z"',
+		admission_id => 1,
+		patient_id => 2,
+		from_ward => '"A"',
+		to_ward => '"B"',
+		reason => '"\u00e9\"x"',
+		status => '"Completed"',
+		staff_id => 3,
+		%change);
+
+	return '{' . join(',', map { qq("$_":$field{$_}) } sort keys %field) . '}';
+}
+
+# Payload, SQLSTATE expected ('' for a row), column, headers changed.
+sub poison
+{
+	return (
+		[ json(), '', '' ],
+		[ '{"event_id": ', '22032', '' ],
+		[ json(patient_id => '"seven"'), '22P02', 'patient_id' ],
+		[ json(patient_id => '99999999999999999999'), '22003', 'patient_id' ],
+		[ json(event_time => '"2020-02-30T00:00:00Z"'), '22007', 'event_time' ],
+		[ json(reason => "\"a\0b\""), '22021', '' ],
+		[ json(reason => '"a\u0000b"'), '22032', '' ],
+		[ json(reason => "\"\xff\xfe\""), '22021', '' ],
+		[ json(extra => 1), '22032', '' ],
+		[ json(to_ward => '["B"]'), '22P02', 'to_ward' ],
+		[ '[' x 100_000, '54001', '' ],
+		[ '"a string"', '22032', '' ],
+		[ json(), '23514', '', { simulation_id => '00000000-0000-0000-0000-000000000000' } ],
+		[ json(event_id => '"01890a5d-ac96-774b-bcce-b302099a8058"'), '', '' ]);
+}
+
+sub send_message
+{
+	my ($address, $payload, %headers) = @_;
+	my $file = PostgreSQL::Test::Utils::tempdir() . '/payload';
+
+	open my $fh, '>:raw', $file or die "$file: $!";
+	print $fh $payload;
+	close $fh or die "$file: $!";
+	PostgreSQL::Test::Utils::system_or_bail('kcat', '-P', '-q', '-b', $address, '-t', 'hospital.transfers',
+		'-k', '2', (map { ('-H', "$_=$headers{$_}") } sort keys %headers), $file);
+	return;
+}
+
+sub test_poison
+{
+	my ($node, $name, $address) = @_;
+	my $simulation = $node->safe_psql('postgres', 'SELECT simulation_id FROM hospital.simulation');
+	my $rows = $node->safe_psql('postgres', 'SELECT count(*) FROM hospital.transfers');
+	my @sent = poison();
+	my @bad = grep { $_->[1] ne '' } @sent;
+	my $good = @sent - @bad;
+
+	foreach my $message (@sent)
+	{
+		send_message($address, $message->[0], simulation_id => $simulation, schema_version => 1,
+			%{ $message->[3] // {} });
+	}
+	wait_for($node, sprintf('SELECT count(*) >= %d FROM hospital.rejects', scalar @bad), 'rejects');
+	wait_for($node, sprintf('SELECT count(*) >= %d FROM hospital.transfers', $rows + $good),
+		'the neighbours of rejects');
+	my $found = $node->safe_psql('postgres',
+		q{SELECT sqlstate, coalesce(column_name, ''), md5(raw), convert_from(key, 'UTF8'),
+		         headers @> '[{"name": "schema_version", "value": "1"}]'
+		  FROM hospital.rejects ORDER BY "offset"});
+	my $expected = join("\n",
+		map { join('|', $_->[1], $_->[2], Digest::MD5::md5_hex($_->[0]), 2, 't') } @bad);
+
+	is($found, $expected, "$name: rejects have the raw bytes, key, headers, SQLSTATE and column");
+	is($node->safe_psql('postgres', "SELECT reason FROM hospital.transfers"
+			. " WHERE event_id = '01890a5d-ac96-774b-bcce-b302099a8057'"),
+		qq(\xc3\xa9"x), "$name: escapes are read");
+	is_chained($node, "($name, with poison)");
+	return;
+}
+
+# A constraint of the user's: the guilty message alone is rejected.
+sub test_constraint
+{
+	my ($node, $name, $address) = @_;
+	my $simulation = $node->safe_psql('postgres', 'SELECT simulation_id FROM hospital.simulation');
+	my $before = $node->safe_psql('postgres', 'SELECT count(*) FROM hospital.rejects');
+
+	$node->safe_psql('postgres',
+		"ALTER TABLE hospital.transfers ADD CONSTRAINT no_zoo CHECK (to_ward <> 'ZOO')");
+	for my $n (0 .. 8)
+	{
+		send_message($address,
+			json(event_id => qq("01890a5d-ac96-774b-bcce-b3020000000$n"), $n == 4 ? (to_ward => '"ZOO"') : ()),
+			simulation_id => $simulation, schema_version => 1);
+	}
+	wait_for($node, q{SELECT count(*) = 8 FROM hospital.transfers
+		WHERE event_id::text LIKE '01890a5d-ac96-774b-bcce-b3020000000%'}, 'neighbours of a refused row');
+	is($node->safe_psql('postgres', "SELECT sqlstate, message LIKE '%no_zoo%' FROM hospital.rejects OFFSET $before"),
+		'23514|t', "$name: what a constraint refuses is a reject");
+	$node->safe_psql('postgres', 'ALTER TABLE hospital.transfers DROP CONSTRAINT no_zoo');
+	is_chained($node, "($name, with a constraint)");
+	return;
+}
+
+# ---- the story --------------------------------------------------------------
+
+sub embedded_address
+{
+	my ($node) = @_;
+
+	return $node->safe_psql('postgres', q{SELECT substring(query FROM '[0-9.]+:[0-9]+')
+		FROM pg_stat_activity WHERE backend_type = 'hospital broker'});
+}
+
+sub story
+{
+	my ($name, $kafka) = @_;
+	my $node = make_node($name, defined $kafka ? $kafka->address : 'embedded');
+	my %faults = faults($node, $kafka);
+
+	wait_for($node, 'SELECT count(*) > 0 FROM hospital.transfers', 'the first event');
+	foreach my $fault (sort { $a->[0] <=> $b->[0] } map { [ rand, $_ ] } sort keys %faults)
+	{
+		note "$name: $fault->[1]";
+		$faults{ $fault->[1] }->();
+		goes_on($node, "$fault->[1] ($name)");
+	}
+	is_whole($node, $name);
+	is($node->safe_psql('postgres', 'SELECT sum(duplicates) FROM hospital.stream_ranges'), 0,
+		"$name: the topic itself has no event twice") if defined $kafka;
+	SKIP:
+	{
+		skip 'kcat is not installed', 1 if system('kcat -V >/dev/null 2>&1') != 0;
+		my $address = defined $kafka ? $kafka->address : embedded_address($node);
+		test_poison($node, $name, $address);
+		test_constraint($node, $name, $address);
+	}
+	$node->stop('fast');
+	unlike(slurp_file($node->logfile), qr/TRAP|signal 11|signal 6/, "$name: no process crashed by itself");
+	return;
+}
+
+use Digest::MD5;
+
+story('embedded', undef);
+
+SKIP:
+{
+	my $reason = HospitalKafka::unavailable();
+	skip "no Apache Kafka here: $reason", 1 if $reason ne '';
+	my $kafka = HospitalKafka->new(PostgreSQL::Test::Utils::tempdir());
+	$kafka->start;
+	story('kafka', $kafka);
+	$kafka->stop;
+}
+
+done_testing();

@@ -1468,7 +1468,7 @@ CREATE PROCEDURE hospital_load_people(people bigint DEFAULT NULL, workers int DE
     LANGUAGE C
     AS 'MODULE_PATHNAME';
 COMMENT ON PROCEDURE hospital_load_people(bigint, int, boolean) IS
-    'Fill hospital.people, in parallel; what is there already is kept, so that a load that was interrupted is completed by calling it again. Makes the hospital first where there is none. keys => false leaves primary key and unique identity numbers for later';
+    'Fill hospital.people, in parallel; what is there already is kept, so that a load that was interrupted is completed by calling it again. Makes the hospital first where there is none. keys => false loads rows alone and leaves keys and statistics to a later call';
 
 CREATE PROCEDURE hospital_load_staff(workers int DEFAULT NULL)
     LANGUAGE C

@@ -134,7 +134,8 @@ run_first_day() {
         say "   live simulation: started; a hospital day takes ten seconds"
     fi
     while :; do
-        IFS='|' read -r admissions transfers due < <(first_day)
+        IFS='|' read -r admissions transfers due < <(first_day 2>>"$WORK/log/first-day.err") ||
+            admissions=0 transfers=0 due=1
         if [ "$admissions $transfers" != "$shown" ]; then
             say "   first day, after $(seconds_since "$began") s: $admissions admissions through the file, $transfers of $due transfers through the stream"
             shown="$admissions $transfers"

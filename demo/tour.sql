@@ -36,7 +36,6 @@ FROM hospital.people
 WHERE person_id BETWEEN 1001 AND 1012
 ORDER BY person_id;
 
-\echo
 \echo '== Their identity numbers taken apart: SELECT * FROM hospital_national_id_parse(national_id, date)'
 SELECT p.national_id, x.*
 FROM hospital.simulation s,
@@ -45,20 +44,25 @@ FROM hospital.simulation s,
               ORDER BY person_id LIMIT 4) p,
      LATERAL hospital_national_id_parse(p.national_id, s.start_date) x;
 
-\echo
-\echo '== Who works there on the first day, by department'
-SELECT coalesce(d.name, s.department_code, 'shared') AS department, count(*) AS staff,
-       count(*) FILTER (WHERE s.registration_no IS NOT NULL) AS registered,
-       count(*) FILTER (WHERE s.role LIKE '%Nurs%') AS nurses,
-       count(*) FILTER (WHERE s.role IN ('Medical Specialist', 'Registrar', 'Medical Officer',
-                                         'Medical Intern', 'Community Service Doctor')) AS doctors,
-       repeat(:'bar', ceil(count(*) * 30.0 / max(count(*)) OVER ())::int) AS " "
-FROM hospital.staff s
-LEFT JOIN hospital.departments d USING (department_code), hospital.simulation h
-WHERE s.hired_on <= h.start_date AND (s.left_on IS NULL OR s.left_on > h.start_date)
-GROUP BY 1 ORDER BY 2 DESC, 1;
+\echo '== Who works there on the first day: departments, and those who serve all of them'
+WITH serving AS (
+    SELECT coalesce(d.name, 'all departments') AS department, d.name IS NULL AS shared, s.role, s.registration_no
+    FROM hospital.staff s
+    LEFT JOIN hospital.departments d USING (department_code), hospital.simulation h
+    WHERE s.hired_on <= h.start_date AND (s.left_on IS NULL OR s.left_on > h.start_date)
+), counted AS (
+    SELECT department, shared, count(*) AS staff,
+           count(*) FILTER (WHERE role LIKE '%Nurs%') AS nurses,
+           count(*) FILTER (WHERE role IN ('Medical Specialist', 'Registrar', 'Medical Officer',
+                                           'Medical Intern', 'Community Service Doctor')) AS doctors,
+           count(*) FILTER (WHERE registration_no IS NOT NULL) AS registered
+    FROM serving GROUP BY department, shared
+)
+SELECT department, staff, nurses, doctors, registered,
+       CASE WHEN NOT shared
+            THEN repeat(:'bar', ceil(staff * 30.0 / max(staff) FILTER (WHERE NOT shared) OVER ())::int) END AS " "
+FROM counted ORDER BY shared, staff DESC, department;
 
-\echo
 \echo '== The first day: admissions, which came through a file'
 SELECT w.name AS ward, count(*) AS admissions,
        string_agg(DISTINCT a.triage, ', ' ORDER BY a.triage) AS triage,
@@ -68,7 +72,6 @@ LEFT JOIN hospital.wards w USING (ward_code), hospital.simulation s
 WHERE (a.admitted_at AT TIME ZONE 'Africa/Johannesburg')::date = s.start_date
 GROUP BY w.name ORDER BY 2 DESC, 1 LIMIT 12;
 
-\echo
 \echo '== The first day: transfers between wards, which came through the stream'
 SELECT to_char(t.event_time, 'HH24:MI:SS') AS at, coalesce(p.first_name || ' ' || p.last_name, t.patient_id::text) AS patient,
        t.from_ward, t.to_ward, t.reason, t.status
@@ -77,17 +80,14 @@ LEFT JOIN hospital.people p ON p.person_id = t.patient_id, hospital.simulation s
 WHERE (t.event_time AT TIME ZONE 'Africa/Johannesburg')::date = s.start_date
 ORDER BY t.event_time, t.event_id LIMIT 15;
 
-\echo
 \echo '== The ledger of files (hospital.batches), the latest days'
 SELECT kind, day, rows, rejects, state, left(sha256, 12) AS sha256, pg_size_pretty(bytes) AS size
 FROM hospital.batches ORDER BY day DESC, kind LIMIT 5;
 
-\echo
 \echo '== The ledger of the stream (hospital.stream_ranges), the latest commits'
 SELECT topic, partition, first_offset AS first, last_offset AS last, rows, rejects, duplicates,
        to_char(committed_at, 'HH24:MI:SS') AS at
 FROM hospital.stream_ranges ORDER BY committed_at DESC LIMIT 5;
 
-\echo
 \echo '== The workers (hospital.status)'
-SELECT * FROM hospital.status;
+SELECT worker, pid, state, to_char(since, 'HH24:MI:SS') AS since, rows, last_error FROM hospital.status;

@@ -33,9 +33,18 @@
 #define CUSTOMPATH_SUPPORT_PROJECTION 0
 #endif
 
-/* Attributes moved behind an accessor in 18. */
-#ifndef TupleDescAttr
-#error "TupleDescAttr is expected"
+/* Text headers got a file of their own in 16, parts of EXPLAIN in 18. */
+#if PG_VERSION_NUM >= 160000
+#include "varatt.h"
+#endif
+#if PG_VERSION_NUM >= 180000
+#include "commands/explain_format.h"
+#include "commands/explain_state.h"
+#endif
+
+/* Said before a declaration; the name is 18's. */
+#if PG_VERSION_NUM < 180000
+#define pg_noreturn pg_attribute_noreturn()
 #endif
 
 /* Index entries of a new row; a flag for summarizing indexes came with 16. */

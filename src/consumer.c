@@ -50,6 +50,7 @@
 #define TROUBLE_MS 1000			/* between two questions whether it is over */
 #define ABSENT_MS 500			/* between two looks for what is not there yet */
 #define METADATA_TIMEOUT_MS 10000
+#define METADATA_EMBEDDED_MS 2000	/* it may have moved to another port meanwhile */
 #define MAX_HEADERS 64
 #define NO_POSITION INT64CONST(-1)
 
@@ -282,7 +283,8 @@ try_open(void)
 	worker_state("connecting to %s", consumer.target.brokers);
 	consumer.client = kafka_open_consumer(consumer.target.brokers,
 										  psprintf("hospital-%s", consumer.simulation_id), false);
-	count = kafka_partition_count(consumer.client, consumer.topic, METADATA_TIMEOUT_MS);
+	count = kafka_partition_count(consumer.client, consumer.topic,
+								  consumer.target.embedded ? METADATA_EMBEDDED_MS : METADATA_TIMEOUT_MS);
 	if (count == 0)
 		return psprintf("unknown topic %s", consumer.topic);
 	take_partitions(count);

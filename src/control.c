@@ -184,15 +184,20 @@ control_wake_launcher(void)
 	}
 }
 
-static void
+/* True when this changes anything. */
+static bool
 want_role(const char *database_name, Oid database, WorkerRole role, int count)
 {
+	bool		changed = false;
+
 	for (int i = 0; i < WORKER_SLOTS; i++)
 	{
 		WorkerSlot *slot = &hospital_control->slots[i];
 
-		if (slot->used && slot->role == role && slot->database == database)
-			slot->wanted = slot->number < count;
+		if (!slot->used || slot->role != role || slot->database != database)
+			continue;
+		changed |= slot->wanted && slot->number >= count;
+		slot->wanted = slot->number < count;
 	}
 	for (int number = 0; number < count; number++)
 	{
@@ -200,9 +205,11 @@ want_role(const char *database_name, Oid database, WorkerRole role, int count)
 
 		if (slot == NULL)
 			continue;			/* hospital.status shows that all are taken */
+		changed |= !slot->wanted || slot->database != database;
 		slot->database = database;
 		slot->wanted = true;
 	}
+	return changed;
 }
 
 /*
@@ -214,6 +221,7 @@ control_want(int consumers, bool ingestor, bool broker)
 {
 	WorkerSlot *scheduler = NULL;
 	char		database_name[NAMEDATALEN];
+	bool		changed;
 
 	LWLockAcquire(hospital_control->lock, LW_EXCLUSIVE);
 	for (int i = 0; i < WORKER_SLOTS && scheduler == NULL; i++)
@@ -222,10 +230,12 @@ control_want(int consumers, bool ingestor, bool broker)
 	if (scheduler != NULL)
 	{
 		strlcpy(database_name, NameStr(scheduler->database_name), NAMEDATALEN);
-		want_role(database_name, MyDatabaseId, WORKER_CONSUMER, consumers);
-		want_role(database_name, MyDatabaseId, WORKER_INGESTOR, ingestor ? 1 : 0);
+		changed = want_role(database_name, MyDatabaseId, WORKER_CONSUMER, consumers);
+		changed |= want_role(database_name, MyDatabaseId, WORKER_INGESTOR, ingestor ? 1 : 0);
+		changed |= scheduler->wants_broker != broker;
 		scheduler->wants_broker = broker;
-		control_wake_launcher();
+		if (changed)
+			control_wake_launcher();
 	}
 	LWLockRelease(hospital_control->lock);
 }

@@ -508,6 +508,10 @@ kafka_open_consumer(const char *brokers, const char *group, bool to_end)
 	return client;
 }
 
+/*
+ * Without a transactional id: for the embedded broker, which does not come back
+ * at the address where it went away, so it is not worth waiting for.
+ */
 KafkaClient *
 kafka_open_producer(const char *brokers, const char *transactional_id)
 {
@@ -515,7 +519,7 @@ kafka_open_producer(const char *brokers, const char *transactional_id)
 		{"enable.idempotence", "true", 0},
 		{"acks", "all", 0},
 		{"linger.ms", "2", 0},
-		{"message.timeout.ms", "30000", 0},
+		{"message.timeout.ms", transactional_id != NULL ? "30000" : "3000", 0},
 		{"transactional.id", unconstify(char *, transactional_id), 0},
 		{"transaction.timeout.ms", "60000", 0},
 	};

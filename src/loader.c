@@ -715,12 +715,15 @@ load_locked(Load *load, int64 people)
 	insert_chunks(load, load->partial);
 
 	if (load->keys && owns_relation(load->relid, GetUserId()))
+	{
 		build_keys(load);
+		if (load->missing != NIL || load->partial != NIL)
+			run(psprintf("ANALYZE hospital.%s", load->target->table));
+		next_transaction();
+	}
 	if (load->missing != NIL || load->partial != NIL)
 	{
-		/* The workers' commits did not wait for the disk; this one does. */
-		run(psprintf("ANALYZE hospital.%s", load->target->table));
-		next_transaction();
+		/* The workers' commits did not wait for the disk. */
 		XLogFlush(GetXLogInsertRecPtr());
 		ereport(INFO,
 				(errmsg("hospital: %s done in %.1f s", load->target->what, seconds_since(load->started))));

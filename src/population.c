@@ -30,6 +30,7 @@
 #include "utils/datetime.h"
 #include "utils/memutils.h"
 
+#include "compat.h"
 #include "population.h"
 #include "rowsource.h"
 

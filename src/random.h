@@ -21,7 +21,7 @@ typedef enum RandomKind
 {
 	RANDOM_HOUSEHOLD = 1,		/* index: household, from 0 */
 	RANDOM_PERSON = 2,			/* index: person, from 0 */
-	RANDOM_POST = 3,			/* index: post of the establishment */
+	RANDOM_POST = 3,			/* index: category and rhythm class of posts */
 	RANDOM_STAFF = 4,			/* index: (post, occupant) */
 	RANDOM_ROSTER = 5,			/* index: (day, ward or staff) */
 	RANDOM_ADMISSION = 6,		/* index: (day, admission of the day) */

@@ -394,9 +394,18 @@ move_nurse(Float *f, int row, int from, int to)
 	f->professional[to] += rows[row].professional;
 }
 
+/* Would "from", without one nurse, still be no worse off than "to" with one more? */
+static inline bool
+can_share(const Float *f, int from, int to)
+{
+	return (int64) (f->total[from] - 1) * f->needed[to] >=
+		(int64) (f->total[to] + 1) * f->needed[from];
+}
+
 /*
- * Bring one nurse to the ward, from the ward that has most to spare.  A
- * professional nurse is brought even from wards that are short themselves.
+ * Bring one nurse to the ward, from the ward that has most to spare; wards
+ * that are all short share the shortage.  A professional nurse, of whom there
+ * must be one, is brought whatever the other ward lacks.
  */
 static bool
 bring_nurse(Float *f, int ward, bool professional, bool any_scope)
@@ -409,7 +418,7 @@ bring_nurse(Float *f, int ward, bool professional, bool any_scope)
 		int			surplus = f->total[from] - f->needed[from];
 		int			row;
 
-		if (from == ward || (!professional && surplus <= 0))
+		if (from == ward || (!professional && surplus <= 0 && !can_share(f, from, ward)))
 			continue;
 		if (best >= 0 && surplus <= f->total[best] - f->needed[best])
 			continue;

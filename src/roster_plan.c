@@ -234,6 +234,29 @@ find_team(Roster *roster, const char *specialty)
 	return NULL;
 }
 
+/*
+ * The department whose calls the doctors of a specialty share: where its
+ * patients lie, when its own wards were merged into others'.
+ */
+static const char *
+call_department(const Roster *roster, const char *specialty)
+{
+	const char *host = NULL;
+
+	for (int plan = 0; plan < ward_plan_count; plan++)
+	{
+		const HospitalWard *ward = &roster->wards->wards[roster->wards->of_plan[plan]];
+
+		if (strcmp(ward_plan[plan].department, specialty) != 0)
+			continue;
+		if (strcmp(ward->plan->department, specialty) == 0)
+			return specialty;
+		if (host == NULL)
+			host = ward->plan->department;
+	}
+	return host != NULL ? host : specialty;
+}
+
 static CallTeam *
 add_team(Roster *roster, const char *specialty, const char *group)
 {
@@ -243,9 +266,9 @@ add_team(Roster *roster, const char *specialty, const char *group)
 	team->specialty = specialty;
 	team->group = group;
 	team->ward = -1;
-	for (int ward = 0; ward < ward_plan_count && team->ward < 0; ward++)
-		if (strcmp(ward_plan[ward].department, specialty) == 0)
-			team->ward = roster->wards->of_plan[ward];
+	for (int ward = 0; ward < roster->wards->count && team->ward < 0; ward++)
+		if (strcmp(roster->wards->wards[ward].plan->department, specialty) == 0)
+			team->ward = ward;
 	for (int i = 0; i < 4; i++)
 		team->lists[i / 2][i % 2].posts = palloc(roster->workforce->post_count / 4 * sizeof(int));
 	return team;
@@ -258,7 +281,7 @@ team_doctors(const CallTeam *team)
 		team->lists[1][0].count + team->lists[1][1].count;
 }
 
-/* Every department has a team, also one without doctors of its own. */
+/* Every department with wards has a team, also one without doctors of its own. */
 static void
 plan_calls(Roster *roster)
 {
@@ -268,8 +291,12 @@ plan_calls(Roster *roster)
 
 	roster->teams = palloc((departments->nrows + staff_role_count) * sizeof(CallTeam));
 	for (int i = 0; i < departments->nrows; i++)
-		add_team(roster, reference_cell(departments, i, "department_code"),
-				 reference_cell(departments, i, "dept_group"));
+	{
+		const char *code = reference_cell(departments, i, "department_code");
+
+		if (strcmp(call_department(roster, code), code) == 0)
+			add_team(roster, code, reference_cell(departments, i, "dept_group"));
+	}
 	for (int i = 0; i < workforce->post_count; i++)
 	{
 		const StaffRole *role = post_role(workforce, i);
@@ -278,7 +305,7 @@ plan_calls(Roster *roster)
 
 		if (roster->posts[i].pattern != PATTERN_CALL || roster->posts[i].rotates)
 			continue;
-		team = find_team(roster, role->specialty);
+		team = find_team(roster, call_department(roster, role->specialty));
 		if (team == NULL)
 			team = add_team(roster, role->specialty, "");
 

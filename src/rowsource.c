@@ -20,6 +20,7 @@
 #include "utils/syscache.h"
 
 #include "rowsource.h"
+#include "wards.h"
 
 PG_FUNCTION_INFO_V1(hospital_rowsource_support);
 
@@ -28,6 +29,8 @@ PG_FUNCTION_INFO_V1(hospital_rowsource_support);
 extern Datum hospital_generate_people(PG_FUNCTION_ARGS);
 extern Datum hospital_generate_staff(PG_FUNCTION_ARGS);
 extern Datum hospital_generate_staff_assignments(PG_FUNCTION_ARGS);
+extern Datum hospital_generate_wards(PG_FUNCTION_ARGS);
+extern Datum hospital_generate_departments(PG_FUNCTION_ARGS);
 extern Datum hospital_generate_admissions(PG_FUNCTION_ARGS);
 extern Datum hospital_generate_transfers(PG_FUNCTION_ARGS);
 
@@ -35,6 +38,8 @@ static const RowSourceEntry sources[] = {
 	SOURCE(hospital_generate_people, people_source),
 	SOURCE(hospital_generate_staff, staff_source),
 	SOURCE(hospital_generate_staff_assignments, staff_assignments_source),
+	SOURCE(hospital_generate_wards, wards_source),
+	SOURCE(hospital_generate_departments, departments_source),
 	SOURCE(hospital_generate_admissions, admissions_source),
 	SOURCE(hospital_generate_transfers, transfers_source),
 };

@@ -61,6 +61,7 @@
 static WorkerSlot *my_slot = NULL;
 static uint32 my_generation = 0;
 static MemoryContext iteration_context = NULL;
+static MemoryContext begin_context = NULL;	/* current at worker_begin */
 static char extension_schema[2 * NAMEDATALEN + 3];	/* quoted */
 static Oid	connected_user = InvalidOid;
 static int	connected_context = 0;
@@ -291,10 +292,10 @@ tables_owner(void)
 bool
 worker_begin(const char *activity)
 {
-	MemoryContext caller = CurrentMemoryContext;
 	Oid			owner = InvalidOid;
 
 	Assert(!IsTransactionState());
+	begin_context = CurrentMemoryContext;
 	SetCurrentStatementStartTimestamp();
 	StartTransactionCommand();
 	if (!RecoveryInProgress() && extension_ready())
@@ -302,7 +303,7 @@ worker_begin(const char *activity)
 	if (!OidIsValid(owner))
 	{
 		CommitTransactionCommand();
-		MemoryContextSwitchTo(caller);
+		MemoryContextSwitchTo(begin_context);
 		return false;
 	}
 	SetUserIdAndSecContext(owner, connected_context | SECURITY_RESTRICTED_OPERATION |
@@ -310,20 +311,18 @@ worker_begin(const char *activity)
 	SPI_connect();
 	PushActiveSnapshot(GetTransactionSnapshot());
 	pgstat_report_activity(STATE_RUNNING, activity);
-	MemoryContextSwitchTo(caller);
+	MemoryContextSwitchTo(begin_context);
 	return true;
 }
 
 void
 worker_commit(void)
 {
-	MemoryContext caller = CurrentMemoryContext;
-
 	SPI_finish();
 	PopActiveSnapshot();
 	CommitTransactionCommand();
 	SetUserIdAndSecContext(connected_user, connected_context);
-	MemoryContextSwitchTo(caller);
+	MemoryContextSwitchTo(begin_context);
 	pgstat_report_stat(false);
 	pgstat_report_activity(STATE_IDLE, my_slot != NULL ? my_slot->state : NULL);
 }

@@ -48,8 +48,9 @@ extern PGDLLEXPORT void worker_start(Datum main_arg);
  * another version of the extension is installed, it is being altered or
  * dropped, or the server is a standby.  Not for the broker.
  *
- * The memory context of the caller stays current through begin and commit.
- * An ERROR in between goes to worker_loop or worker_try, which abort.
+ * The memory context that is current at begin is so again after begin, and
+ * after commit.  In between each call of SPI leaves SPI's own current, which
+ * goes at commit.  An ERROR in between goes to worker_loop or worker_try, which abort.
  */
 extern PGDLLEXPORT bool worker_begin(const char *activity);
 extern PGDLLEXPORT void worker_commit(void);

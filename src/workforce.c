@@ -5,10 +5,10 @@
  * own that is a function of absolute time: it has a period T (one of a few,
  * from 8 to 60 years), is vacant for 14.5 percent of it, and the ends of every
  * vacancy are moved a little.  Over the posts of a category with the same T,
- * phases and moves are a sequence of low discrepancy (the multiples of powers
- * of the root of x^4 = x + 1, as the golden ratio's in one dimension), so that
- * at any time 14.5 percent of the posts of each category are vacant, with far
- * less scatter than independent posts would have, and from the first day on.
+ * phases and moves are sequences of low discrepancy (multiples of the golden
+ * ratio and of the plastic number, modulo 1), so that at any time 14.5 percent
+ * of the posts of each category are vacant, with far less scatter than
+ * independent posts would have, and from the first day on.
  *
  * While a post is held, one occupant follows another without a gap: somebody
  * who retires (on the 65th birthday) or whose term of training ends is
@@ -25,14 +25,14 @@
 
 #define VACANT_THOUSANDTHS 145
 #define CHURN_CLASSES 8
-#define VACANCY_PLAY 35			/* percent of a vacancy that its ends move by */
+#define VACANCY_PLAY 25			/* percent of a vacancy that its ends move by */
 #define SHORTEST_STAY 90		/* days; for who is hired just before a vacancy */
 #define OLDEST_HIRE 62
 #define HIRE_YEARS 16
-/* 2^32 / g, / g^2, / g^3, where g = 1.22074... is the root of x^4 = x + 1 */
-#define SPREAD_PHASE UINT32_C(3518319155)
-#define SPREAD_BEGIN UINT32_C(2882110345)
-#define SPREAD_END UINT32_C(2360945575)
+/* 2^32 / golden ratio; / p, / p^2, where p = 1.32471... is the root of x^3 = x + 1 */
+#define SPREAD_PHASE UINT32_C(2654435769)
+#define SPREAD_BEGIN UINT32_C(3242174889)
+#define SPREAD_END UINT32_C(2447445414)
 
 #define RETIREMENT_AGE_MAX 65
 

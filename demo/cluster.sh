@@ -173,6 +173,7 @@ find_missing() {
     if [ "${1:-}" = test ]; then
         perl -MIPC::Run -e 1 2>/dev/null || MISSING+=(libipc-run-perl)
         command -v python3 >/dev/null || MISSING+=(python3)
+        command -v kcat >/dev/null || MISSING+=(kcat)
         # Apache Kafka, for the streaming tests, comes from Maven Central.
         command -v java >/dev/null || MISSING+=(default-jre-headless)
         command -v mvn >/dev/null || MISSING+=(maven)
@@ -478,6 +479,7 @@ clean_work() {
     if [ -n "$BINDIR" ]; then stop_cluster; fi
     cd /
     case $SOCKETS in /tmp/hospital-*) rm -rf "$SOCKETS" ;; esac
+    if mountpoint -q "$WORK/small" 2>/dev/null; then umount "$WORK/small"; fi
     # the marker goes last: cut short, this can be run again
     find "$WORK" -mindepth 1 -maxdepth 1 ! -name "$MARKER" -exec rm -rf {} +
     rm -rf "$WORK"

@@ -754,7 +754,7 @@ insert_reject(const Partition *partition, const Message *message)
 	run(INSERT_REJECT, values, nulls, SPI_OK_INSERT);
 }
 
-static void pg_attribute_noreturn()
+pg_noreturn static void
 raise_fenced(const Partition *partition)
 {
 	ereport(ERROR,

@@ -36,6 +36,7 @@
 
 #define TRANCHE_NAME "hospital"
 #define STATUS_COLUMNS 12
+#define STOP_WITHIN_MS 1000
 
 HospitalControl *hospital_control = NULL;
 
@@ -275,6 +276,57 @@ warn_if_nobody_acts(void)
 }
 
 /*
+ * A scheduler looks at the row between two things that it does.  One that is in
+ * the middle of a long one (waiting for brokers) when the hospital is stopped
+ * is ended; the next one finds the row and leaves.
+ */
+static enum
+{
+	NO_CHANGE, STARTED, STOPPED
+}			pending_change = NO_CHANGE;
+
+static void
+change_after_commit(XactEvent event, void *arg)
+{
+	TimestampTz stop_by = 0;
+
+	(void) arg;
+	if (event == XACT_EVENT_ABORT || event == XACT_EVENT_PREPARE)
+		pending_change = NO_CHANGE;
+	if (event != XACT_EVENT_COMMIT || pending_change == NO_CHANGE || hospital_control == NULL)
+		return;
+	if (pending_change == STOPPED)
+		stop_by = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), STOP_WITHIN_MS);
+	pending_change = NO_CHANGE;
+
+	LWLockAcquire(hospital_control->lock, LW_EXCLUSIVE);
+	for (int i = 0; i < WORKER_SLOTS; i++)
+	{
+		WorkerSlot *slot = &hospital_control->slots[i];
+
+		if (slot->used && slot->role == WORKER_SCHEDULER && slot->database == MyDatabaseId)
+			slot->stop_by = slot->pid != 0 ? stop_by : 0;
+	}
+	control_wake_launcher();
+	LWLockRelease(hospital_control->lock);
+}
+
+static void
+change_at_commit(bool stopped)
+{
+	static bool registered = false;
+
+	if (!registered)
+	{
+		RegisterXactCallback(change_after_commit, NULL);
+		registered = true;
+	}
+	pending_change = stopped ? STOPPED : STARTED;
+	worker_wake_at_commit(WORKER_SCHEDULER);
+	worker_wake_at_commit(WORKER_LAUNCHER);
+}
+
+/*
  * Change the row as the caller, whose rights on the table decide, by
  * statements that no search_path can bend.
  */
@@ -305,9 +357,6 @@ set_desired(const char *statement)
 				 errhint("Restore the rows that hospital_create wrote.")));
 	SPI_finish();
 	AtEOXact_GUC(true, level);
-
-	worker_wake_at_commit(WORKER_SCHEDULER);
-	worker_wake_at_commit(WORKER_LAUNCHER);
 }
 
 Datum
@@ -319,6 +368,7 @@ hospital_start(PG_FUNCTION_ARGS)
 				"  WHEN desired = 'running' THEN anchor_at"
 				"  ELSE anchor_at + (now() - coalesce(changed_at, now())) END,"
 				" changed_at = now(), changed_by = session_user");
+	change_at_commit(false);
 	warn_if_nobody_acts();
 	PG_RETURN_VOID();
 }
@@ -329,6 +379,7 @@ hospital_stop(PG_FUNCTION_ARGS)
 	set_desired("UPDATE hospital.run_state SET"
 				" changed_at = CASE WHEN desired = 'stopped' THEN changed_at ELSE now() END,"
 				" changed_by = session_user, desired = 'stopped'");
+	change_at_commit(true);
 	PG_RETURN_VOID();
 }
 

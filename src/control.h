@@ -37,8 +37,9 @@ typedef struct WorkerSlot
 	TimestampTz next_start;
 	TimestampTz started_at;
 
-	/* Anybody's: start (again) without waiting for next_start. */
-	bool		poked;
+	/* A session's. */
+	bool		poked;			/* start (again) without waiting for next_start */
+	TimestampTz stop_by;		/* SIGTERM if it has not left by then; 0: none */
 
 	/* The worker's. */
 	pid_t		pid;			/* 0: none */

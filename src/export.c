@@ -23,7 +23,7 @@
 #include "utils/builtins.h"
 #include "utils/date.h"
 
-#include "csv.h"
+#include "csv_file.h"
 #include "lakefile.h"
 
 PG_FUNCTION_INFO_V1(hospital_export);

@@ -34,7 +34,7 @@
 #include "utils/resowner.h"
 
 #include "control.h"
-#include "csv.h"
+#include "csv_file.h"
 #include "day_file.h"
 #include "fields.h"
 #include "lakefile.h"

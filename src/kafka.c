@@ -201,7 +201,7 @@ trouble_message(KafkaClient *client, Trouble trouble)
  * Raise, preferring what the brokers said before (say, a wrong password) to
  * its consequence (no broker to talk to).
  */
-static void pg_attribute_noreturn()
+pg_noreturn static void
 raise_kafka(KafkaClient *client, const char *doing, rd_kafka_resp_err_t code, const char *text)
 {
 	char		detail[TEXT_LENGTH];
@@ -377,9 +377,10 @@ open_pipe(KafkaClient *client)
 				(errcode_for_file_access(),
 				 errmsg("could not make a pipe to the Kafka client: %m")));
 	}
+	ReserveExternalFD();
+	ReserveExternalFD();
 	for (int i = 0; i < 2; i++)
 	{
-		ReserveExternalFD();
 		if (fcntl(client->pipe[i], F_SETFL, O_NONBLOCK) != 0 ||
 			fcntl(client->pipe[i], F_SETFD, FD_CLOEXEC) != 0)
 			ereport(ERROR,

@@ -16,8 +16,6 @@ typedef struct KafkaClient KafkaClient;
 #define KAFKA_FROM_START INT64CONST(-2) /* the first message that is there */
 #define KAFKA_FROM_TAIL(n) (INT64CONST(-2000) - (n))	/* the last n messages */
 
-#define KAFKA_ANY_PARTITION (-1)	/* by the key */
-
 typedef struct KafkaHeader
 {
 	const char *name;

@@ -302,13 +302,29 @@ reap(int i)
 	}
 }
 
+/* Told to stop, and still there? */
+static bool
+is_overdue(WorkerSlot *slot)
+{
+	bool		overdue;
+
+	LWLockAcquire(hospital_control->lock, LW_EXCLUSIVE);
+	if (slot->pid == 0)
+		slot->stop_by = 0;
+	overdue = slot->stop_by != 0 && slot->stop_by <= GetCurrentTimestamp();
+	if (overdue)
+		slot->stop_by = 0;
+	LWLockRelease(hospital_control->lock);
+	return overdue;
+}
+
 static void
 stop_unwanted(int i)
 {
 	WorkerSlot *slot = &hospital_control->slots[i];
 	pid_t		pid;
 
-	if (slot->wanted)
+	if (!is_overdue(slot) && slot->wanted)
 		return;
 	if (handles[i] != NULL)
 		TerminateBackgroundWorker(handles[i]);
@@ -423,9 +439,13 @@ next_event(void)
 		WorkerSlot *slot = &hospital_control->slots[i];
 		TimestampTz at;
 
-		if (!slot->used || handles[i] != NULL || slot->role == WORKER_LAUNCHER)
+		if (!slot->used || slot->role == WORKER_LAUNCHER)
 			continue;
-		if (slot->starting)
+		if (slot->stop_by != 0)
+			at = slot->stop_by;
+		else if (handles[i] != NULL)
+			continue;
+		else if (slot->starting)
 			at = TimestampTzPlusMilliseconds(slot->started_at, ARRIVE_WITHIN_MS);
 		else if (slot->wanted && slot->pid == 0)
 			at = slot->next_start;

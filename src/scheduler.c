@@ -37,7 +37,7 @@
 
 #include "clock.h"
 #include "control.h"
-#include "csv.h"
+#include "csv_file.h"
 #include "day.h"
 #include "day_file.h"
 #include "lakefile.h"
@@ -60,6 +60,7 @@ typedef struct Scheduler
 	/* The stream fails on its own: days go on while Kafka is away. */
 	const ProducerApi *producer;
 	bool		producer_open;
+	int64		broker_epoch;	/* of the embedded broker it was opened at */
 	char	   *brokers;		/* to which it is open */
 	int			stream_failures;
 	TimestampTz stream_retry_at;
@@ -267,6 +268,30 @@ close_producer(Scheduler *scheduler)
 	}
 }
 
+/* Which life of the embedded broker this is; 0 without one. */
+static int64
+broker_epoch(void)
+{
+	char		address[BROKER_ADDRESS_LENGTH];
+	int64		epoch = 0;
+
+	if (strcmp(hospital_kafka_brokers, KAFKA_EMBEDDED) == 0)
+		(void) worker_find_broker(address, sizeof(address), &epoch);
+	return epoch;
+}
+
+/*
+ * An embedded broker that was started anew is empty, and nothing but opening
+ * the producer publishes again what had not arrived.
+ */
+static bool
+broker_is_new(const Scheduler *scheduler)
+{
+	int64		epoch = broker_epoch();
+
+	return epoch != 0 && (!scheduler->producer_open || epoch != scheduler->broker_epoch);
+}
+
 /* Through worker_try: an error is the stream's alone. */
 static void
 publish_tick(void *arg)
@@ -281,7 +306,8 @@ publish_tick(void *arg)
 
 		scheduler->producer = api();
 	}
-	if (scheduler->producer_open && strcmp(scheduler->brokers, hospital_kafka_brokers) != 0)
+	if (scheduler->producer_open &&
+		(strcmp(scheduler->brokers, hospital_kafka_brokers) != 0 || broker_is_new(scheduler)))
 		close_producer(scheduler);
 	if (!scheduler->producer_open)
 	{
@@ -289,6 +315,7 @@ publish_tick(void *arg)
 		if (scheduler->brokers != NULL)
 			pfree(scheduler->brokers);
 		scheduler->brokers = MemoryContextStrdup(TopMemoryContext, hospital_kafka_brokers);
+		scheduler->broker_epoch = broker_epoch();
 		scheduler->producer->open(&scheduler->simulation);
 		scheduler->producer_open = true;
 
@@ -368,6 +395,7 @@ scheduler_pass(void *arg)
 	TimestampTz now = hospital_clock->now();
 	int			day;
 	int64		tick = -1;
+	bool		stream_ready;
 
 	if (!worker_try(read_simulation, scheduler))
 	{
@@ -389,7 +417,9 @@ scheduler_pass(void *arg)
 	if (!worker_begin("looking for what is due"))
 		return true;			/* the next pass sees why */
 	day = missing_day(scheduler, clock_days_due(&scheduler->pace, now));
-	if (streaming() && (scheduler->stream_failures == 0 || scheduler->stream_retry_at <= now))
+	stream_ready = streaming() &&
+		(scheduler->stream_failures == 0 || scheduler->stream_retry_at <= now);
+	if (stream_ready)
 		tick = missing_tick(scheduler, clock_ticks_due(&scheduler->pace, now));
 	worker_commit();
 
@@ -401,7 +431,7 @@ scheduler_pass(void *arg)
 	/* In the order in which they were due; a day's file comes after its ticks. */
 	if (day >= 0 && (tick < 0 || day < scheduler->tick_day))
 		write_day(scheduler, scheduler->pace.anchor_day + day);
-	else if (tick >= 0)
+	else if (tick >= 0 || (stream_ready && broker_is_new(scheduler)))
 		try_to_publish(scheduler);
 	else
 		wait_for_next(scheduler);

@@ -20,6 +20,8 @@
 #include "postgres.h"
 #include "datatype/timestamp.h"
 
+#include "compat.h"
+
 typedef enum WorkerRole
 {
 	WORKER_LAUNCHER,
@@ -84,7 +86,7 @@ extern PGDLLEXPORT int worker_sqlstate(void);
  * Leave for good: "state" stays visible, and the launcher starts another one
  * only when poked, or (the scheduler) to look again a minute later.
  */
-extern PGDLLEXPORT void worker_leave(const char *state) pg_attribute_noreturn();
+pg_noreturn extern PGDLLEXPORT void worker_leave(const char *state);
 
 /* All of these do nothing in a process that is no worker. */
 extern PGDLLEXPORT void worker_state(const char *format,...) pg_attribute_printf(1, 2);

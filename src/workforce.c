@@ -19,8 +19,10 @@
 #include "postgres.h"
 
 #include "miscadmin.h"
+#include "storage/shmem.h"
 #include "utils/datetime.h"
 
+#include "compat.h"
 #include "workforce.h"
 
 #define VACANT_THOUSANDTHS 145

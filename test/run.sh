@@ -54,6 +54,21 @@ fresh_cluster() {
     start_cluster
 }
 
+# A file system that is soon full, where root runs this and may mount one.
+small_folder() {
+    mkdir -p "$WORK/small"
+    if [ "$(id -u)" = 0 ] && mount -t tmpfs -o "size=1m,mode=700,uid=$RUN_UID" hospital "$WORK/small" 2>/dev/null; then
+        export HOSPITAL_SMALL_FOLDER=$WORK/small
+    else
+        say "   no small file system can be mounted here: the full disk of an export is not tested"
+    fi
+}
+
+leave() {
+    stop_cluster
+    [ -z "${HOSPITAL_SMALL_FOLDER:-}" ] || umount "$WORK/small" || true
+}
+
 in_build() {
     (cd "$WORK/build" && as_user env PGHOST="$SOCKETS" PGPORT="$PORT" PGUSER=postgres \
         HOSPITAL_TEST_CACHE="$WORK/home" HOSPITAL_TEST_QUICK="$QUICK" "$@" </dev/null)
@@ -123,7 +138,7 @@ run_all() {
     head1 "What is needed"
     install_missing test
     make_work test
-    trap 'stop_cluster' EXIT
+    trap leave EXIT
     # Java takes the home folder from the password file; keep Maven in ours.
     [ "$(id -u)" = "$RUN_UID" ] || export MAVEN_OPTS="${MAVEN_OPTS:-} -Dmaven.repo.local=$WORK/home/.m2/repository"
     say "   working in $WORK"
@@ -141,6 +156,7 @@ run_all() {
         suite "pg_regress" regression
         suite "isolation" isolation
         stop_cluster
+        small_folder
         suite "TAP" tap
     fi
     head1 "Summary"

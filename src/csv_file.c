@@ -1,5 +1,5 @@
 /*
- * csv.c: CSV out, with the bytes of COPY ... CSV, and in, by libcsv.
+ * csv_file.c: CSV out, with the bytes of COPY ... CSV, and in, by libcsv.
  *
  * Out.  A null is nothing, a value is quoted where COPY would quote it.  The
  * types of the day files are written without the catalogs, so that a worker
@@ -27,7 +27,7 @@
 #include "utils/timestamp.h"
 #include "utils/uuid.h"
 
-#include "csv.h"
+#include "csv_file.h"
 
 #define READ_SIZE (128 * 1024)
 #define RECORD_LIMIT (1024 * 1024)

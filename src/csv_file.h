@@ -1,8 +1,8 @@
 /*
- * csv.h: CSV out, with the bytes of COPY ... CSV, and in, by libcsv.
+ * csv_file.h: CSV out, with the bytes of COPY ... CSV, and in, by libcsv.
  */
-#ifndef HOSPITAL_CSV_H
-#define HOSPITAL_CSV_H
+#ifndef HOSPITAL_CSV_FILE_H
+#define HOSPITAL_CSV_FILE_H
 
 #include "postgres.h"
 #include "access/tupdesc.h"
@@ -52,4 +52,4 @@ extern CsvReader *csv_reader(LakeFile *file);
 /* False at the end.  The record is good until the next call. */
 extern bool csv_next(CsvReader *reader, CsvRecord *record);
 
-#endif							/* HOSPITAL_CSV_H */
+#endif							/* HOSPITAL_CSV_FILE_H */

@@ -60,7 +60,7 @@ endif
 
 .PHONY: help demo demo-stop clean-demo test test-quick bench clean-test
 
-PG_CONFIG = pg_config
+PG_CONFIG ?= pg_config
 PGXS := $(shell $(PG_CONFIG) --pgxs 2>/dev/null)
 
 ifneq (,$(and $(PGXS),$(wildcard $(PGXS))))
@@ -80,7 +80,8 @@ uninstall-kafka:
 .PHONY: install-kafka uninstall-kafka
 
 # The reference data: data/*.csv is the source, the C file is made from it.
-src/reference_data.c: data/compile.pl $(wildcard data/*.csv)
+# The folder too: a file may be renamed and keep its time.
+src/reference_data.c: data/compile.pl data $(wildcard data/*.csv)
 	perl data/compile.pl data > $@.tmp
 	mv $@.tmp $@
 
@@ -103,7 +104,7 @@ help:
 	@echo "                  show it (NUM_PEOPLE=100000 for a small one; 5000000 by default)"
 	@echo "make demo-stop    stop the demo's cluster; make demo starts it again"
 	@echo "make clean-demo   stop it and remove everything that make demo made"
-	@echo "make test         install what is needed, build, run all tests in clusters of their own"
+	@echo "make test         install what is needed, build, run all tests in clusters of their own (TESTS=test/t/...)"
 	@echo "make test-quick   the same without the long ones"
 	@echo "make clean-test   remove what make test and make bench made"
 	@echo "make bench        measure against COPY and others (NUM=..., RUNS=...)"

@@ -16,7 +16,7 @@ SET datestyle = iso;
 CREATE SCHEMA oracle;
 CREATE FUNCTION oracle.hospital_generate_people(n bigint, seed bigint DEFAULT 42, first bigint DEFAULT 1,
                                                 as_of date DEFAULT '2020-01-01', id_mode text DEFAULT 'realistic')
-    RETURNS SETOF hospital.person LANGUAGE plpgsql STRICT IMMUTABLE PARALLEL SAFE ROWS 1000000 AS
+    RETURNS SETOF hospital.person LANGUAGE plpgsql STRICT IMMUTABLE PARALLEL SAFE ROWS 1000 AS
 $$ BEGIN RETURN QUERY SELECT (s.p).* FROM (SELECT public.hospital_generate_people(n, seed, first, as_of, id_mode) AS p OFFSET 0) AS s; END $$;
 
 CREATE FUNCTION plan_of(query text) RETURNS text LANGUAGE plpgsql AS $$
@@ -61,8 +61,10 @@ BEGIN
     n := ours.n;
     streamed := ours.streamed AND NOT oracles.streamed;
     same := ours.result IS NOT DISTINCT FROM oracles.result;
-    IF NOT same OR ours.n IS NULL THEN
+    IF NOT same THEN
         RAISE NOTICE '%: % | %', title, ours.result, oracles.result;
+    ELSIF n IS NULL THEN
+        what := title || ': ' || ours.result;
     END IF;
 END $$;
 
@@ -105,7 +107,8 @@ BEGIN
     IF NOT same THEN
         RAISE NOTICE E'%: ours   %\n oracle %', title, effect, oracles;
     END IF;
-    effect := regexp_replace(effect, ' of [0-9a-f]{32}$', '');
+    -- what happened, not to whom
+    effect := regexp_replace(regexp_replace(effect, ' of [0-9a-f]{32}$', ''), '(Failing row contains |=)\([^)]*\)', '\1...', 'g');
 END $$;
 
 -- The harness notices a difference.
@@ -137,7 +140,7 @@ SELECT c.* FROM (VALUES
     (14, 'filter that fails', $$SELECT 1 / (person_id - 5) FROM hospital_generate_people(30)$$),
     (15, 'limit', $$SELECT * FROM hospital_generate_people(3000) LIMIT 7 OFFSET 3$$),
     (16, 'sort and limit', $$SELECT * FROM hospital_generate_people(3000) ORDER BY last_name COLLATE "C", person_id DESC LIMIT 7$$),
-    (17, 'distinct', $$SELECT DISTINCT suburb, sex FROM hospital_generate_people(3000) ORDER BY suburb COLLATE "C", sex$$),
+    (17, 'distinct', $$SELECT * FROM (SELECT DISTINCT suburb, sex FROM hospital_generate_people(3000)) AS s ORDER BY suburb COLLATE "C", sex$$),
     (18, 'whole row as json', $$SELECT row_to_json(p) FROM hospital_generate_people(300) AS p$$),
     (19, 'whole row as text', $$SELECT p::text FROM hospital_generate_people(300) AS p$$),
     (20, 'whole row', $$SELECT p FROM hospital_generate_people(300) AS p$$),
@@ -160,32 +163,33 @@ SELECT c.* FROM (VALUES
     (1, 'count', $$SELECT count(*) FROM hospital_generate_people(30000)$$),
     (2, 'aggregates', $$SELECT sex, count(*), count(passport_no), min(date_of_birth), max(last_name COLLATE "C"), sum(person_id) FROM hospital_generate_people(30000) GROUP BY sex ORDER BY sex$$),
     (3, 'filter, distinct', $$SELECT count(*) FILTER (WHERE sex = 'F'), count(DISTINCT suburb), string_agg(DISTINCT left(suburb, 1), '' ORDER BY left(suburb, 1)) FROM hospital_generate_people(3000)$$),
-    (4, 'grouping sets', $$SELECT sex, home_language, count(*) FROM hospital_generate_people(3000) GROUP BY CUBE (sex, home_language) ORDER BY 1, 2 COLLATE "C"$$),
+    (4, 'grouping sets', $$SELECT sex, home_language, count(*) FROM hospital_generate_people(3000) GROUP BY CUBE (sex, home_language) ORDER BY sex, home_language$$),
     (5, 'having', $$SELECT suburb FROM hospital_generate_people(3000) GROUP BY suburb HAVING count(*) > 20 ORDER BY suburb COLLATE "C"$$),
     (6, 'window', $$SELECT person_id, row_number() OVER (PARTITION BY household_id ORDER BY person_id), lag(p.first_name) OVER (ORDER BY person_id) FROM hospital_generate_people(3000) AS p ORDER BY person_id$$),
     (7, 'union all', $$SELECT person_id FROM hospital_generate_people(30) UNION ALL SELECT person_id FROM hospital_generate_people(20) UNION ALL SELECT 5$$),
     (8, 'union all, columns', $$SELECT * FROM hospital_generate_people(30) UNION ALL SELECT * FROM hospital_generate_people(20, 7)$$),
-    (9, 'filter on union all', $$SELECT * FROM (SELECT * FROM hospital_generate_people(30) UNION ALL SELECT * FROM hospital_generate_people(20, 7)) AS u WHERE sex = 'F'$$),
+    (9, 'filter on union all', $$SELECT * FROM (SELECT * FROM hospital_generate_people(30) UNION ALL SELECT * FROM hospital_generate_people(20, 7)) AS u WHERE sex = 'F' ORDER BY person_id, phone$$),
     (10, 'union', $$SELECT * FROM (SELECT suburb FROM hospital_generate_people(30) UNION SELECT suburb FROM hospital_generate_people(20, 7)) AS u ORDER BY 1$$),
     (11, 'except', $$SELECT * FROM (SELECT person_id FROM hospital_generate_people(30) EXCEPT SELECT person_id FROM hospital_generate_people(20)) AS u ORDER BY 1$$),
     (12, 'intersect', $$SELECT * FROM (SELECT * FROM hospital_generate_people(30) INTERSECT SELECT * FROM hospital_generate_people(20)) AS u ORDER BY 1$$),
-    (13, 'in a list', $$SELECT g FROM generate_series(1, 30) AS g WHERE g IN (SELECT person_id FROM hospital_generate_people(20) WHERE sex = 'F')$$),
-    (14, 'not in a list', $$SELECT g FROM generate_series(1, 30) AS g WHERE g NOT IN (SELECT person_id FROM hospital_generate_people(20))$$),
-    (15, 'exists', $$SELECT g FROM generate_series(1, 30) AS g WHERE EXISTS (SELECT FROM hospital_generate_people(20) WHERE person_id = g AND sex = 'M')$$),
+    (13, 'in a list', $$SELECT g FROM generate_series(1, 30) AS g WHERE g IN (SELECT person_id FROM hospital_generate_people(20) WHERE sex = 'F') ORDER BY 1$$),
+    (14, 'not in a list', $$SELECT g FROM generate_series(1, 30) AS g WHERE g NOT IN (SELECT person_id FROM hospital_generate_people(20)) ORDER BY 1$$),
+    (15, 'exists', $$SELECT g FROM generate_series(1, 30) AS g WHERE EXISTS (SELECT FROM hospital_generate_people(20) WHERE person_id = g AND sex = 'M') ORDER BY 1$$),
     (16, 'scalar', $$SELECT (SELECT first_name FROM hospital_generate_people(1)), (SELECT p FROM hospital_generate_people(1) AS p)$$),
     (17, 'array', $$SELECT ARRAY(SELECT last_name FROM hospital_generate_people(10))$$),
     (18, 'any', $$SELECT 5 = ANY (SELECT person_id FROM hospital_generate_people(10)), 11 > ALL (SELECT person_id FROM hospital_generate_people(10))$$),
     (19, 'with', $$WITH w AS (SELECT * FROM hospital_generate_people(30)) SELECT * FROM w WHERE sex = 'F'$$),
     (20, 'with materialized', $$WITH w AS MATERIALIZED (SELECT * FROM hospital_generate_people(30)) SELECT a.person_id, b FROM w AS a JOIN w AS b USING (household_id) ORDER BY 1, 2$$),
     (21, 'with not materialized', $$WITH w AS NOT MATERIALIZED (SELECT * FROM hospital_generate_people(30)) SELECT a.person_id, b FROM w AS a JOIN w AS b USING (household_id) ORDER BY 1, 2$$),
-    (22, 'with recursive', $$WITH RECURSIVE w (i, name) AS (SELECT 1::bigint, ''::text UNION ALL SELECT i + 1, (SELECT max(first_name COLLATE "C") FROM hospital_generate_people(w.i)) FROM w WHERE i < 20) SELECT * FROM w$$),
+    (22, 'with recursive', $$WITH RECURSIVE w (i, name) AS (SELECT 1::bigint, ''::text UNION ALL SELECT i + 1, s.c FROM w, LATERAL (SELECT count(*) || ' ' || max(person_id) FROM hospital_generate_people(w.i)) AS s (c) WHERE i < 20) SELECT * FROM w$$),
     (23, 'values beside', $$SELECT * FROM (VALUES (1), (2)) AS v (i), hospital_generate_people(3)$$),
-    (24, 'table sample of nothing', $$SELECT person_id FROM hospital_generate_people(10) ORDER BY person_id % 3, person_id FETCH FIRST 3 ROWS WITH TIES$$)
+    (24, 'limit with ties', $$SELECT person_id FROM hospital_generate_people(10) ORDER BY person_id % 3, person_id FETCH FIRST 3 ROWS WITH TIES$$)
     ) AS v (i, title, query), LATERAL compare(title, query) AS c ORDER BY i;
 
 -- ==== joins ===============================================================
 
 CREATE TABLE few AS SELECT g AS person_id, 'note ' || g AS note FROM generate_series(5, 50, 5) AS g;
+ALTER TABLE few ADD PRIMARY KEY (person_id);
 ANALYZE few;
 CREATE FUNCTION compare_joins() RETURNS TABLE (what text, n bigint, same boolean, streamed boolean) LANGUAGE sql AS $$
 SELECT c.* FROM (VALUES
@@ -268,22 +272,22 @@ SELECT count(*) FROM hospital_generate_people(noisy(5));
 SELECT count(*) FROM (SELECT * FROM hospital_generate_people(noisy(5)) LIMIT 0) AS s;
 
 -- Parameters, custom and generic plans.
-PREPARE some(bigint, bigint, date, text) AS
+PREPARE ours(bigint, bigint, date, text) AS
     SELECT md5(string_agg(p::text, E'\n')), count(*) FROM hospital_generate_people($1, $2, 3, $3, $4) AS p WHERE $1 IS NULL OR person_id <> $1;
 PREPARE oracle(bigint, bigint, date, text) AS
     SELECT md5(string_agg(p::text, E'\n')), count(*) FROM oracle.hospital_generate_people($1, $2, 3, $3, $4) AS p WHERE $1 IS NULL OR person_id <> $1;
 SET plan_cache_mode = force_generic_plan;
-EXECUTE some(100, 7, '2020-01-01', 'realistic');
+EXECUTE ours(100, 7, '2020-01-01', 'realistic');
 EXECUTE oracle(100, 7, '2020-01-01', 'realistic');
-EXECUTE some(200, 8, '2023-07-14', 'marked');
+EXECUTE ours(200, 8, '2023-07-14', 'marked');
 EXECUTE oracle(200, 8, '2023-07-14', 'marked');
-EXECUTE some(NULL, 8, '2023-07-14', 'marked');
-EXECUTE some(0, 8, '2023-07-14', 'marked');
-EXECUTE some(-3, 8, '2023-07-14', 'marked');
-EXECUTE some(100, 7, '2020-01-01', 'realistic');
+EXECUTE ours(NULL, 8, '2023-07-14', 'marked');
+EXECUTE ours(0, 8, '2023-07-14', 'marked');
+EXECUTE ours(-3, 8, '2023-07-14', 'marked');
+EXECUTE ours(100, 7, '2020-01-01', 'realistic');
 SET plan_cache_mode = force_custom_plan;
-EXECUTE some(100, 7, '2020-01-01', 'realistic');
-EXECUTE some(NULL, 8, '2023-07-14', 'marked');
+EXECUTE ours(100, 7, '2020-01-01', 'realistic');
+EXECUTE ours(NULL, 8, '2023-07-14', 'marked');
 RESET plan_cache_mode;
 DEALLOCATE ALL;
 
@@ -314,7 +318,7 @@ SELECT c.what, c.n, c.same FROM (VALUES
     (7, 'rows from one', $$SELECT * FROM ROWS FROM (hospital_generate_people(30))$$),
     (8, 'rows from two sources', $$SELECT * FROM ROWS FROM (hospital_generate_people(30), hospital_generate_people(10, 7)) WITH ORDINALITY$$),
     (9, 'select list over a source', $$SELECT person_id, generate_series(1, 3) FROM hospital_generate_people(10)$$),
-    (10, 'select list, limited', $$SELECT hospital_generate_people(1000000) LIMIT 3$$)
+    (10, 'select list, limited', $$SELECT hospital_generate_people(50000) LIMIT 3$$)
     ) AS v (i, title, query), LATERAL compare(title, query) AS c ORDER BY i;
 
 -- ==== views and functions =================================================
@@ -333,6 +337,10 @@ FROM (SELECT md5(string_agg(p::text, '|')) FROM oracle.hospital_generate_people(
 REFRESH MATERIALIZED VIEW kept;
 SELECT count(*) FROM kept;
 SELECT pg_get_viewdef('women'::regclass) LIKE '%hospital_generate_people((300)::bigint)%' AS deparsed;
+
+DROP VIEW women, guarded, rows_of_people;
+DROP MATERIALIZED VIEW kept;
+DROP FUNCTION inlined;
 
 DO $$
 DECLARE
@@ -412,7 +420,7 @@ FROM unnest(ARRAY[
 ORDER BY i;
 
 BEGIN;
-DECLARE there SCROLL CURSOR FOR SELECT person_id, first_name FROM hospital_generate_people(10);
+DECLARE there SCROLL CURSOR FOR SELECT person_id FROM hospital_generate_people(10);
 FETCH 3 FROM there;
 FETCH BACKWARD 2 FROM there;
 FETCH ALL FROM there;
@@ -426,7 +434,7 @@ FETCH 2 FROM forward;
 FETCH BACKWARD 1 FROM forward;
 ROLLBACK;
 BEGIN;
-DECLARE held SCROLL CURSOR WITH HOLD FOR SELECT person_id, p FROM hospital_generate_people(5) AS p;
+DECLARE held SCROLL CURSOR WITH HOLD FOR SELECT person_id, (p).person_id AS in_row, split_part(p::text, ',', 1) AS in_text FROM hospital_generate_people(5) AS p;
 FETCH 2 FROM held;
 COMMIT;
 FETCH BACKWARD 1 FROM held;
@@ -440,7 +448,6 @@ CLOSE plain;
 
 -- ==== INSERT ==============================================================
 
-CREATE FUNCTION outside(text) RETURNS boolean IMMUTABLE LANGUAGE sql AS $$ SELECT $1 NOT LIKE 'S%' $$;
 CREATE DOMAIN short_name AS text CHECK (length(VALUE) < 6);
 CREATE FUNCTION shout() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN NEW.last_name := upper(NEW.last_name); RETURN CASE WHEN NEW.person_id % 3 <> 0 THEN NEW END; END $$;
 CREATE TABLE noted (n bigint);
@@ -562,6 +569,16 @@ SELECT c.* FROM (VALUES
     (21, 'create materialized view', 'SELECT 1', 'CREATE MATERIALIZED VIEW t AS SELECT * FROM hospital_generate_people(100)', 'TABLE t')
     ) AS v (i, title, prepare, statement, look), LATERAL compare_effect(title, prepare, statement, look) AS c ORDER BY i;
 
+-- Checked at the end: a deferred constraint has not forgotten the rows.
+BEGIN;
+CREATE TABLE t (LIKE hospital.person, UNIQUE (household_id) DEFERRABLE INITIALLY DEFERRED);
+INSERT INTO t SELECT * FROM hospital_generate_people(100);
+SELECT count(*) FROM t;
+\set VERBOSITY sqlstate
+SET CONSTRAINTS ALL IMMEDIATE;
+\set VERBOSITY default
+ROLLBACK;
+
 -- The table says what went in, as for any INSERT.
 CREATE TABLE counted (LIKE hospital.person);
 INSERT INTO counted SELECT * FROM hospital_generate_people(1234);
@@ -584,8 +601,8 @@ END $$;
 SELECT actual_rows('SELECT * FROM hospital_generate_people(100)') AS read, actual_rows('INSERT INTO counted SELECT * FROM hospital_generate_people(100)') AS inserted,
        actual_rows('SELECT * FROM hospital_generate_people(100) LIMIT 5') AS limited;
 
-COPY (SELECT person_id, sex FROM hospital_generate_people(3)) TO STDOUT;
-COPY (SELECT p FROM hospital_generate_people(2) AS p) TO STDOUT WITH (FORMAT csv, HEADER);
+COPY (SELECT person_id, length(national_id) FROM hospital_generate_people(3)) TO STDOUT;
+COPY (SELECT left(p::text, 3) AS p FROM hospital_generate_people(2) AS p) TO STDOUT WITH (FORMAT csv, HEADER);
 
 -- ==== row locks ===========================================================
 
@@ -596,7 +613,7 @@ SELECT c.* FROM (VALUES
     (4, 'for update of nothing', $$SELECT person_id FROM hospital_generate_people(30) AS p FOR UPDATE$$)
     ) AS v (i, title, query), LATERAL (SELECT r.n, r.result = o.result AS same FROM rows_of(query, 'public, pg_temp') AS r, rows_of(query, 'oracle, public, pg_temp') AS o) AS c ORDER BY i;
 SET search_path = public;
-SELECT f.note, p.person_id, p.sex FROM few AS f JOIN hospital_generate_people(12) AS p USING (person_id) ORDER BY 2 FOR UPDATE OF f;
+SELECT f.note, p.person_id FROM few AS f JOIN hospital_generate_people(12) AS p USING (person_id) ORDER BY 2 FOR UPDATE OF f;
 
 -- ==== parallel plans ======================================================
 
@@ -622,7 +639,7 @@ SELECT c.what, c.n, c.same FROM (VALUES
     (7, 'correlated', $$SELECT v.i, (SELECT count(*) FROM hospital_generate_people(150000) WHERE person_id % 3 = v.i) FROM (VALUES (0), (1), (2)) AS v (i) ORDER BY 1$$),
     (8, 'error', $$SELECT sum(1 / (person_id - 240000)) FROM hospital_generate_people(250000)$$),
     (9, 'bad argument', $$SELECT count(*) FROM hospital_generate_people(250000, first => (SELECT -5))$$),
-    (10, 'limit', $$SELECT count(*) FROM (SELECT person_id FROM hospital_generate_people(1000000) LIMIT 10) AS s$$)
+    (10, 'limit', $$SELECT count(*) FROM (SELECT person_id FROM hospital_generate_people(250000) LIMIT 10) AS s$$)
     ) AS v (i, title, query), LATERAL compare(title, query) AS c ORDER BY i;
 SET enable_material = off; SET enable_hashjoin = off; SET enable_mergejoin = off;
 SELECT v.i, s.n, s.t = (SELECT sum(person_id) FROM once WHERE sex = 'F') AS same
@@ -642,7 +659,6 @@ SET datestyle = iso;
 -- A namesake is not ours: the oracle has been one all along.  Neither is one
 -- in another language under our very name and arguments.
 SELECT plan_of('SELECT * FROM oracle.hospital_generate_people(5)') LIKE '%Custom Scan%' AS hijacked;
-CREATE FUNCTION public.hospital_generate_people(n int) RETURNS SETOF hospital.person LANGUAGE sql AS 'SELECT NULL, NULL, NULL, ''Me'' FROM generate_series(1, n)' ;
 CREATE FUNCTION public.hospital_generate_people(n int) RETURNS TABLE (person_id int, name text) LANGUAGE sql AS 'SELECT g, ''Me'' FROM generate_series(1, n) AS g';
 SELECT * FROM hospital_generate_people(2);
 DROP FUNCTION public.hospital_generate_people(int);
@@ -672,7 +688,7 @@ DROP FUNCTION public.mine, public.other, public.near, public.scalar, public.sing
 DROP TYPE public.other_row, public.near_row;
 
 -- The row type is somebody's to alter: plans made before and after say so.
-PREPARE before AS SELECT count(*), max(phone) FROM hospital_generate_people(5);
+PREPARE before AS SELECT count(*), count(phone) FROM hospital_generate_people(5);
 EXECUTE before;
 BEGIN;
 ALTER TYPE hospital.person ADD ATTRIBUTE extra text;
@@ -686,6 +702,7 @@ ROLLBACK TO a;
 SELECT count(*) FROM hospital_generate_people(5) WITH ORDINALITY;
 ROLLBACK;
 BEGIN;
+DROP TABLE kinds, counted;
 ALTER TYPE hospital.person ALTER ATTRIBUTE household_id TYPE int;
 SELECT household_id FROM hospital_generate_people(5);
 ROLLBACK;
@@ -720,9 +737,7 @@ RESET statement_timeout;
 
 SET client_min_messages = warning;
 DROP SCHEMA oracle CASCADE;
-DROP VIEW women, guarded, rows_of_people;
-DROP MATERIALIZED VIEW kept;
-DROP FUNCTION inlined, evaluated, noisy, estimate, fetch_all_ways, actual_rows, digest_query, compare_joins, compare, compare_effect, rows_of, effect_of, plan_of, outside, shout, note, note_row, fail_at_57;
+DROP FUNCTION evaluated, noisy, estimate, fetch_all_ways, actual_rows, digest_query, compare_joins, compare, compare_effect, rows_of, effect_of, plan_of, shout, note, note_row, fail_at_57;
 DROP TABLE few, kinds, noted, counted;
 DROP SEQUENCE evaluations;
 DROP DOMAIN short_name;

@@ -26,6 +26,7 @@
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
 #include "lib/stringinfo.h"
+#include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
@@ -379,10 +380,14 @@ header_is(const KafkaHeader *headers, int n, const char *name, const char *value
 static void
 reject(Message *message, int sqlstate, const char *text)
 {
+	int			length;
+
 	message->rejected = true;
 	message->error.sqlstate = sqlstate;
 	message->error.column = NULL;
-	strlcpy(message->error.message, text, sizeof(message->error.message));
+	length = pg_mbcliplen(text, strlen(text), sizeof(message->error.message) - 1);
+	memcpy(message->error.message, text, length);
+	message->error.message[length] = '\0';
 }
 
 /* Form a transfer, or find out why it is none. */
@@ -436,7 +441,8 @@ add_message(Partition *partition)
 
 /*
  * Copy a message out of the library's memory, so that nothing of it outlives
- * the next kafka_next, and parse it.  Bytes it takes; 0 when it is not ours.
+ * the next kafka_next, and parse it.  Bytes it takes (headers too, which may be
+ * the larger part); 0 when it is not ours.
  */
 static size_t
 collect_message(const KafkaMessage *from)
@@ -460,7 +466,7 @@ collect_message(const KafkaMessage *from)
 	message->headers = headers_json(headers, nheaders);
 	parse(message, headers, nheaders);
 	MemoryContextSwitchTo(before);
-	return Max(from->length + from->key_length, 1);
+	return from->length + from->key_length + strlen(message->headers);
 }
 
 /*

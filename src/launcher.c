@@ -48,6 +48,7 @@
 #define BACKOFF_LAST_MS 60000
 #define ARRIVE_WITHIN_MS 10000	/* a registered worker whose handle is lost */
 #define STEADY_MS 60000			/* who ran this long has not failed in a row */
+#define HALF_DROPPED (-2)		/* datconnlimit, where DROP DATABASE was interrupted */
 
 typedef struct ListedDatabase
 {
@@ -98,7 +99,8 @@ resolve_databases(List *databases)
 		{
 			ListedDatabase *database = lfirst(cell);
 
-			if (form->datallowconn && strcmp(NameStr(form->datname), database->name) == 0)
+			if (form->datallowconn && form->datconnlimit != HALF_DROPPED &&
+				strcmp(NameStr(form->datname), database->name) == 0)
 				database->oid = form->oid;
 		}
 	}

@@ -14,8 +14,9 @@
  * keys; the next one builds them.
  *
  * Transactions: the leader holds none while the workers run, only a session
- * lock on the table that keeps a second load out (ShareUpdateExclusiveLock:
- * readers and writers pass).  Whatever ends the leader, error or termination,
+ * lock that keeps a second load of the table out.  It is a lock on the table's
+ * catalog entry, which nothing else takes: a lock on the table would stop the
+ * workers that build its indexes.  Whatever ends the leader, error or termination,
  * stops its workers and waits for them.
  */
 #include "postgres.h"
@@ -38,7 +39,7 @@
 #include "postmaster/bgworker.h"
 #include "storage/ipc.h"
 #include "storage/bufmgr.h"
-#include "storage/lmgr.h"
+#include "storage/lock.h"
 #include "storage/proc.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
@@ -77,8 +78,7 @@ typedef struct LoadTarget
 	const char *table;			/* in schema hospital */
 	const char *what;
 	const char *key;			/* column that numbers the rows */
-	/* constraint name, definition */
-	const char *keys[3][2];
+	LoadKey		keys[3];
 } LoadTarget;
 
 static const LoadTarget targets[] = {
@@ -103,7 +103,7 @@ typedef struct Load
 	const LoadTarget *target;
 	Simulation	simulation;
 	Oid			relid;
-	LockRelId	lock;
+	LOCKTAG		lock;
 	char	   *functions;		/* quoted schema of the generators */
 	int64		rows;			/* expected in the end */
 	int64		present;		/* at the start */
@@ -331,38 +331,60 @@ key_is_needed(const Load *load, const char *name)
 static void
 drop_keys(const Load *load)
 {
-	for (int i = 0; load->target->keys[i][0] != NULL; i++)
-		if (constraint_exists(load, load->target->keys[i][0]) &&
-			!key_is_needed(load, load->target->keys[i][0]))
+	for (int i = 0; load->target->keys[i].name != NULL; i++)
+		if (constraint_exists(load, load->target->keys[i].name) &&
+			!key_is_needed(load, load->target->keys[i].name))
 			run(psprintf("ALTER TABLE hospital.%s DROP CONSTRAINT %s",
-						 load->target->table, load->target->keys[i][0]));
+						 load->target->table, load->target->keys[i].name));
 }
 
-/*
- * As a unique index first, under which the table can be read, then as a
- * constraint, under a lock of a moment.
- */
-static void
-build_key(const Load *load, const char *name, const char *definition)
+static bool
+index_exists(const LoadKey *key)
 {
-	const char *columns = strchr(definition, '(');
-	char	   *type = pnstrdup(definition, columns - definition);
+	return OidIsValid(get_relname_relid(key->name, get_namespace_oid("hospital", false)));
+}
 
-	ereport(INFO, (errmsg("hospital: building %s on %s", definition, load->target->table)));
-	run(psprintf("CREATE UNIQUE INDEX %s ON hospital.%s %s", name, load->target->table, columns));
+const LoadKey *
+load_keys(LoadKind kind)
+{
+	return targets[kind].keys;
+}
+
+const char *
+load_table_name(LoadKind kind)
+{
+	return targets[kind].table;
+}
+
+char *
+load_key_command(LoadKind kind, const LoadKey *key)
+{
+	return psprintf("CREATE UNIQUE INDEX %s ON hospital.%s %s",
+					key->name, load_table_name(kind), strchr(key->definition, '('));
+}
+
+/* PRIMARY KEY or UNIQUE, from an index that is there. */
+static void
+add_constraint(const Load *load, const LoadKey *key)
+{
+	char	   *type = pnstrdup(key->definition, strcspn(key->definition, "("));
+
 	run(psprintf("ALTER TABLE hospital.%s ADD CONSTRAINT %s %s USING INDEX %s",
-				 load->target->table, name, type, name));
+				 load->target->table, key->name, type, key->name));
 }
 
-static void
-build_keys(const Load *load)
+static List *
+missing_keys(Load *load)
 {
-	for (int i = 0; load->target->keys[i][0] != NULL; i++)
-		if (!constraint_exists(load, load->target->keys[i][0]))
-		{
-			build_key(load, load->target->keys[i][0], load->target->keys[i][1]);
-			next_transaction();
-		}
+	List	   *missing = NIL;
+	MemoryContext old = MemoryContextSwitchTo(load->context);
+
+	for (int i = 0; load->target->keys[i].name != NULL; i++)
+		if (!constraint_exists(load, load->target->keys[i].name) &&
+			!index_exists(&load->target->keys[i]))
+			missing = lappend(missing, make_chunk(load, i, i + 1));
+	MemoryContextSwitchTo(old);
+	return missing;
 }
 
 /* ---- progress ---- */
@@ -407,9 +429,9 @@ start_progress(Load *load)
 /* ---- workers ---- */
 
 static void
-make_shared(Load *load)
+make_shared(Load *load, List *chunks, bool keys)
 {
-	int			nchunks = list_length(load->missing);
+	int			nchunks = list_length(chunks);
 	Size		size = add_size(offsetof(LoadShared, chunks), mul_size(nchunks, sizeof(LoadChunk)));
 	LoadShared *shared;
 	ListCell   *lc;
@@ -420,6 +442,8 @@ make_shared(Load *load)
 	shared = load->shared = dsm_segment_address(load->segment);
 	memset(shared, 0, size);
 	shared->kind = load->target->kind;
+	shared->keys = keys;
+	shared->maintenance_work_mem = maintenance_work_mem;
 	shared->database = MyDatabaseId;
 	shared->relid = load->relid;
 	shared->seed = load->simulation.seed;
@@ -434,7 +458,7 @@ make_shared(Load *load)
 	pg_atomic_init_u64(&shared->rows, 0);
 	pg_atomic_init_u32(&shared->error.state, 0);
 	shared->nchunks = nchunks;
-	foreach(lc, load->missing)
+	foreach(lc, chunks)
 		shared->chunks[i++] = *(LoadChunk *) lfirst(lc);
 }
 
@@ -549,22 +573,58 @@ wait_for_workers(Load *load)
 	while (workers_running(load))
 	{
 		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
-						 PROGRESS_INTERVAL_MS / 5,
+						 PROGRESS_INTERVAL_MS / 10,
 						 hospital_wait_event(&wait_event, "HospitalLoad"));
 		ResetLatch(MyLatch);
 		CHECK_FOR_INTERRUPTS();
-		show_progress(load, false);
+		if (!load->shared->keys)
+			show_progress(load, false);
 	}
 }
 
+/* Rows, or keys, by workers; whatever happens, none is left running. */
 static void
-load_with_workers(Load *load)
+work_in_parallel(Load *load, List *chunks, bool keys)
 {
-	make_shared(load);
-	launch_workers(load);
-	wait_for_workers(load);
-	raise_worker_error(load);
-	show_progress(load, true);
+	PG_ENSURE_ERROR_CLEANUP(stop_workers, PointerGetDatum(load));
+	{
+		make_shared(load, chunks, keys);
+		launch_workers(load);
+		wait_for_workers(load);
+		raise_worker_error(load);
+		if (!keys)
+			show_progress(load, true);
+	}
+	PG_END_ENSURE_ERROR_CLEANUP(stop_workers, PointerGetDatum(load));
+	stop_workers(0, PointerGetDatum(load));
+}
+
+/*
+ * As unique indexes first, under which the table can be read, then as
+ * constraints, under a lock of a moment.
+ */
+static void
+build_keys(Load *load)
+{
+	List	   *missing = missing_keys(load);
+	ListCell   *lc;
+
+	foreach(lc, missing)
+		ereport(INFO,
+				(errmsg("hospital: building %s on %s",
+						load->target->keys[((LoadChunk *) lfirst(lc))->lo].definition,
+						load->target->table)));
+	next_transaction();
+	if (list_length(missing) > 1 && load->workers > 1)
+		work_in_parallel(load, missing, true);
+	else
+		foreach(lc, missing)
+			run(load_key_command(load->target->kind,
+								 &load->target->keys[((LoadChunk *) lfirst(lc))->lo]));
+	for (int i = 0; load->target->keys[i].name != NULL; i++)
+		if (!constraint_exists(load, load->target->keys[i].name))
+			add_constraint(load, &load->target->keys[i]);
+	next_transaction();
 }
 
 /* ---- the ordinary path ---- */
@@ -667,7 +727,7 @@ release_lock(int code, Datum arg)
 {
 	Load	   *load = (Load *) DatumGetPointer(arg);
 
-	UnlockRelationIdForSession(&load->lock, ShareUpdateExclusiveLock);
+	LockRelease(&load->lock, ExclusiveLock, true);
 }
 
 /* Look, and make ready: in a transaction of its own. */
@@ -702,14 +762,7 @@ load_locked(Load *load, int64 people)
 		ereport(INFO,
 				(errmsg("hospital: all %s are there already, nothing to load", load->target->what)));
 	if (direct && load->missing != NIL)
-	{
-		PG_ENSURE_ERROR_CLEANUP(stop_workers, PointerGetDatum(load));
-		{
-			load_with_workers(load);
-		}
-		PG_END_ENSURE_ERROR_CLEANUP(stop_workers, PointerGetDatum(load));
-		stop_workers(0, PointerGetDatum(load));
-	}
+		work_in_parallel(load, load->missing, false);
 	else
 		insert_chunks(load, load->missing);
 	insert_chunks(load, load->partial);
@@ -736,8 +789,6 @@ load_table(const LoadTarget *target, const Simulation *simulation, Oid function,
 		   int64 people, int workers, bool keys)
 {
 	Load	   *load = MemoryContextAllocZero(PortalContext, sizeof(Load));
-	Relation	rel;
-
 	load->context = PortalContext;
 	load->target = target;
 	load->simulation = *simulation;
@@ -746,11 +797,9 @@ load_table(const LoadTarget *target, const Simulation *simulation, Oid function,
 	load->functions = MemoryContextStrdup(PortalContext,
 										  quote_identifier(get_namespace_name(get_func_namespace(function))));
 	find_table(load);
-	rel = table_open(load->relid, AccessShareLock);
-	load->lock = rel->rd_lockInfo.lockRelId;
-	table_close(rel, AccessShareLock);
 
-	LockRelationIdForSession(&load->lock, ShareUpdateExclusiveLock);
+	SET_LOCKTAG_OBJECT(load->lock, MyDatabaseId, RelationRelationId, load->relid, 0);
+	(void) LockAcquire(&load->lock, ExclusiveLock, true, false);
 	PG_ENSURE_ERROR_CLEANUP(release_lock, PointerGetDatum(load));
 	{
 		load_locked(load, people);

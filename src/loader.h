@@ -20,8 +20,9 @@ typedef enum LoadKind
 } LoadKind;
 
 /*
- * A piece of the table that is loaded by one transaction: people lo .. hi-1 by
- * index from 0; days lo .. hi-1 since 2000-01-01; or all of it.
+ * A piece of work that is done by one transaction.  Rows: people lo .. hi-1 by
+ * index from 0; days lo .. hi-1 since 2000-01-01; or all of the table.  Keys:
+ * number lo of load_keys().
  */
 typedef struct LoadChunk
 {
@@ -41,10 +42,19 @@ typedef struct LoadError
 	char		hint[LOAD_TEXT];
 } LoadError;
 
+/* A key of a target table: its constraint and what that is, columns last. */
+typedef struct LoadKey
+{
+	const char *name;
+	const char *definition;
+} LoadKey;
+
 /* In dynamic shared memory, made by the leader. */
 typedef struct LoadShared
 {
 	LoadKind	kind;
+	bool		keys;			/* the chunks are keys to be indexed, not rows */
+	int			maintenance_work_mem;	/* the leader's, for building them */
 	Oid			database;
 	Oid			relid;
 	int64		seed;
@@ -65,6 +75,13 @@ typedef struct LoadShared
 /* The source of one chunk, in CurrentMemoryContext. */
 extern RowSource *load_chunk_source(const LoadShared *shared, const LoadChunk *chunk);
 extern const RowSourceMethods *load_methods(LoadKind kind);
+
+/* The keys of a kind's table, ended by a name that is NULL; and its name. */
+extern const LoadKey *load_keys(LoadKind kind);
+extern const char *load_table_name(LoadKind kind);
+
+/* CREATE UNIQUE INDEX for a key, palloc'd. */
+extern char *load_key_command(LoadKind kind, const LoadKey *key);
 
 extern PGDLLEXPORT void hospital_load_worker_main(Datum main_arg);
 

@@ -3,7 +3,8 @@
  *
  * It takes chunks from the leader's list until there are none, each in a
  * transaction of its own: a chunk is in the table whole or not at all, so that
- * the table itself says what is still missing.  Commits do not wait for the
+ * the table itself says what is still missing.  When the rows are there, the
+ * keys are the chunks: each is indexed by one worker, all at a time.  Commits do not wait for the
  * disk; the leader's last one does, and covers them all.
  *
  * A worker acts as the table's owner in a security-restricted context, since
@@ -14,6 +15,7 @@
 
 #include "access/table.h"
 #include "access/xact.h"
+#include "executor/spi.h"
 #include "miscadmin.h"
 #include "pgstat.h"
 #include "postmaster/bgworker.h"
@@ -97,21 +99,10 @@ count_rows(void *arg, int64 rows)
 }
 
 static void
-load_chunk(LoadShared *shared, const LoadChunk *chunk)
+write_rows(LoadShared *shared, const LoadChunk *chunk, Relation rel)
 {
-	Relation	rel;
-	Oid			saved_user;
-	int			saved_context;
 	RowSource  *source;
 	const char *refusal;
-
-	SetCurrentStatementStartTimestamp();
-	StartTransactionCommand();
-	PushActiveSnapshot(GetTransactionSnapshot());
-	rel = table_open(shared->relid, RowExclusiveLock);
-	GetUserIdAndSecContext(&saved_user, &saved_context);
-	SetUserIdAndSecContext(rel->rd_rel->relowner,
-						   saved_context | SECURITY_LOCAL_USERID_CHANGE | SECURITY_RESTRICTED_OPERATION);
 
 	/* The table may have changed since the leader looked. */
 	refusal = bulk_refusal(rel, load_methods(shared->kind));
@@ -126,9 +117,47 @@ load_chunk(LoadShared *shared, const LoadChunk *chunk)
 	bulk_write(rel, source, count_rows, shared);
 	if (source->methods->close)
 		source->methods->close(source);
+}
 
+static void
+build_index(const LoadShared *shared, const LoadChunk *chunk)
+{
+	char	   *command = load_key_command(shared->kind, &load_keys(shared->kind)[chunk->lo]);
+
+	SPI_connect();
+	if (SPI_execute(command, false, 0) < 0)
+		elog(ERROR, "could not run \"%s\"", command);
+	SPI_finish();
+}
+
+/* One transaction, as the owner of the table. */
+static void
+do_chunk(LoadShared *shared, const LoadChunk *chunk)
+{
+	Relation	rel;
+	Oid			saved_user;
+	int			saved_context;
+
+	SetCurrentStatementStartTimestamp();
+	StartTransactionCommand();
+	PushActiveSnapshot(GetTransactionSnapshot());
+	rel = table_open(shared->relid, shared->keys ? ShareLock : RowExclusiveLock);
+	GetUserIdAndSecContext(&saved_user, &saved_context);
+	SetUserIdAndSecContext(rel->rd_rel->relowner,
+						   saved_context | SECURITY_LOCAL_USERID_CHANGE | SECURITY_RESTRICTED_OPERATION);
+
+	if (shared->keys)
+	{
+		/* DDL wants nobody to hold the table open, not even us. */
+		table_close(rel, NoLock);
+		build_index(shared, chunk);
+	}
+	else
+	{
+		write_rows(shared, chunk, rel);
+		table_close(rel, NoLock);
+	}
 	SetUserIdAndSecContext(saved_user, saved_context);
-	table_close(rel, NoLock);
 	PopActiveSnapshot();
 	CommitTransactionCommand();
 	pgstat_report_stat(true);
@@ -154,7 +183,7 @@ report_error(LoadShared *shared, const ErrorData *edata)
 
 /* Settings that could bend what is written, or block it. */
 static void
-pin_settings(void)
+pin_settings(const LoadShared *shared)
 {
 	static const char *const pinned[][2] = {
 		{"search_path", "pg_catalog, pg_temp"},
@@ -169,6 +198,8 @@ pin_settings(void)
 
 	for (int i = 0; i < (int) lengthof(pinned); i++)
 		SetConfigOption(pinned[i][0], pinned[i][1], PGC_SUSET, PGC_S_OVERRIDE);
+	SetConfigOption("maintenance_work_mem", psprintf("%dkB", shared->maintenance_work_mem),
+					PGC_SUSET, PGC_S_OVERRIDE);
 }
 
 static void
@@ -185,7 +216,7 @@ load_chunks(LoadShared *shared)
 			break;
 		CHECK_FOR_INTERRUPTS();
 		MemoryContextSwitchTo(context);
-		load_chunk(shared, &shared->chunks[i]);
+		do_chunk(shared, &shared->chunks[i]);
 		pg_atomic_fetch_add_u32(&shared->chunks_done, 1);
 		MemoryContextReset(context);
 	}
@@ -208,7 +239,7 @@ hospital_load_worker_main(Datum main_arg)
 	dsm_pin_mapping(segment);
 	shared = dsm_segment_address(segment);
 	BackgroundWorkerInitializeConnectionByOid(shared->database, InvalidOid, 0);
-	pin_settings();
+	pin_settings(shared);
 	pgstat_report_activity(STATE_RUNNING, "hospital load");
 
 	PG_TRY();

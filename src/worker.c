@@ -63,6 +63,7 @@ static uint32 my_generation = 0;
 static MemoryContext iteration_context = NULL;
 static MemoryContext begin_context = NULL;	/* current at worker_begin */
 static char extension_schema[2 * NAMEDATALEN + 3];	/* quoted */
+static uint32 reloads = 0;
 static Oid	connected_user = InvalidOid;
 static int	connected_context = 0;
 
@@ -360,8 +361,15 @@ worker_wait(long timeout_ms, int fd)
 	{
 		ConfigReloadPending = false;
 		ProcessConfigFile(PGC_SIGHUP);
+		reloads++;
 	}
 	return (happened & WL_SOCKET_READABLE) != 0;
+}
+
+uint32
+worker_reloads(void)
+{
+	return reloads;
 }
 
 /* Is this the error that the slot already shows? */
@@ -453,6 +461,20 @@ backoff_ms(int failures)
 	return ms - (ms / 4) * (MyProcPid % 16) / 16;
 }
 
+/* What was wrong may have been a setting: a reload ends the back-off. */
+static void
+wait_to_retry(void *arg)
+{
+	TimestampTz retry_at = TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
+													   backoff_ms(*(int *) arg));
+	uint32		before = reloads;
+	long		left;
+
+	while (reloads == before &&
+		   (left = TimestampDifferenceMilliseconds(GetCurrentTimestamp(), retry_at)) > 0)
+		worker_wait(left, -1);
+}
+
 void
 worker_loop(bool (*body) (void *), void *arg)
 {
@@ -469,14 +491,11 @@ worker_loop(bool (*body) (void *), void *arg)
 			failures = 0;
 		else
 		{
-			TimestampTz retry_at;
-			long		left;
-
 			failures++;
 			worker_state("waiting to retry");
-			retry_at = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), backoff_ms(failures));
-			while ((left = TimestampDifferenceMilliseconds(GetCurrentTimestamp(), retry_at)) > 0)
-				worker_wait(left, -1);
+
+			/* Tried, since pg_cancel_backend may interrupt it. */
+			(void) worker_try(wait_to_retry, &failures);
 		}
 		MemoryContextReset(context);
 	}

@@ -67,12 +67,16 @@ extern PGDLLEXPORT const char *worker_schema(void);
  */
 extern PGDLLEXPORT bool worker_wait(long timeout_ms, int fd);
 
+/* How often worker_wait has read the configuration again. */
+extern PGDLLEXPORT uint32 worker_reloads(void);
+
 /*
  * Run "body" until it returns false.  An ERROR inside is caught, its
  * transaction rolled back, recorded in the slot and the log (the same error
  * once), and body is called again after a back-off (1 s doubling to 60 s, with
- * jitter from the pid); a call that returns resets it.  A per-iteration memory
- * context is current in body and reset after.
+ * jitter from the pid; a reload of the configuration ends it); a call that
+ * returns resets it.  A per-iteration memory context is current in body and
+ * reset after.
  */
 extern PGDLLEXPORT void worker_loop(bool (*body) (void *), void *arg);
 

@@ -41,7 +41,8 @@
 /*
  * Days between the beginnings of two vacancies of a post (8 to 60 years).  At
  * the mean rate 7 percent a year of those employed leave, and vacancies last
- * 2.4 years on average; with terms and retirements about 11 percent leave.  Estimate, after staff_turnover in volumes.csv.
+ * 2.4 years on average; with terms and retirements about 11 percent leave.
+ * Estimate, after staff_turnover in volumes.csv.
  */
 static const int churn_days[CHURN_CLASSES] = {
 	2922, 3653, 4748, 6209, 8401, 10958, 15341, 21915

@@ -5,7 +5,7 @@
 #
 # usage: run.sh [all|quick|clean]
 #   quick   HOSPITAL_TEST_QUICK=1 tells the tests to leave out what takes long
-# PROVE_FLAGS and PROVE_TESTS choose among the TAP tests.
+# TESTS="test/t/..." chooses among the TAP tests, PROVE_FLAGS how they are run.
 source "$(dirname "${BASH_SOURCE[0]}")/../demo/cluster.sh"
 
 RESULTS=()
@@ -104,7 +104,7 @@ isolation() {
 tap() {
     ls "$TOP"/test/t/*.pl >/dev/null 2>&1 || return 77
     local choose=()
-    [ -z "${PROVE_TESTS:-}" ] || choose=(PROVE_TESTS="$PROVE_TESTS")
+    [ -z "${TESTS:-}" ] || choose=(PROVE_TESTS="$TESTS")
     installcheck 30m REGRESS= ISOLATION= PROVE_FLAGS="${PROVE_FLAGS:---timer --failures}" "${choose[@]}" && return 0
     say "   logs of the tests and of their servers: $WORK/build/tmp_check/log"
     return 1

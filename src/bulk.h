@@ -18,7 +18,11 @@ extern const char *bulk_refusal(Relation rel, const RowSourceMethods *methods);
 /* Called after every batch with the rows written since the last call. */
 typedef void (*BulkProgress) (void *arg, int64 rows);
 
-/* Write all rows of the source; the caller's transaction, the caller's lock. */
-extern int64 bulk_write(Relation rel, RowSource *source, BulkProgress progress, void *arg);
+/*
+ * Write all rows of the source; the caller's transaction, the caller's lock.
+ * "shared" when other processes write to the table at the same time.
+ */
+extern int64 bulk_write(Relation rel, RowSource *source, bool shared,
+						BulkProgress progress, void *arg);
 
 #endif							/* HOSPITAL_BULK_H */

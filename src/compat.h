@@ -56,6 +56,11 @@
 	ExecInsertIndexTuples(rri, slot, estate, false, false, NULL, NIL)
 #endif
 
+/* From 16 on a heap grows by many pages at once where many are wanted. */
+#if PG_VERSION_NUM < 160000
+#define HEAP_GROWS_BY_ONE_PAGE 1
+#endif
+
 /* Ownership checks were one function a kind until 16. */
 #if PG_VERSION_NUM >= 160000
 #define owns_relation(relid, role) object_ownercheck(RelationRelationId, relid, role)

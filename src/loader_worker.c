@@ -114,7 +114,7 @@ write_rows(LoadShared *shared, const LoadChunk *chunk, Relation rel)
 				 errhint("Call the load again.")));
 
 	source = load_chunk_source(shared, chunk);
-	bulk_write(rel, source, count_rows, shared);
+	bulk_write(rel, source, shared->nchunks > 1, count_rows, shared);
 	if (source->methods->close)
 		source->methods->close(source);
 }

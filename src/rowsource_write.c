@@ -80,7 +80,7 @@ direct_target(ScanState *node, const RowSourceMethods *methods)
 void
 write_directly(ScanState *node, Relation target, RowSource *source)
 {
-	int64		rows = bulk_write(target, source, NULL, NULL);
+	int64		rows = bulk_write(target, source, false, NULL, NULL);
 
 	node->ps.state->es_processed += rows;
 	if (node->ps.instrument)

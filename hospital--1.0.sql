@@ -260,6 +260,17 @@ CREATE VIEW hospital.status AS
      ORDER BY database NULLS FIRST, role DESC, number;
 COMMENT ON VIEW hospital.status IS
     'One row a worker: what it does, since when, what went wrong last, rows since it started and rows a second';
+COMMENT ON COLUMN hospital.status.worker IS 'launcher, broker, scheduler, ingestor or a consumer by number';
+COMMENT ON COLUMN hospital.status.database IS 'Database it serves; null for those of the whole server';
+COMMENT ON COLUMN hospital.status.pid IS 'Process; null while there is none';
+COMMENT ON COLUMN hospital.status.state IS 'What it does now, or why it does nothing';
+COMMENT ON COLUMN hospital.status.since IS 'Since when';
+COMMENT ON COLUMN hospital.status.last_error IS 'Its last error that has not been overcome';
+COMMENT ON COLUMN hospital.status.sqlstate IS 'SQLSTATE of that error';
+COMMENT ON COLUMN hospital.status.last_error_at IS 'When it happened last';
+COMMENT ON COLUMN hospital.status.rows IS 'Rows made or brought in since it started';
+COMMENT ON COLUMN hospital.status.rate IS 'Rows a second, on average since it started';
+COMMENT ON COLUMN hospital.status.restarts IS 'How often it was started again';
 
 CREATE FUNCTION hospital_open_rows(kind text) RETURNS SETOF record
     LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE ROWS 4096
@@ -1123,40 +1134,28 @@ DECLARE
     a_name   text   := coalesce(name, trim(both '-' from left(regexp_replace(lower(current_database()), '[^a-z0-9_]+', '-', 'g'), 40)));
     a_beds   int    := coalesce(beds, 1100);
 BEGIN
-    -- The arguments; the generators check theirs again.
+    -- The arguments.
     IF to_regclass('hospital.simulation') IS NOT NULL THEN
         RAISE EXCEPTION 'this database has a hospital already'
             USING ERRCODE = 'object_not_in_prerequisite_state',
                   DETAIL = 'hospital.simulation says what it is; that is frozen.',
                   HINT = 'CALL hospital_load_people() goes on with it. For another one use another database.';
     END IF;
-    IF a_people < 1 THEN
-        RAISE EXCEPTION 'number of people must be at least 1'
-            USING ERRCODE = 'invalid_parameter_value', DETAIL = format('%s was given.', a_people);
-    END IF;
-    IF a_people > 67108864 THEN
-        RAISE EXCEPTION 'a city has at most 67108864 people'
-            USING ERRCODE = 'numeric_value_out_of_range',
-                  DETAIL = format('%s were asked for; beyond that there are not enough identity numbers for a birth date and sex (5,000 each).', a_people);
-    END IF;
-    IF a_start < '2000-01-01' OR a_end > '2099-12-31' OR a_end < a_start THEN
-        RAISE EXCEPTION 'the hospital''s days must lie between 2000-01-01 and 2099-12-31, the first before the last'
-            USING ERRCODE = 'invalid_parameter_value', DETAIL = format('start_date is %s, end_date is %s.', a_start, a_end);
-    END IF;
+    -- What is frozen must be able to run: each generator refuses what it cannot make.
+    PERFORM FROM @extschema@.hospital_generate_people(a_people, a_seed, 1::bigint, a_start, id_mode) LIMIT 1;
+    PERFORM FROM @extschema@.hospital_generate_wards(a_beds) LIMIT 1;
+    PERFORM FROM @extschema@.hospital_generate_staff(a_beds, a_seed, a_start, a_end, id_mode) LIMIT 1;
+    PERFORM FROM @extschema@.hospital_generate_admissions(a_start, a_seed, a_people, a_beds, a_start) LIMIT 1;
+    PERFORM FROM @extschema@.hospital_generate_transfers(a_start, a_seed, a_people, a_beds, a_start, transfers_per_day) LIMIT 1;
     IF a_name !~ '^[a-z0-9_][a-z0-9_-]{0,39}$' THEN
         RAISE EXCEPTION 'invalid name "%" for a hospital', a_name
             USING ERRCODE = 'invalid_parameter_value',
                   DETAIL = 'The name is part of paths and topics.',
                   HINT = 'Use up to 40 small letters, digits, _ and -.';
     END IF;
-    IF id_mode NOT IN ('realistic', 'marked') THEN
-        RAISE EXCEPTION 'unknown id_mode "%"', id_mode
-            USING ERRCODE = 'invalid_parameter_value',
-                  HINT = 'Use realistic, or marked for identity numbers that cannot belong to a living person.';
-    END IF;
-    IF transfers_per_day NOT BETWEEN 0 AND 10000 THEN
-        RAISE EXCEPTION 'transfers_per_day must be from 0 to 10000'
-            USING ERRCODE = 'invalid_parameter_value', DETAIL = format('%s was given.', transfers_per_day);
+    IF id_mode IS NULL OR transfers_per_day IS NULL THEN
+        RAISE EXCEPTION 'id_mode and transfers_per_day must not be null'
+            USING ERRCODE = 'null_value_not_allowed', HINT = 'Leave them out for their defaults.';
     END IF;
 
     -- The frozen truth.
@@ -1282,12 +1281,29 @@ BEGIN
 
     -- The place.
     CREATE TABLE hospital.departments AS SELECT * FROM @extschema@.hospital_generate_departments(a_beds);
-    ALTER TABLE hospital.departments ADD CONSTRAINT departments_pkey PRIMARY KEY (department_code);
+    ALTER TABLE hospital.departments ADD CONSTRAINT departments_pkey PRIMARY KEY (department_code),
+        ALTER name SET NOT NULL, ALTER department_group SET NOT NULL, ALTER level_of_care SET NOT NULL,
+        ALTER wards SET NOT NULL, ALTER beds SET NOT NULL;
     COMMENT ON TABLE hospital.departments IS 'The hospital''s departments, department_plan scaled to its beds';
+    COMMENT ON COLUMN hospital.departments.department_code IS 'Short code';
+    COMMENT ON COLUMN hospital.departments.name IS 'Name';
+    COMMENT ON COLUMN hospital.departments.department_group IS 'Medicine, Surgery, Paediatrics, …';
+    COMMENT ON COLUMN hospital.departments.level_of_care IS '3 is tertiary care';
+    COMMENT ON COLUMN hospital.departments.wards IS 'Number of its wards';
+    COMMENT ON COLUMN hospital.departments.beds IS 'Beds of its wards';
     CREATE TABLE hospital.wards AS SELECT * FROM @extschema@.hospital_generate_wards(a_beds);
     ALTER TABLE hospital.wards ADD CONSTRAINT wards_pkey PRIMARY KEY (ward_code),
-        ADD CONSTRAINT wards_department_code_fkey FOREIGN KEY (department_code) REFERENCES hospital.departments;
+        ADD CONSTRAINT wards_department_code_fkey FOREIGN KEY (department_code) REFERENCES hospital.departments,
+        ALTER department_code SET NOT NULL, ALTER name SET NOT NULL, ALTER beds SET NOT NULL,
+        ALTER sex SET NOT NULL, ALTER age_group SET NOT NULL, ALTER ward_type SET NOT NULL;
     COMMENT ON TABLE hospital.wards IS 'The hospital''s wards, ward_plan scaled to its beds';
+    COMMENT ON COLUMN hospital.wards.ward_code IS 'Short code';
+    COMMENT ON COLUMN hospital.wards.department_code IS 'Department that it belongs to';
+    COMMENT ON COLUMN hospital.wards.name IS 'Name';
+    COMMENT ON COLUMN hospital.wards.beds IS 'Usable beds';
+    COMMENT ON COLUMN hospital.wards.sex IS 'Who lies there: F, M or X for both';
+    COMMENT ON COLUMN hospital.wards.age_group IS 'adult, child (below 13), neonate (first 28 days) or all';
+    COMMENT ON COLUMN hospital.wards.ward_type IS 'general, icu, high_care, labour, …';
 
     -- What happens.
     CREATE TABLE hospital.admissions (
@@ -1463,6 +1479,24 @@ END
 $create$;
 COMMENT ON PROCEDURE hospital_create(bigint, int, date, date, bigint, text, text, int) IS
     'Freeze what this hospital is and make its tables, as ordinary tables of the caller''s; arguments left out are taken from the settings hospital.num_people, start_date, end_date and seed';
+
+CREATE FUNCTION hospital_adopt() RETURNS void
+    LANGUAGE plpgsql
+    SET search_path = pg_catalog, pg_temp
+AS $adopt$
+BEGIN
+    IF to_regclass('hospital.simulation') IS NULL THEN
+        RAISE EXCEPTION 'this database has no hospital'
+            USING ERRCODE = 'undefined_table', HINT = 'CALL hospital_create() makes one.';
+    END IF;
+    UPDATE hospital.simulation
+    SET system_identifier = (SELECT c.system_identifier FROM pg_control_system() c),
+        database_oid = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database());
+END
+$adopt$;
+REVOKE EXECUTE ON FUNCTION hospital_adopt() FROM PUBLIC;
+COMMENT ON FUNCTION hospital_adopt() IS
+    'Say that a restored or copied hospital may act in this server and database, where until then its workers leave it alone. Make sure that the original no longer does';
 
 CREATE PROCEDURE hospital_load_people(people bigint DEFAULT NULL, workers int DEFAULT NULL, keys boolean DEFAULT true)
     LANGUAGE C

@@ -47,7 +47,7 @@ bulk_refusal(Relation rel, const RowSourceMethods *methods)
 		return "it has rules";
 	if (rel->rd_rel->relrowsecurity)
 		return "it has row security";
-	if (constr && constr->has_generated_stored)
+	if (constr && has_generated_columns(constr))
 		return "it has generated columns";
 	if (!rowsource_tupdesc_matches(methods, RelationGetDescr(rel)))
 		return "its columns are not just those that are generated";
@@ -130,11 +130,6 @@ bulk_begin(Relation rel)
 	state->isnull = palloc0(tupdesc->natts * sizeof(bool));
 	state->scratch = palloc(ROW_SCRATCH);
 	state->room = palloc((Size) BULK_SLOTS * TUPLE_ROOM);
-	for (int i = 0; i < BULK_SLOTS; i++)
-	{
-		state->tuples[i].t_data = (HeapTupleHeader) (state->room + (Size) i * TUPLE_ROOM);
-		state->slots[i] = MakeSingleTupleTableSlot(tupdesc, &TTSOpsHeapTuple);
-	}
 	state->check_constraints = tupdesc->constr != NULL;
 	return state;
 }
@@ -142,7 +137,7 @@ bulk_begin(Relation rel)
 static void
 bulk_end(BulkState *state)
 {
-	for (int i = 0; i < BULK_SLOTS; i++)
+	for (int i = 0; i < BULK_SLOTS && state->slots[i] != NULL; i++)
 		ExecDropSingleTupleTableSlot(state->slots[i]);
 	end_bulk_insert(state->bistate);
 	table_finish_bulk_insert(state->rel, 0);
@@ -163,9 +158,15 @@ bulk_end(BulkState *state)
 static void
 fill_slot(BulkState *state, int i)
 {
-	TupleTableSlot *slot = state->slots[i];
 	HeapTuple	tuple = &state->tuples[i];
+	TupleTableSlot *slot = state->slots[i];
 
+	/* Made when first needed: most statements write few rows. */
+	if (slot == NULL)
+	{
+		slot = state->slots[i] = MakeSingleTupleTableSlot(RelationGetDescr(state->rel), &TTSOpsHeapTuple);
+		tuple->t_data = (HeapTupleHeader) (state->room + (Size) i * TUPLE_ROOM);
+	}
 	if (tuple_form(tuple, RelationGetDescr(state->rel), state->values, state->isnull))
 	{
 		ExecStoreHeapTuple(tuple, slot, false);
@@ -238,7 +239,10 @@ write_batch(BulkState *state, int n)
 
 	if (state->check_constraints)
 		for (int i = 0; i < n; i++)
+		{
 			ExecConstraints(state->target, state->slots[i], state->estate);
+			ResetPerTupleExprContext(state->estate);
+		}
 	table_multi_insert(state->rel, state->slots, n, state->cid, 0, state->bistate);
 	if (state->target->ri_NumIndices > 0)
 		for (int i = 0; i < n; i++)

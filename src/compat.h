@@ -64,8 +64,17 @@
 /* Ownership checks were one function a kind until 16. */
 #if PG_VERSION_NUM >= 160000
 #define owns_relation(relid, role) object_ownercheck(RelationRelationId, relid, role)
+#define may_execute(funcid, role) object_aclcheck(ProcedureRelationId, funcid, role, ACL_EXECUTE)
 #else
 #define owns_relation(relid, role) pg_class_ownercheck(relid, role)
+#define may_execute(funcid, role) pg_proc_aclcheck(funcid, role, ACL_EXECUTE)
+#endif
+
+/* Columns that are computed when they are read came with 18. */
+#if PG_VERSION_NUM >= 180000
+#define has_generated_columns(constr) ((constr)->has_generated_stored || (constr)->has_generated_virtual)
+#else
+#define has_generated_columns(constr) ((constr)->has_generated_stored)
 #endif
 
 /* JSON: callbacks return a result from 16 on; the lexer may be the caller's from 17 on. */

@@ -50,6 +50,8 @@
 #define IDLE_EMBEDDED_MS 1000	/* ... and at the embedded broker's epoch */
 #define TROUBLE_MS 1000			/* between two questions whether it is over */
 #define ABSENT_MS 500			/* between two looks for what is not there yet */
+#define UNSERVED_MS 5000		/* ... when the brokers had to be asked for it */
+#define RECOUNT_MS 60000		/* between two looks at the number of partitions */
 #define METADATA_TIMEOUT_MS 10000
 #define METADATA_EMBEDDED_MS 2000	/* it may have moved to another port meanwhile */
 #define MAX_HEADERS 64
@@ -97,8 +99,10 @@ static struct
 	int			workers;
 	Partition  *partitions;
 	int			npartitions;
+	int			count;			/* of the topic, as it was opened */
 	int			stopped;
 	TimestampTz probed_at;
+	TimestampTz counted_at;
 }			consumer;
 
 /* ---- statements ---- */
@@ -288,6 +292,8 @@ try_open(void)
 								  consumer.target.embedded ? METADATA_EMBEDDED_MS : METADATA_TIMEOUT_MS);
 	if (count == 0)
 		return psprintf("unknown topic %s", consumer.topic);
+	consumer.count = count;
+	consumer.counted_at = GetCurrentTimestamp();
 	take_partitions(count);
 	if (consumer.npartitions == 0)
 		return "no partition for this consumer";
@@ -312,8 +318,11 @@ consumer_open(void)
 	MemoryContextSwitchTo(before);
 	if (state != NULL)
 	{
+		long		absent = consumer.client != NULL ? UNSERVED_MS : ABSENT_MS;
+
 		worker_state("%s", state);
 		consumer_close();
+		worker_wait(absent, -1);
 		return false;
 	}
 	worker_clear_error();
@@ -846,6 +855,19 @@ apply(void)
 
 /* ---- the loop ---- */
 
+/* Somebody may add partitions to a topic at any time. */
+static bool
+was_repartitioned(void)
+{
+	int			count;
+
+	if (!TimestampDifferenceExceeds(consumer.counted_at, GetCurrentTimestamp(), RECOUNT_MS))
+		return false;
+	consumer.counted_at = GetCurrentTimestamp();
+	count = kafka_probe(consumer.client, consumer.topic);
+	return count > 0 && count != consumer.count;
+}
+
 static void
 turn(void)
 {
@@ -853,10 +875,12 @@ turn(void)
 	{
 		consumer_close();
 		if (!consumer_open())
-		{
-			worker_wait(ABSENT_MS, -1);
 			return;
-		}
+	}
+	if (was_repartitioned())
+	{
+		consumer_close();		/* another number of partitions is ours */
+		return;
 	}
 	if (collect() > 0 && !apply())
 		consumer_close();		/* the hospital is gone, or being changed */

@@ -195,10 +195,11 @@ want_role(const char *database_name, Oid database, WorkerRole role, int count)
 	{
 		WorkerSlot *slot = &hospital_control->slots[i];
 
-		if (!slot->used || slot->role != role || slot->database != database)
+		if (!slot->used || slot->role != role || slot->database != database ||
+			slot->number < count)
 			continue;
-		changed |= slot->wanted && slot->number >= count;
-		slot->wanted = slot->number < count;
+		changed |= slot->wanted;
+		slot->wanted = false;
 	}
 	for (int number = 0; number < count; number++)
 	{

@@ -590,8 +590,12 @@ admissions_estimate(const NullableDatum *args, int nargs)
 	return Max(1.0, beds * ADMISSIONS_A_YEAR / BEDS_OF_PLAN / 365);
 }
 
+static const Oid admissions_args[] = {DATEOID, INT8OID, INT8OID, INT4OID, DATEOID};
+
 const RowSourceMethods admissions_source = {
 	.label = "Admissions",
+	.nargs = lengthof(admissions_args),
+	.args = admissions_args,
 	.ncolumns = A_COLUMNS,
 	.columns = admission_columns,
 	.open = admissions_open,

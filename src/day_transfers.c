@@ -501,8 +501,12 @@ transfers_estimate(const NullableDatum *args, int nargs)
 	return args[5].isnull ? 15 : Max(1, DatumGetInt32(args[5].value));
 }
 
+static const Oid transfers_args[] = {DATEOID, INT8OID, INT8OID, INT4OID, DATEOID, INT4OID};
+
 const RowSourceMethods transfers_source = {
 	.label = "Transfers",
+	.nargs = lengthof(transfers_args),
+	.args = transfers_args,
 	.ncolumns = T_COLUMNS,
 	.columns = transfer_columns,
 	.open = transfers_open,

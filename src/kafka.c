@@ -32,7 +32,6 @@
 
 #include "access/xact.h"
 #include "lib/ilist.h"
-#include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "storage/fd.h"
 #include "storage/ipc.h"
@@ -42,6 +41,7 @@
 
 #include "kafka.h"
 #include "kafka_config.h"
+#include "kafka_trouble.h"
 #include "settings.h"
 #include "worker.h"
 
@@ -78,41 +78,18 @@ struct KafkaClient
 };
 
 static dlist_head open_clients = DLIST_STATIC_INIT(open_clients);
+static void (*meanwhile) (void) = NULL;
 
 /* ---- words ---- */
-
-/* A foreign text as one line of the database's encoding, in place. */
-static void
-clean_text(char *text)
-{
-	bool		valid = pg_verify_mbstr(GetDatabaseEncoding(), text, strlen(text), true);
-
-	for (unsigned char *p = (unsigned char *) text; *p != '\0'; p++)
-	{
-		if (*p < ' ' || *p == 0x7f || (!valid && *p > 0x7f))
-			*p = ' ';
-	}
-}
 
 static void
 copy_text(char *to, const char *from)
 {
 	strlcpy(to, from != NULL ? from : "", TEXT_LENGTH);
-	clean_text(to);
+	kafka_clean_text(to);
 }
 
 /* The library's errors as states that a person understands. */
-typedef enum Trouble
-{
-	TROUBLE_OTHER,
-	TROUBLE_UNREACHABLE,
-	TROUBLE_AUTHENTICATION,
-	TROUBLE_TLS,
-	TROUBLE_NOT_AUTHORISED,
-	TROUBLE_UNKNOWN_TOPIC,
-	TROUBLE_FENCED
-} Trouble;
-
 typedef struct TroubleEntry
 {
 	rd_kafka_resp_err_t code;
@@ -152,51 +129,6 @@ classify(rd_kafka_resp_err_t code)
 	return TROUBLE_OTHER;
 }
 
-static int
-trouble_sqlstate(Trouble trouble)
-{
-	switch (trouble)
-	{
-		case TROUBLE_UNREACHABLE:
-			return ERRCODE_CONNECTION_FAILURE;
-		case TROUBLE_AUTHENTICATION:
-		case TROUBLE_TLS:
-			return ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION;
-		case TROUBLE_NOT_AUTHORISED:
-			return ERRCODE_INSUFFICIENT_PRIVILEGE;
-		case TROUBLE_UNKNOWN_TOPIC:
-			return ERRCODE_UNDEFINED_OBJECT;
-		case TROUBLE_FENCED:
-			return ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE;
-		case TROUBLE_OTHER:
-			break;
-	}
-	return ERRCODE_EXTERNAL_ROUTINE_EXCEPTION;
-}
-
-static const char *
-trouble_message(KafkaClient *client, Trouble trouble)
-{
-	switch (trouble)
-	{
-		case TROUBLE_UNREACHABLE:
-			return psprintf("no broker reachable at %s", client->brokers);
-		case TROUBLE_AUTHENTICATION:
-			return psprintf("authentication failed at %s", client->brokers);
-		case TROUBLE_TLS:
-			return psprintf("no trusted TLS connection to %s", client->brokers);
-		case TROUBLE_NOT_AUTHORISED:
-			return psprintf("not authorised at %s", client->brokers);
-		case TROUBLE_UNKNOWN_TOPIC:
-			return psprintf("unknown topic or partition at %s", client->brokers);
-		case TROUBLE_FENCED:
-			return "fenced: another producer of this hospital has taken over";
-		case TROUBLE_OTHER:
-			break;
-	}
-	return psprintf("Kafka at %s refuses", client->brokers);
-}
-
 /*
  * Raise, preferring what the brokers said before (say, a wrong password) to
  * its consequence (no broker to talk to).
@@ -214,8 +146,8 @@ raise_kafka(KafkaClient *client, const char *doing, rd_kafka_resp_err_t code, co
 		copy_text(detail, client->trouble_text);
 	}
 	ereport(ERROR,
-			(errcode(trouble_sqlstate(trouble)),
-			 errmsg("%s", trouble_message(client, trouble)),
+			(errcode(kafka_trouble_sqlstate(trouble)),
+			 errmsg("%s", kafka_trouble_message(client->brokers, trouble)),
 			 errdetail("%s: %s", doing, detail)));
 }
 
@@ -245,25 +177,7 @@ kafka_trouble(KafkaClient *client)
 {
 	if (client->trouble == RD_KAFKA_RESP_ERR_NO_ERROR)
 		return NULL;
-	return trouble_message(client, classify(client->trouble));
-}
-
-bool
-kafka_target(KafkaTarget *target)
-{
-	memset(target, 0, sizeof(*target));
-	target->embedded = strcmp(hospital_kafka_brokers, KAFKA_EMBEDDED) == 0;
-	if (target->embedded)
-	{
-		target->brokers = palloc(BROKER_ADDRESS_LENGTH);
-		if (!worker_find_broker(target->brokers, BROKER_ADDRESS_LENGTH, &target->epoch))
-			return false;
-	}
-	else
-		target->brokers = pstrdup(hospital_kafka_brokers);
-	target->identity = psprintf("%s|" INT64_FORMAT "|%s|%s", target->brokers, target->epoch,
-								hospital_kafka_config_file, hospital_topic_prefix);
-	return target->brokers[0] != '\0';
+	return kafka_trouble_message(client->brokers, classify(client->trouble));
 }
 
 /* ---- making and ending ---- */
@@ -454,7 +368,7 @@ start_library(KafkaClient *client, rd_kafka_type_t type, rd_kafka_conf_t *conf, 
 	if (client->rk == NULL)
 	{
 		rd_kafka_conf_destroy(conf);	/* still ours */
-		clean_text(errstr);
+		kafka_clean_text(errstr);
 		ereport(ERROR,
 				(errcode(ERRCODE_CONFIG_FILE_ERROR),
 				 errmsg("could not start the Kafka client"),
@@ -640,7 +554,7 @@ take_error(KafkaClient *client, KafkaMessage *message)
 	if (code == RD_KAFKA_RESP_ERR__FATAL)
 	{
 		code = rd_kafka_fatal_error(client->rk, line, sizeof(line));
-		clean_text(line);
+		kafka_clean_text(line);
 		raise_kafka(client, "the Kafka client gave up", code, line);
 	}
 	/* one connection lost is everyday business; all of them is a state */
@@ -706,7 +620,7 @@ kafka_next(KafkaClient *client, KafkaMessage *message)
 	}
 }
 
-/* Take what there is where no messages can come (producers). */
+/* Take what there is where no messages can come: producers, nothing assigned. */
 static void
 serve(KafkaClient *client)
 {
@@ -717,25 +631,46 @@ serve(KafkaClient *client)
 }
 
 void
+kafka_meanwhile(void (*task) (void))
+{
+	meanwhile = task;
+}
+
+void
 kafka_wait(KafkaClient *client, long timeout_ms)
 {
 	char		drained[64];
 
+	if (meanwhile != NULL)
+		meanwhile();
 	worker_wait(timeout_ms, client->pipe[0]);
 	while (read(client->pipe[0], drained, sizeof(drained)) > 0)
 		;
 }
 
-static bool
-past(TimestampTz deadline)
+/*
+ * How long to go on asking.  Brokers that are out of reach may be the wrong
+ * ones: then a reload of the configuration ends it, too.
+ */
+typedef struct Deadline
 {
-	return GetCurrentTimestamp() >= deadline;
-}
+	TimestampTz at;
+	uint32		reloads;
+} Deadline;
 
-static TimestampTz
+static Deadline
 deadline_in(int timeout_ms)
 {
-	return TimestampTzPlusMilliseconds(GetCurrentTimestamp(), timeout_ms);
+	return (Deadline) {
+		TimestampTzPlusMilliseconds(GetCurrentTimestamp(), timeout_ms), worker_reloads()
+	};
+}
+
+static bool
+past(const KafkaClient *client, const Deadline *deadline)
+{
+	return GetCurrentTimestamp() >= deadline->at ||
+		(client->trouble != RD_KAFKA_RESP_ERR_NO_ERROR && deadline->reloads != worker_reloads());
 }
 
 /* ---- questions ---- */
@@ -778,7 +713,7 @@ ask_partitions(KafkaClient *client, const char *name, int timeout_ms, rd_kafka_r
 int
 kafka_partition_count(KafkaClient *client, const char *topic, int timeout_ms)
 {
-	TimestampTz deadline = deadline_in(timeout_ms);
+	Deadline	deadline = deadline_in(timeout_ms);
 	int			slice = SLICE_MS;
 
 	for (;;)
@@ -789,26 +724,17 @@ kafka_partition_count(KafkaClient *client, const char *topic, int timeout_ms)
 		count = ask_partitions(client, topic, slice, &code);
 		if (count >= 0)
 			return count;
-		if (code == RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED || past(deadline))
+		if (code == RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED || past(client, &deadline))
 			raise_kafka(client, psprintf("asking for topic %s", topic), code, NULL);
 		/* A broker is there but slow: give it longer. */
 		if (code == RD_KAFKA_RESP_ERR__TIMED_OUT)
 			slice = Min(slice * 2, METADATA_SLICE_MS);
 		kafka_wait(client, SLICE_MS);
-		if (client->producer)
-			serve(client);
-		else
-		{
-			KafkaMessage ignored;
-
-			/* Nothing is assigned yet: only errors and log lines can come. */
-			while (kafka_next(client, &ignored) != KAFKA_NOTHING)
-				;
-		}
+		serve(client);
 	}
 }
 
-void
+int
 kafka_probe(KafkaClient *client, const char *topic)
 {
 	rd_kafka_resp_err_t code;
@@ -816,6 +742,7 @@ kafka_probe(KafkaClient *client, const char *topic)
 
 	if (count == 0)
 		note_trouble(client, RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART, NULL);
+	return count;
 }
 
 static void
@@ -845,12 +772,12 @@ send_create_topic(KafkaClient *client, const char *topic, int partitions)
 void
 kafka_create_topic(KafkaClient *client, const char *topic, int partitions, int timeout_ms)
 {
-	TimestampTz deadline = deadline_in(timeout_ms);
+	Deadline	deadline = deadline_in(timeout_ms);
 
 	send_create_topic(client, topic, partitions);
 	while (serve(client), !client->admin_done)
 	{
-		if (past(deadline))
+		if (past(client, &deadline))
 			raise_kafka(client, psprintf("creating topic %s", topic),
 						RD_KAFKA_RESP_ERR__TIMED_OUT, NULL);
 		kafka_wait(client, SLICE_MS);
@@ -860,7 +787,7 @@ kafka_create_topic(KafkaClient *client, const char *topic, int partitions, int t
 		raise_kafka(client, psprintf("creating topic %s", topic), client->admin_error, NULL);
 	while (kafka_partition_count(client, topic, timeout_ms) == 0)
 	{
-		if (past(deadline))
+		if (past(client, &deadline))
 			raise_kafka(client, psprintf("creating topic %s", topic),
 						RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART, NULL);
 		kafka_wait(client, SLICE_MS);
@@ -927,7 +854,7 @@ typedef rd_kafka_error_t *(*TransactionCall) (rd_kafka_t *rk, int timeout_ms);
 static void
 transaction_step(KafkaClient *client, const char *doing, TransactionCall call, int timeout_ms)
 {
-	TimestampTz deadline = deadline_in(timeout_ms);
+	Deadline	deadline = deadline_in(timeout_ms);
 	rd_kafka_error_t *error;
 
 	while ((error = call(client->rk, SLICE_MS)) != NULL)
@@ -939,7 +866,7 @@ transaction_step(KafkaClient *client, const char *doing, TransactionCall call, i
 		copy_text(text, rd_kafka_error_string(error));
 		rd_kafka_error_destroy(error);
 		serve(client);
-		if (!again || past(deadline))
+		if (!again || past(client, &deadline))
 			raise_kafka(client, doing, code, text);
 		kafka_wait(client, 1);
 	}
@@ -1015,12 +942,12 @@ kafka_send(KafkaClient *client, const char *topic, const char *key, const char *
 void
 kafka_await_deliveries(KafkaClient *client, int timeout_ms)
 {
-	TimestampTz deadline = deadline_in(timeout_ms);
+	Deadline	deadline = deadline_in(timeout_ms);
 
 	while (serve(client), client->undelivered > 0 &&
 		   client->delivery_error == RD_KAFKA_RESP_ERR_NO_ERROR)
 	{
-		if (past(deadline))
+		if (past(client, &deadline))
 			raise_kafka(client, "waiting for delivery reports", RD_KAFKA_RESP_ERR__TIMED_OUT, NULL);
 		kafka_wait(client, SLICE_MS);
 	}

@@ -68,11 +68,21 @@ extern const char *kafka_mock_brokers(KafkaClient *client);
 /* Sleep until something came from the brokers, or timeout (ms). */
 extern void kafka_wait(KafkaClient *client, long timeout_ms);
 
+/*
+ * Whenever this process is about to sleep in kafka_wait, "task" is called
+ * before, NULL for none: it may run transactions, but neither raise nor use a
+ * client.  Waits for brokers are made of short sleeps.
+ */
+extern void kafka_meanwhile(void (*task) (void));
+
 /* What is wrong at the moment, for worker_state; NULL when nothing is. */
 extern const char *kafka_trouble(KafkaClient *client);
 
-/* One short question to the brokers; an answer ends the trouble. */
-extern void kafka_probe(KafkaClient *client, const char *topic);
+/*
+ * One short question to the brokers; an answer ends the trouble.  Partitions of
+ * the topic, 0 for no such topic, -1 when there was no answer.
+ */
+extern int	kafka_probe(KafkaClient *client, const char *topic);
 
 /* Partitions of a topic, 0 when there is no such topic. */
 extern int	kafka_partition_count(KafkaClient *client, const char *topic, int timeout_ms);

@@ -1,10 +1,11 @@
 /*
- * kafka_config.c: reading hospital.kafka_config_file.
+ * kafka_config.c: what the settings say about Kafka: which brokers, and the
+ * properties in hospital.kafka_config_file.
  *
- * Lines of key=value, # begins a comment line.  Passwords are in there, so
- * nobody else may read the file, and no message ever shows a value.  Refused
- * are the properties that would load code into the server, run commands, touch
- * its signals, or change what exactly-once rests on.
+ * The file has lines of key=value, # begins a comment line.  Passwords are in
+ * there, so nobody else may read it, and no message ever shows a value.
+ * Refused are the properties that would load code into the server, run
+ * commands, touch its signals, or change what exactly-once rests on.
  */
 #include "postgres.h"
 
@@ -15,7 +16,10 @@
 
 #include "storage/fd.h"
 
+#include "kafka.h"
 #include "kafka_config.h"
+#include "settings.h"
+#include "worker.h"
 
 #define CONFIG_MAX_BYTES (64 * 1024)
 
@@ -188,4 +192,22 @@ kafka_config_read(const char *path)
 		properties = lappend(properties, property);
 	}
 	return properties;
+}
+
+bool
+kafka_target(KafkaTarget *target)
+{
+	memset(target, 0, sizeof(*target));
+	target->embedded = strcmp(hospital_kafka_brokers, KAFKA_EMBEDDED) == 0;
+	if (target->embedded)
+	{
+		target->brokers = palloc(BROKER_ADDRESS_LENGTH);
+		if (!worker_find_broker(target->brokers, BROKER_ADDRESS_LENGTH, &target->epoch))
+			return false;
+	}
+	else
+		target->brokers = pstrdup(hospital_kafka_brokers);
+	target->identity = psprintf("%s|" INT64_FORMAT "|%s|%s", target->brokers, target->epoch,
+								hospital_kafka_config_file, hospital_topic_prefix);
+	return target->brokers[0] != '\0';
 }

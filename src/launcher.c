@@ -434,6 +434,7 @@ start_wanted(int i)
 static TimestampTz
 next_event(void)
 {
+	TimestampTz now = GetCurrentTimestamp();
 	TimestampTz next = 0;
 
 	for (int i = 0; i < WORKER_SLOTS; i++)
@@ -450,7 +451,7 @@ next_event(void)
 		else if (slot->starting)
 			at = TimestampTzPlusMilliseconds(slot->started_at, ARRIVE_WITHIN_MS);
 		else if (slot->wanted && slot->pid == 0)
-			at = slot->next_start;
+			at = Max(slot->next_start, now);	/* 0: at once */
 		else
 			continue;
 		if (next == 0 || at < next)

@@ -13,10 +13,10 @@
  * then become constraints.  A load that ends early leaves a table without
  * keys; the next one builds them.
  *
- * Transactions: the leader holds none while the workers run, only a session
- * lock that keeps a second load of the table out.  It is a lock on the table's
- * catalog entry, which nothing else takes: a lock on the table would stop the
- * workers that build its indexes.  Whatever ends the leader, error or termination,
+ * Transactions: the leader holds neither snapshot nor transaction id while the
+ * workers run, only a session lock that keeps a second load of the table out.
+ * It is a lock on the table's catalog entry, which nothing else takes: a lock
+ * on the table would stop the workers that build its indexes.  Whatever ends the leader, error or termination,
  * stops its workers and waits for them.
  */
 #include "postgres.h"
@@ -78,24 +78,12 @@ typedef struct LoadTarget
 	const char *table;			/* in schema hospital */
 	const char *what;
 	const char *key;			/* column that numbers the rows */
-	LoadKey		keys[3];
 } LoadTarget;
 
 static const LoadTarget targets[] = {
-	[LOAD_PEOPLE] = {
-		LOAD_PEOPLE, "people", "people", "person_id",
-		{{"people_pkey", "PRIMARY KEY (person_id)"},
-		{"people_national_id_key", "UNIQUE (national_id)"}}
-	},
-	[LOAD_STAFF] = {
-		LOAD_STAFF, "staff", "staff members", "staff_id",
-		{{"staff_pkey", "PRIMARY KEY (staff_id)"},
-		{"staff_national_id_key", "UNIQUE (national_id)"}}
-	},
-	[LOAD_STAFF_ASSIGNMENTS] = {
-		LOAD_STAFF_ASSIGNMENTS, "staff_assignments", "shifts", "assignment_id",
-		{{"staff_assignments_pkey", "PRIMARY KEY (assignment_id)"}}
-	},
+	[LOAD_PEOPLE] = {LOAD_PEOPLE, "people", "people", "person_id"},
+	[LOAD_STAFF] = {LOAD_STAFF, "staff", "staff members", "staff_id"},
+	[LOAD_STAFF_ASSIGNMENTS] = {LOAD_STAFF_ASSIGNMENTS, "staff_assignments", "shifts", "assignment_id"},
 };
 
 typedef struct Load
@@ -119,6 +107,7 @@ typedef struct Load
 	int			launched;
 	TimestampTz started;
 	TimestampTz last_progress;
+	XLogRecPtr	flush_to;		/* WAL of the workers' commits */
 } Load;
 
 /* ---- small helpers ---- */
@@ -153,7 +142,7 @@ query_int64(const char *sql)
 	bool		isnull;
 	Datum		value;
 
-	if (SPI_execute(sql, true, 1) != SPI_OK_SELECT || SPI_processed != 1)
+	if (SPI_execute(sql, false, 1) != SPI_OK_SELECT || SPI_processed != 1)
 		elog(ERROR, "could not run \"%s\"", sql);
 	value = SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull);
 	return isnull ? 0 : DatumGetInt64(value);
@@ -213,9 +202,45 @@ chunk_size(LoadKind kind)
 	return PG_INT64_MAX;
 }
 
-/* The chunks' range, in their own units, and the rows that there will be. */
+static char *
+date_literal(int64 date)
+{
+	return psprintf("'%s'::pg_catalog.date",
+					DatumGetCString(DirectFunctionCall1(date_out, DateADTGetDatum((DateADT) date))));
+}
+
+/*
+ * The generator's call for a chunk.  Every argument has just the type that the
+ * function takes, or somebody's function of the same name could fit better.
+ */
+static char *
+generator_call(const Load *load, int64 lo, int64 hi)
+{
+	const Simulation *s = &load->simulation;
+	char	   *mode = psprintf("'%s'::pg_catalog.text", s->marked ? "marked" : "realistic");
+
+#define INT8_LITERAL "'" INT64_FORMAT "'::pg_catalog.int8"
+	switch (load->target->kind)
+	{
+		case LOAD_PEOPLE:
+			return psprintf("%s.hospital_generate_people(" INT8_LITERAL ", " INT8_LITERAL ", " INT8_LITERAL ", %s, %s)",
+							load->functions, hi - lo, s->seed, lo + 1, date_literal(s->start_date), mode);
+		case LOAD_STAFF:
+			return psprintf("%s.hospital_generate_staff('%d'::pg_catalog.int4, " INT8_LITERAL ", %s, %s, %s)",
+							load->functions, s->beds, s->seed, date_literal(s->start_date),
+							date_literal(s->end_date), mode);
+		case LOAD_STAFF_ASSIGNMENTS:
+			return psprintf("%s.hospital_generate_staff_assignments(%s, %s, '%d'::pg_catalog.int4, " INT8_LITERAL ", %s, %s)",
+							load->functions, date_literal(lo), date_literal(hi - 1), s->beds, s->seed,
+							date_literal(s->start_date), date_literal(s->end_date));
+	}
+#undef INT8_LITERAL
+	return NULL;				/* not reached */
+}
+
+/* The chunks' range, in their own units. */
 static void
-load_range(Load *load, int64 people, int64 *lo, int64 *hi)
+load_range(const Load *load, int64 people, int64 *lo, int64 *hi)
 {
 	const Simulation *s = &load->simulation;
 
@@ -224,166 +249,117 @@ load_range(Load *load, int64 people, int64 *lo, int64 *hi)
 		case LOAD_PEOPLE:
 			*lo = 0;
 			*hi = people;
-			load->rows = people;
 			return;
 		case LOAD_STAFF:
 			*lo = 0;
 			*hi = 1;
-			load->rows = query_int64(psprintf("SELECT count(*) FROM %s.hospital_generate_staff(%d, " INT64_FORMAT ", '%s', '%s')",
-											  load->functions, s->beds, s->seed,
-											  DatumGetCString(DirectFunctionCall1(date_out, DateADTGetDatum(s->start_date))),
-											  DatumGetCString(DirectFunctionCall1(date_out, DateADTGetDatum(s->end_date)))));
 			return;
 		case LOAD_STAFF_ASSIGNMENTS:
 			*lo = s->start_date;
 			*hi = (int64) s->end_date + 1;
-			load->rows = -1;	/* known when they are made */
 			return;
 	}
 }
 
-/*
- * Rows present by chunk.  Of assignments a day is there or it is not; its rows
- * are not counted against those it should have.
- */
+/* Rows by chunk, of the table or of the generator. */
 static const char *
-survey_query(const Load *load, int64 lo, int64 hi)
+count_query(const Load *load, const char *from, int64 lo)
 {
 	switch (load->target->kind)
 	{
 		case LOAD_PEOPLE:
-			return psprintf("SELECT (person_id - 1) / %d, count(*) FROM hospital.people"
-							" WHERE person_id BETWEEN 1 AND " INT64_FORMAT " GROUP BY 1",
-							PEOPLE_CHUNK, hi);
+			return psprintf("SELECT (r.person_id - 1) / %d, count(*) FROM %s r"
+							" WHERE r.person_id BETWEEN 1 AND " INT64_FORMAT " GROUP BY 1",
+							PEOPLE_CHUNK, from, load->rows);
 		case LOAD_STAFF:
-			return "SELECT 0::bigint, count(*) FROM hospital.staff";
+			return psprintf("SELECT 0::pg_catalog.int8, count(*) FROM %s r"
+							" WHERE r.staff_id BETWEEN 1 AND " INT64_FORMAT, from,
+							load->rows < 0 ? PG_INT64_MAX : load->rows);
 		case LOAD_STAFF_ASSIGNMENTS:
-			return psprintf("SELECT (assignment_id / 100000 - (" INT64_FORMAT ")) / %d,"
-							" count(DISTINCT assignment_id / 100000)"
-							" FROM hospital.staff_assignments GROUP BY 1", lo, ASSIGNMENT_CHUNK);
+			return psprintf("SELECT (r.assignment_id / 100000 - (" INT64_FORMAT ")) / %d, count(*)"
+							" FROM %s r GROUP BY 1", lo, ASSIGNMENT_CHUNK, from);
 	}
 	return NULL;				/* not reached */
 }
 
+/* Its result, into counts[]; the sum. */
+static int64
+count_chunks(const Load *load, const char *from, int64 lo, int64 *counts, int nchunks)
+{
+	int64		sum = 0;
+
+	if (SPI_execute(count_query(load, from, lo), false, 0) != SPI_OK_SELECT)
+		elog(ERROR, "could not count the rows of %s", from);
+	for (uint64 i = 0; i < SPI_processed; i++)
+	{
+		bool		isnull;
+		int64		chunk = DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, 1, &isnull));
+		int64		rows = DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, 2, &isnull));
+
+		if (chunk >= 0 && chunk < nchunks)
+		{
+			counts[chunk] = rows;
+			sum += rows;
+		}
+	}
+	return sum;
+}
+
+/*
+ * What is there against what there should be.  Of an empty table nothing is
+ * counted; how many shifts there will be is then known when they are made.
+ */
 static void
 survey(Load *load, int64 lo, int64 hi, bool empty)
 {
 	int64		size = chunk_size(load->target->kind);
 	int			nchunks = load->target->kind == LOAD_STAFF ? 1 : (int) ((hi - lo + size - 1) / size);
 	int64	   *present = palloc0(nchunks * sizeof(int64));
+	int64	   *expected = palloc0(nchunks * sizeof(int64));
 	MemoryContext old;
 
-	if (!empty)
+	load->rows = -1;
+	if (load->target->kind == LOAD_PEOPLE)
 	{
-		if (SPI_execute(survey_query(load, lo, hi), true, 0) != SPI_OK_SELECT)
-			elog(ERROR, "could not count the rows of hospital.%s", load->target->table);
-		for (uint64 i = 0; i < SPI_processed; i++)
-		{
-			bool		isnull;
-			int64		chunk = DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, 1, &isnull));
-
-			if (chunk >= 0 && chunk < nchunks)
-				present[chunk] = DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, 2, &isnull));
-		}
+		load->rows = hi;
+		for (int i = 0; i < nchunks; i++)
+			expected[i] = Min(size, hi - i * size);
 	}
+	else if (!empty || load->target->kind == LOAD_STAFF)
+		load->rows = count_chunks(load, generator_call(load, lo, hi), lo, expected, nchunks);
+	load->present = empty ? 0 :
+		count_chunks(load, psprintf("hospital.%s", load->target->table), lo, present, nchunks);
 
 	old = MemoryContextSwitchTo(load->context);
-	load->present = 0;
 	for (int i = 0; i < nchunks; i++)
 	{
-		int64		from = lo + (nchunks == 1 ? 0 : i * size);
-		int64		to = nchunks == 1 ? hi : Min(from + size, hi);
-		int64		expected = load->target->kind == LOAD_STAFF ? load->rows : to - from;
+		LoadChunk  *chunk = make_chunk(load, lo + (nchunks == 1 ? 0 : i * size),
+									   nchunks == 1 ? hi : Min(lo + (i + 1) * size, hi));
 
-		load->present += present[i];
 		if (present[i] == 0)
-			load->missing = lappend(load->missing, make_chunk(load, from, to));
-		else if (present[i] < expected)
-			load->partial = lappend(load->partial, make_chunk(load, from, to));
+			load->missing = lappend(load->missing, chunk);
+		else if (present[i] < expected[i])
+			load->partial = lappend(load->partial, chunk);
 	}
 	MemoryContextSwitchTo(old);
 }
 
 /* ---- keys ---- */
 
-static bool
-constraint_exists(const Load *load, const char *name)
-{
-	return query_int64(psprintf("SELECT count(*) FROM pg_catalog.pg_constraint"
-								" WHERE conrelid = %u AND conname = '%s'", load->relid, name)) > 0;
-}
-
-/* Something else stands on the key: a foreign key, a replica identity, a view. */
-static bool
-key_is_needed(const Load *load, const char *name)
-{
-	return query_int64(psprintf("SELECT count(*) FROM pg_catalog.pg_depend d"
-								" JOIN pg_catalog.pg_constraint c ON c.conrelid = %u AND c.conname = '%s'"
-								" WHERE (d.refclassid = 'pg_catalog.pg_constraint'::pg_catalog.regclass AND d.refobjid = c.oid"
-								" OR d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.refobjid = c.conindid)"
-								" AND d.deptype <> 'i'", load->relid, name)) > 0 ||
-		query_int64(psprintf("SELECT count(*) FROM pg_catalog.pg_index i"
-							 " JOIN pg_catalog.pg_constraint c ON c.conindid = i.indexrelid"
-							 " WHERE c.conrelid = %u AND c.conname = '%s' AND (i.indisreplident OR i.indisclustered)",
-							 load->relid, name)) > 0;
-}
-
-static void
-drop_keys(const Load *load)
-{
-	for (int i = 0; load->target->keys[i].name != NULL; i++)
-		if (constraint_exists(load, load->target->keys[i].name) &&
-			!key_is_needed(load, load->target->keys[i].name))
-			run(psprintf("ALTER TABLE hospital.%s DROP CONSTRAINT %s",
-						 load->target->table, load->target->keys[i].name));
-}
-
-static bool
-index_exists(const LoadKey *key)
-{
-	return OidIsValid(get_relname_relid(key->name, get_namespace_oid("hospital", false)));
-}
-
-const LoadKey *
-load_keys(LoadKind kind)
-{
-	return targets[kind].keys;
-}
-
-const char *
-load_table_name(LoadKind kind)
-{
-	return targets[kind].table;
-}
-
-char *
-load_key_command(LoadKind kind, const LoadKey *key)
-{
-	return psprintf("CREATE UNIQUE INDEX %s ON hospital.%s %s",
-					key->name, load_table_name(kind), strchr(key->definition, '('));
-}
-
-/* PRIMARY KEY or UNIQUE, from an index that is there. */
-static void
-add_constraint(const Load *load, const LoadKey *key)
-{
-	char	   *type = pnstrdup(key->definition, strcspn(key->definition, "("));
-
-	run(psprintf("ALTER TABLE hospital.%s ADD CONSTRAINT %s %s USING INDEX %s",
-				 load->target->table, key->name, type, key->name));
-}
-
 static List *
-missing_keys(Load *load)
+missing_indexes(Load *load)
 {
+	const LoadKey *keys = load_keys(load->target->kind);
 	List	   *missing = NIL;
-	MemoryContext old = MemoryContextSwitchTo(load->context);
 
-	for (int i = 0; load->target->keys[i].name != NULL; i++)
-		if (!constraint_exists(load, load->target->keys[i].name) &&
-			!index_exists(&load->target->keys[i]))
+	for (int i = 0; keys[i].name != NULL; i++)
+		if (key_needs_index(load->relid, &keys[i]))
+		{
+			MemoryContext old = MemoryContextSwitchTo(load->context);
+
 			missing = lappend(missing, make_chunk(load, i, i + 1));
-	MemoryContextSwitchTo(old);
+			MemoryContextSwitchTo(old);
+		}
 	return missing;
 }
 
@@ -456,6 +432,7 @@ make_shared(Load *load, List *chunks, bool keys)
 	pg_atomic_init_u32(&shared->next_chunk, 0);
 	pg_atomic_init_u32(&shared->chunks_done, 0);
 	pg_atomic_init_u64(&shared->rows, 0);
+	pg_atomic_init_u64(&shared->last_commit, InvalidXLogRecPtr);
 	pg_atomic_init_u32(&shared->error.state, 0);
 	shared->nchunks = nchunks;
 	foreach(lc, chunks)
@@ -592,6 +569,7 @@ work_in_parallel(Load *load, List *chunks, bool keys)
 		launch_workers(load);
 		wait_for_workers(load);
 		raise_worker_error(load);
+		load->flush_to = Max(load->flush_to, pg_atomic_read_u64(&load->shared->last_commit));
 		if (!keys)
 			show_progress(load, true);
 	}
@@ -599,60 +577,32 @@ work_in_parallel(Load *load, List *chunks, bool keys)
 	stop_workers(0, PointerGetDatum(load));
 }
 
-/*
- * As unique indexes first, under which the table can be read, then as
- * constraints, under a lock of a moment.
- */
 static void
 build_keys(Load *load)
 {
-	List	   *missing = missing_keys(load);
+	LoadKind	kind = load->target->kind;
+	List	   *missing = missing_indexes(load);
 	ListCell   *lc;
 
 	foreach(lc, missing)
+	{
+		const LoadKey *key = &load_keys(kind)[((LoadChunk *) lfirst(lc))->lo];
+
 		ereport(INFO,
-				(errmsg("hospital: building %s on %s",
-						load->target->keys[((LoadChunk *) lfirst(lc))->lo].definition,
-						load->target->table)));
+				(errmsg("hospital: building the %s key on %s of %s",
+						key->type == 'p' ? "primary" : "unique", key->column, load->target->table)));
+	}
 	next_transaction();
 	if (list_length(missing) > 1 && load->workers > 1)
 		work_in_parallel(load, missing, true);
 	else
 		foreach(lc, missing)
-			run(load_key_command(load->target->kind,
-								 &load->target->keys[((LoadChunk *) lfirst(lc))->lo]));
-	for (int i = 0; load->target->keys[i].name != NULL; i++)
-		if (!constraint_exists(load, load->target->keys[i].name))
-			add_constraint(load, &load->target->keys[i]);
+			run(key_index_command(kind, &load_keys(kind)[((LoadChunk *) lfirst(lc))->lo]));
+	keys_add(load->relid, kind);
 	next_transaction();
 }
 
 /* ---- the ordinary path ---- */
-
-static char *
-generator_call(const Load *load, const LoadChunk *chunk)
-{
-	const Simulation *s = &load->simulation;
-	char	   *start = DatumGetCString(DirectFunctionCall1(date_out, DateADTGetDatum(s->start_date)));
-	char	   *end = DatumGetCString(DirectFunctionCall1(date_out, DateADTGetDatum(s->end_date)));
-	const char *mode = s->marked ? "marked" : "realistic";
-
-	switch (load->target->kind)
-	{
-		case LOAD_PEOPLE:
-			return psprintf("hospital_generate_people(" INT64_FORMAT ", " INT64_FORMAT ", " INT64_FORMAT ", '%s', '%s')",
-							chunk->hi - chunk->lo, s->seed, chunk->lo + 1, start, mode);
-		case LOAD_STAFF:
-			return psprintf("hospital_generate_staff(%d, " INT64_FORMAT ", '%s', '%s', '%s')",
-							s->beds, s->seed, start, end, mode);
-		case LOAD_STAFF_ASSIGNMENTS:
-			return psprintf("hospital_generate_staff_assignments('%s', '%s', %d, " INT64_FORMAT ", '%s', '%s')",
-							DatumGetCString(DirectFunctionCall1(date_out, DateADTGetDatum((DateADT) chunk->lo))),
-							DatumGetCString(DirectFunctionCall1(date_out, DateADTGetDatum((DateADT) (chunk->hi - 1)))),
-							s->beds, s->seed, start, end);
-	}
-	return NULL;				/* not reached */
-}
 
 static char *
 column_list(const RowSourceMethods *methods)
@@ -672,26 +622,27 @@ insert_chunks(Load *load, List *chunks)
 	int64		made = 0;
 	ListCell   *lc;
 
+	if (chunks == NIL)
+		return;
+	SPI_commit();				/* a user's trigger finds the names that the user set */
 	foreach(lc, chunks)
 	{
 		LoadChunk  *chunk = lfirst(lc);
 		char	   *columns = column_list(load_methods(t->kind));
 
-		run(psprintf("INSERT INTO hospital.%s (%s) SELECT %s FROM %s.%s g"
-					 " WHERE NOT EXISTS (SELECT FROM hospital.%s t WHERE t.%s = g.%s)",
-					 t->table, columns, columns, load->functions, generator_call(load, chunk),
+		run(psprintf("INSERT INTO hospital.%s (%s) SELECT %s FROM %s g"
+					 " WHERE NOT EXISTS (SELECT FROM hospital.%s t WHERE t.%s OPERATOR(pg_catalog.=) g.%s)",
+					 t->table, columns, columns, generator_call(load, chunk->lo, chunk->hi),
 					 t->table, t->key, t->key));
 		made += SPI_processed;
-		/* a user's trigger finds the names that the user set */
 		SPI_commit();
 		CHECK_FOR_INTERRUPTS();
 		pgstat_progress_update_param(PROGRESS_COPY_TUPLES_PROCESSED, load->present + made);
 	}
 	pin_search_path();
-	if (chunks != NIL)
-		ereport(INFO,
-				(errmsg("hospital: %s %s inserted in %.1f s", thousands(made), t->what,
-						seconds_since(load->started))));
+	ereport(INFO,
+			(errmsg("hospital: %s %s inserted in %.1f s", thousands(made), t->what,
+					seconds_since(load->started))));
 }
 
 /* ---- the whole of it ---- */
@@ -744,7 +695,7 @@ prepare(Load *load, int64 people)
 	load_range(load, people, &lo, &hi);
 	survey(load, lo, hi, empty);
 	if (why == NULL && empty)
-		drop_keys(load);
+		keys_drop(load->relid, load->target->kind);
 	else if (why != NULL && load->missing != NIL && load->workers > 0)
 		ereport(NOTICE,
 				(errmsg("hospital.%s is loaded by INSERT … SELECT: %s", load->target->table, why)));
@@ -755,8 +706,11 @@ prepare(Load *load, int64 people)
 static void
 load_locked(Load *load, int64 people)
 {
-	bool		direct = prepare(load, people);
+	bool		direct;
 
+	/* The wait for the lock may have been long: look at the table as it is now. */
+	next_transaction();
+	direct = prepare(load, people);
 	start_progress(load);
 	if (load->missing == NIL && load->partial == NIL)
 		ereport(INFO,
@@ -777,7 +731,8 @@ load_locked(Load *load, int64 people)
 	if (load->missing != NIL || load->partial != NIL)
 	{
 		/* The workers' commits did not wait for the disk. */
-		XLogFlush(GetXLogInsertRecPtr());
+		if (load->flush_to != InvalidXLogRecPtr)
+			XLogFlush(load->flush_to);
 		ereport(INFO,
 				(errmsg("hospital: %s done in %.1f s", load->target->what, seconds_since(load->started))));
 	}
@@ -873,7 +828,9 @@ get_simulation(Simulation *simulation, Oid function, int64 people)
 	{
 		char	   *schema = get_namespace_name(get_func_namespace(function));
 
-		run(psprintf("CALL %s.hospital_create(people => " INT64_FORMAT ")",
+		run(psprintf("CALL %s.hospital_create('" INT64_FORMAT "'::pg_catalog.int8, NULL::pg_catalog.int4,"
+					 " NULL::pg_catalog.date, NULL::pg_catalog.date, NULL::pg_catalog.int8, NULL::pg_catalog.text,"
+					 " 'realistic'::pg_catalog.text, '15'::pg_catalog.int4)",
 					 quote_identifier(schema), people));
 		next_transaction();
 	}
@@ -909,6 +866,7 @@ hospital_load_people(PG_FUNCTION_ARGS)
 				 errdetail("%lld were asked for.", (long long) people),
 				 errhint("The size of the city is frozen by hospital_create.")));
 	load_table(&targets[LOAD_PEOPLE], &simulation, fcinfo->flinfo->fn_oid, people, workers, keys);
+	SPI_commit();				/* and the search path is the caller's again */
 	SPI_finish();
 	PG_RETURN_VOID();
 }
@@ -926,6 +884,7 @@ hospital_load_staff(PG_FUNCTION_ARGS)
 				   query_int64("SELECT pg_catalog.current_setting('hospital.num_people')::bigint"));
 	load_table(&targets[LOAD_STAFF], &simulation, fcinfo->flinfo->fn_oid, 0, workers, true);
 	load_table(&targets[LOAD_STAFF_ASSIGNMENTS], &simulation, fcinfo->flinfo->fn_oid, 0, workers, true);
+	SPI_commit();				/* and the search path is the caller's again */
 	SPI_finish();
 	PG_RETURN_VOID();
 }

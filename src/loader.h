@@ -42,11 +42,12 @@ typedef struct LoadError
 	char		hint[LOAD_TEXT];
 } LoadError;
 
-/* A key of a target table: its constraint and what that is, columns last. */
+/* A key of a target table: its constraint's name, 'p' or 'u', its column. */
 typedef struct LoadKey
 {
 	const char *name;
-	const char *definition;
+	char		type;
+	const char *column;
 } LoadKey;
 
 /* In dynamic shared memory, made by the leader. */
@@ -66,6 +67,7 @@ typedef struct LoadShared
 	pg_atomic_uint32 stop;		/* leave at the next batch */
 	pg_atomic_uint32 next_chunk;
 	pg_atomic_uint32 chunks_done;
+	pg_atomic_uint64 last_commit;	/* end of the latest commit's WAL */
 	pg_atomic_uint64 rows;		/* written so far, committed or not */
 	LoadError	error;
 	int			nchunks;
@@ -76,12 +78,14 @@ typedef struct LoadShared
 extern RowSource *load_chunk_source(const LoadShared *shared, const LoadChunk *chunk);
 extern const RowSourceMethods *load_methods(LoadKind kind);
 
-/* The keys of a kind's table, ended by a name that is NULL; and its name. */
-extern const LoadKey *load_keys(LoadKind kind);
+/* loader_keys.c; SPI connected */
 extern const char *load_table_name(LoadKind kind);
-
-/* CREATE UNIQUE INDEX for a key, palloc'd. */
-extern char *load_key_command(LoadKind kind, const LoadKey *key);
+extern const LoadKey *load_keys(LoadKind kind); /* the last has no name */
+extern bool key_is_there(Oid relid, const LoadKey *key);
+extern bool key_needs_index(Oid relid, const LoadKey *key);
+extern char *key_index_command(LoadKind kind, const LoadKey *key);
+extern void keys_drop(Oid relid, LoadKind kind);
+extern void keys_add(Oid relid, LoadKind kind);
 
 extern PGDLLEXPORT void hospital_load_worker_main(Datum main_arg);
 

@@ -4,8 +4,9 @@
  * It takes chunks from the leader's list until there are none, each in a
  * transaction of its own: a chunk is in the table whole or not at all, so that
  * the table itself says what is still missing.  When the rows are there, the
- * keys are the chunks: each is indexed by one worker, all at a time.  Commits do not wait for the
- * disk; the leader's last one does, and covers them all.
+ * keys are the chunks: each is indexed by one worker, all at a time.  Commits
+ * do not wait for the disk; the leader waits for the last of them before it
+ * says that the load is done.
  *
  * A worker acts as the table's owner in a security-restricted context, since
  * constraints and index expressions run here.  An error ends it: it is left in
@@ -15,6 +16,7 @@
 
 #include "access/table.h"
 #include "access/xact.h"
+#include "access/xlog.h"
 #include "executor/spi.h"
 #include "miscadmin.h"
 #include "pgstat.h"
@@ -115,19 +117,28 @@ write_rows(LoadShared *shared, const LoadChunk *chunk, Relation rel)
 
 	source = load_chunk_source(shared, chunk);
 	bulk_write(rel, source, shared->nchunks > 1, count_rows, shared);
-	if (source->methods->close)
-		source->methods->close(source);
 }
 
 static void
 build_index(const LoadShared *shared, const LoadChunk *chunk)
 {
-	char	   *command = load_key_command(shared->kind, &load_keys(shared->kind)[chunk->lo]);
+	char	   *command = key_index_command(shared->kind, &load_keys(shared->kind)[chunk->lo]);
 
 	SPI_connect();
 	if (SPI_execute(command, false, 0) < 0)
 		elog(ERROR, "could not run \"%s\"", command);
 	SPI_finish();
+}
+
+/* What the leader has to see on disk before it says that it is done. */
+static void
+note_commit(LoadShared *shared)
+{
+	uint64		seen = pg_atomic_read_u64(&shared->last_commit);
+
+	while (seen < XactLastCommitEnd &&
+		   !pg_atomic_compare_exchange_u64(&shared->last_commit, &seen, XactLastCommitEnd))
+		;
 }
 
 /* One transaction, as the owner of the table. */
@@ -160,6 +171,7 @@ do_chunk(LoadShared *shared, const LoadChunk *chunk)
 	SetUserIdAndSecContext(saved_user, saved_context);
 	PopActiveSnapshot();
 	CommitTransactionCommand();
+	note_commit(shared);
 	pgstat_report_stat(true);
 }
 
@@ -198,6 +210,9 @@ pin_settings(const LoadShared *shared)
 
 	for (int i = 0; i < (int) lengthof(pinned); i++)
 		SetConfigOption(pinned[i][0], pinned[i][1], PGC_SUSET, PGC_S_OVERRIDE);
+	/* from 17 on */
+	if (GetConfigOption("transaction_timeout", true, false) != NULL)
+		SetConfigOption("transaction_timeout", "0", PGC_SUSET, PGC_S_OVERRIDE);
 	SetConfigOption("maintenance_work_mem", psprintf("%dkB", shared->maintenance_work_mem),
 					PGC_SUSET, PGC_S_OVERRIDE);
 }

@@ -730,8 +730,8 @@ check_slice(int64 n, int64 first)
 		ereport(ERROR,
 				(errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
 				 errmsg("a city has at most %lld people", (long long) PEOPLE_CAPACITY),
-				 errdetail("People %lld and %lld more were asked for; beyond that there are not enough identity numbers for a birth date and sex (5,000 each).",
-						   (long long) first, (long long) n),
+				 errdetail("%lld people from number %lld on were asked for; beyond that there are not enough identity numbers for a birth date and sex (5,000 each).",
+						   (long long) n, (long long) first),
 				 errhint("Use another seed for another city.")));
 }
 
@@ -771,8 +771,12 @@ people_estimate(const NullableDatum *args, int nargs)
 	return (double) Max(DatumGetInt64(args[ARG_N].value), 0);
 }
 
+static const Oid people_args[] = {INT8OID, INT8OID, INT8OID, DATEOID, TEXTOID};
+
 const RowSourceMethods people_source = {
 	.label = "People",
+	.nargs = lengthof(people_args),
+	.args = people_args,
 	.ncolumns = P_COLUMNS,
 	.columns = person_columns,
 	.open = people_open,

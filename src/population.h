@@ -21,12 +21,6 @@ typedef struct PopulationSpec
 } PopulationSpec;
 
 /* Names are drawn the same way for people of the pool and for staff. */
-typedef struct NameDraw
-{
-	uint16		first;			/* pool strings */
-	uint16		last;
-} NameDraw;
-
 extern int	birth_era(DateADT date_of_birth);
 extern uint16 draw_first_name(int name_pool, bool female, int era, uint32 word1, uint32 word2);
 extern uint16 draw_last_name(int name_pool, uint32 word1, uint32 word2);

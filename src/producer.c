@@ -40,6 +40,8 @@
 #define COMMIT_TIMEOUT_MS 30000
 #define TAIL_MESSAGES 1000		/* at least; a tick is never larger than a day */
 #define TAIL_TIMEOUT_MS 30000	/* without anything new */
+#define WAIT_MS 100				/* between two calls of "meanwhile" */
+#define AGAIN_DAYS 32			/* looked through and published again at a time */
 #define MAX_HEADERS 32
 #define NUMBER_TEXT 24
 
@@ -148,18 +150,24 @@ record_ticks(const TickList *list)
 	worker_commit();
 }
 
+/* Is it?  "before" is set to what the ticks before it had. */
 static bool
-is_published(DateADT day, int tick)
+is_published(DateADT day, int tick, int64 *before)
 {
 	Oid			types[] = {DATEOID, INT4OID};
 	Datum		values[] = {DateADTGetDatum(day), Int32GetDatum(tick)};
 	bool		found;
+	bool		isnull;
 
 	begin_or_raise("looking for a tick");
-	if (SPI_execute_with_args("SELECT FROM hospital.published WHERE day = $1 AND tick = $2",
-							  2, types, values, NULL, true, 1) != SPI_OK_SELECT)
+	if (SPI_execute_with_args("SELECT coalesce(bool_or(tick = $2), false),"
+							  " coalesce(sum(events) FILTER (WHERE tick < $2), 0)"
+							  " FROM hospital.published WHERE day = $1",
+							  2, types, values, NULL, true, 1) != SPI_OK_SELECT ||
+		SPI_processed != 1)
 		elog(ERROR, "could not read hospital.published");
-	found = SPI_processed > 0;
+	found = DatumGetBool(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull));
+	*before = DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 2, &isnull));
 	worker_commit();
 	return found;
 }
@@ -211,27 +219,26 @@ day_events(DateADT day, Transfer **transfers)
 						 transfers);
 }
 
-/* One tick, and its delivery reports. */
+/* One tick, from event number "first" of the day, and its delivery reports. */
 static int
-send_tick(DateADT day, int tick, int ticks_per_day)
+send_tick(DateADT day, int tick, int ticks_per_day, int64 first)
 {
 	Transfer   *transfers;
 	int64		n = day_events(day, &transfers);
-	int			first = (int) (tick * n / ticks_per_day);
-	int			end = (int) ((tick + 1) * n / ticks_per_day);
+	int			end = (int) (tick == REST_TICK ? n : Min(n, (tick + 1) * n / ticks_per_day));
 	StringInfoData payload;
 
-	if (first == end)
+	if (first >= end)
 		return 0;
 	initStringInfo(&payload);
 	if (!producer.target.embedded)
 		kafka_begin(producer.client);
-	for (int i = first; i < end; i++)
+	for (int i = (int) first; i < end; i++)
 		send_transfer(&transfers[i], day, tick, &payload);
 	kafka_await_deliveries(producer.client, DELIVERY_TIMEOUT_MS);
 	if (!producer.target.embedded)
 		kafka_commit(producer.client, COMMIT_TIMEOUT_MS);
-	return end - first;
+	return end - (int) first;
 }
 
 /* ---- opening, real brokers: what was sent? ---- */
@@ -302,7 +309,7 @@ read_to_end(KafkaClient *reader, int partitions, TickList *list)
 						(errcode(ERRCODE_CONNECTION_FAILURE),
 						 errmsg("could not read back the end of topic \"%s\" at %s",
 								producer.topic, producer.target.brokers)));
-			kafka_wait(reader, 1000);
+			kafka_wait(reader, WAIT_MS);
 			continue;
 		}
 		last = GetCurrentTimestamp();
@@ -341,17 +348,33 @@ record_tail(int partitions)
 
 /* ---- opening, the embedded broker: what has not arrived? ---- */
 
+/*
+ * Ticks of the first AGAIN_DAYS days after "after" of which not as many events
+ * are in the table as were published.  Event ids begin with the time, so a
+ * day's are a range; a hospital day begins at Johannesburg's midnight.
+ */
 static void
-published_ticks(TickList *list)
+incomplete_ticks(TickList *list, DateADT after)
 {
 	MemoryContext context = CurrentMemoryContext;
+	Oid			types[] = {DATEOID, INT8OID};
+	Datum		values[] = {DateADTGetDatum(after), Int64GetDatum(AGAIN_DAYS)};
 
 	begin_or_raise("looking for events that did not arrive");
-	if (SPI_execute("SELECT day, tick, events FROM hospital.published"
-					" WHERE (SELECT count(*) FROM hospital.transfers) IS DISTINCT FROM"
-					" (SELECT sum(events) FROM hospital.published)"
-					" ORDER BY day, tick", true, 0) != SPI_OK_SELECT)
-		elog(ERROR, "could not read hospital.published");
+	if (SPI_execute_with_args("SELECT p.day, p.tick, p.events FROM hospital.published p"
+							  " WHERE p.day IN (SELECT d.day FROM"
+							  "  (SELECT day, sum(events) AS events,"
+							  "    (lpad(to_hex((date_part('epoch', day) * 1000)::bigint - 7200000), 12, '0')"
+							  "     || '00000000000000000000')::uuid AS first_id,"
+							  "    (lpad(to_hex((date_part('epoch', day) * 1000)::bigint + 79200000), 12, '0')"
+							  "     || '00000000000000000000')::uuid AS end_id"
+							  "   FROM hospital.published WHERE day > $1 GROUP BY day) d"
+							  "  WHERE d.events <> (SELECT count(*) FROM hospital.transfers t"
+							  "   WHERE t.event_id >= d.first_id AND t.event_id < d.end_id)"
+							  "  ORDER BY d.day LIMIT $2)"
+							  " ORDER BY p.day, p.tick",
+							  2, types, values, NULL, true, 0) != SPI_OK_SELECT)
+		elog(ERROR, "could not compare hospital.published with hospital.transfers");
 	for (uint64 i = 0; i < SPI_processed; i++)
 	{
 		HeapTuple	row = SPI_tuptable->vals[i];
@@ -394,52 +417,72 @@ find_missing(const Transfer *transfers, int n, bool *missing)
 }
 
 /*
- * Ticks of a day are published in order from the first, so a tick's events
- * begin where those of the ticks before it end.
+ * One day, whose ticks these are: they were published in order, so a tick's
+ * events begin where those of the ticks before it end.
  */
 static void
-republish_tick(const Tick *tick, int first)
+republish_day(const Tick *ticks, int nticks)
 {
 	Transfer   *transfers;
-	int			n = day_events(tick->day, &transfers);
-	int			events = Min(tick->events, n - first);
-	bool	   *missing;
+	int			n = day_events(ticks[0].day, &transfers);
+	bool	   *missing = palloc0(Max(n, 1) * sizeof(bool));
 	StringInfoData payload;
+	int			i = 0;
+	int			end = 0;
 
-	if (events <= 0)
-		return;
-	missing = palloc0(events * sizeof(bool));
-	find_missing(transfers + first, events, missing);
+	find_missing(transfers, n, missing);
 	initStringInfo(&payload);
-	for (int i = 0; i < events; i++)
+	for (int t = 0; t < nticks; t++)
 	{
-		if (missing[i])
-			send_transfer(&transfers[first + i], tick->day, tick->tick, &payload);
+		end = Min(end + ticks[t].events, n);
+		for (; i < end; i++)
+		{
+			if (missing[i])
+				send_transfer(&transfers[i], ticks[t].day, ticks[t].tick, &payload);
+		}
 	}
 }
 
+/* Up to AGAIN_DAYS days.  The last of them, or "after" when there are no more. */
+static DateADT
+republish_some(DateADT after)
+{
+	TickList	list = {0};
+	int			first = 0;
+
+	incomplete_ticks(&list, after);
+	for (int i = 1; i <= list.n; i++)
+	{
+		if (i < list.n && list.ticks[i].day == list.ticks[first].day)
+			continue;
+		republish_day(&list.ticks[first], i - first);
+		kafka_wait(producer.client, 0);
+		after = list.ticks[first].day;
+		first = i;
+	}
+	kafka_await_deliveries(producer.client, DELIVERY_TIMEOUT_MS);
+	return after;
+}
+
+/* Costs one look at the tables, and a day's computing for each day that lacks events. */
 static void
 republish_missing(void)
 {
 	MemoryContext before = CurrentMemoryContext;
 	MemoryContext scratch = AllocSetContextCreate(before, "hospital publish again",
 												  ALLOCSET_DEFAULT_SIZES);
-	TickList	list = {0};
-	int			first = 0;
+	DateADT		done = DATEVAL_NOBEGIN;
+	DateADT		last;
 
 	worker_state("publishing again what did not arrive");
-	published_ticks(&list);
-	for (int i = 0; i < list.n; i++)
+	do
 	{
-		if (i > 0 && list.ticks[i].day != list.ticks[i - 1].day)
-			first = 0;
+		last = done;
 		MemoryContextSwitchTo(scratch);
-		republish_tick(&list.ticks[i], first);
+		done = republish_some(last);
 		MemoryContextSwitchTo(before);
 		MemoryContextReset(scratch);
-		first += list.ticks[i].events;
-	}
-	kafka_await_deliveries(producer.client, DELIVERY_TIMEOUT_MS);
+	} while (done != last);
 	MemoryContextDelete(scratch);
 }
 
@@ -522,12 +565,13 @@ static void
 publish_tick(DateADT day, int tick, int ticks_per_day)
 {
 	TickList	list = {0};
+	int64		before;
 
 	connect_if_needed();
 	/* Connecting may just have learnt that it was sent. */
-	if (is_published(day, tick))
+	if (is_published(day, tick, &before))
 		return;
-	tick_add(&list, day, tick, send_tick(day, tick, ticks_per_day));
+	tick_add(&list, day, tick, send_tick(day, tick, ticks_per_day, before));
 	record_ticks(&list);
 }
 
@@ -551,9 +595,10 @@ producer_publish(DateADT day, int tick, int ticks_per_day)
 }
 
 static void
-producer_open(const Simulation *simulation)
+producer_open(const Simulation *simulation, void (*meanwhile) (void))
 {
 	producer_close();
+	kafka_meanwhile(meanwhile);
 	producer.simulation = *simulation;
 	PG_TRY();
 	{

@@ -136,8 +136,12 @@ assignments_estimate(const NullableDatum *args, int nargs)
 	return Max(1.0, beds * 2.1 * days);
 }
 
+static const Oid staff_assignments_args[] = {DATEOID, DATEOID, INT4OID, INT8OID, DATEOID, DATEOID};
+
 const RowSourceMethods staff_assignments_source = {
 	.label = "Staff Assignments",
+	.nargs = lengthof(staff_assignments_args),
+	.args = staff_assignments_args,
 	.ncolumns = A_COLUMNS,
 	.columns = assignment_columns,
 	.open = assignments_open,

@@ -59,8 +59,18 @@ rowsource_by_function(Oid funcid)
 	fmgr_info(funcid, &finfo);
 	for (int i = 0; i < (int) lengthof(sources); i++)
 		if (sources[i].function == finfo.fn_addr)
-			return sources[i].methods;
+			return rowsource_args_match(sources[i].methods, funcid) ? sources[i].methods : NULL;
 	return NULL;
+}
+
+bool
+rowsource_args_match(const RowSourceMethods *methods, Oid funcid)
+{
+	Oid		   *types;
+	int			nargs;
+
+	(void) get_func_signature(funcid, &types, &nargs);
+	return nargs == methods->nargs && memcmp(types, methods->args, nargs * sizeof(Oid)) == 0;
 }
 
 /* ---- row types ---- */
@@ -105,7 +115,7 @@ rowsource_check_tupdesc(const RowSourceMethods *methods, TupleDesc tupdesc)
 				 errmsg("the row type does not fit what hospital generates"),
 				 errdetail("%s rows have %d columns, the first of them \"%s\"; the function's result type is another.",
 						   methods->label, methods->ncolumns, methods->columns[0].name),
-				 errhint("Was a type of schema hospital altered? Undo that, or DROP and CREATE EXTENSION hospital.")));
+				 errhint("Where a type of schema hospital was altered, DROP and CREATE EXTENSION hospital makes it anew.")));
 }
 
 /* ---- planner support ---- */

@@ -3,7 +3,8 @@
  *
  * A generator, a file and a topic are all the same thing to the rest of the
  * extension: something that is opened with arguments and then gives rows, into
- * the arrays of a tuple slot, until there are none.  rowsource_srf.c turns one
+ * the arrays of a tuple slot, until there are none; what it holds goes with the
+ * memory context it was opened in.  rowsource_srf.c turns one
  * into a set-returning function, rowsource_scan.c into a CustomScan that
  * streams it in FROM, bulk.c writes it into a heap.
  */
@@ -30,7 +31,9 @@ typedef struct RowColumn
 
 typedef struct RowSourceMethods
 {
-	const char *label;			/* "People": EXPLAIN shows Custom Scan (Hospital People) */
+	const char *label;			/* for messages: "People" */
+	int			nargs;			/* of the SQL function, and their types */
+	const Oid  *args;
 	int			ncolumns;
 	const RowColumn *columns;
 
@@ -57,8 +60,6 @@ typedef struct RowSourceMethods
 	 * up, and returns false at its end.
 	 */
 	bool		(*fetch) (RowSource *source, int64 row, Datum *values, bool *isnull, char *scratch);
-	void		(*close) (RowSource *source);	/* may be NULL */
-
 	bool		random_access;	/* fetch() takes rows in any order */
 
 	/* What a row costs, in units of cpu_operator_cost. */
@@ -84,7 +85,11 @@ typedef struct RowSourceEntry
 	const RowSourceMethods *methods;
 } RowSourceEntry;
 
+/* NULL when it is none of ours, or takes other arguments than ours does. */
 extern const RowSourceMethods *rowsource_by_function(Oid funcid);
+
+/* Does a function take the arguments that the source reads? */
+extern bool rowsource_args_match(const RowSourceMethods *methods, Oid funcid);
 
 /* The whole body of such a function: value per call. */
 extern Datum rowsource_srf(FunctionCallInfo fcinfo, const RowSourceMethods *methods);

@@ -28,6 +28,8 @@
 #include "access/htup_details.h"
 #include "access/parallel.h"
 #include "access/relation.h"
+#include "catalog/objectaccess.h"
+#include "catalog/pg_proc.h"
 #include "catalog/pg_type.h"
 #include "commands/explain.h"
 #include "executor/executor.h"
@@ -43,6 +45,7 @@
 #include "optimizer/restrictinfo.h"
 #include "parser/parsetree.h"
 #include "port/atomics.h"
+#include "utils/acl.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/typcache.h"
@@ -58,10 +61,9 @@ static set_rel_pathlist_hook_type previous_hook = NULL;
 
 /* ==== planning ==== */
 
-/* custom_private: (range table index, function, result type, columns) */
+/* custom_private: (function, columns) */
 typedef struct ScanPrivate
 {
-	Index		rti;
 	Oid			funcid;
 	List	   *columns;		/* attribute numbers of custom_scan_tlist, 0 whole row */
 } ScanPrivate;
@@ -69,16 +71,14 @@ typedef struct ScanPrivate
 static List *
 pack_private(const ScanPrivate *p)
 {
-	return list_make3(makeInteger((int) p->rti),
-					  list_make1_oid(p->funcid), p->columns);
+	return list_make2(list_make1_oid(p->funcid), p->columns);
 }
 
 static void
 unpack_private(List *list, ScanPrivate *p)
 {
-	p->rti = intVal(linitial(list));
-	p->funcid = linitial_oid((List *) lsecond(list));
-	p->columns = (List *) lthird(list);
+	p->funcid = linitial_oid((List *) linitial(list));
+	p->columns = (List *) lsecond(list);
 }
 
 static Plan *plan_custom_path(PlannerInfo *root, RelOptInfo *rel, CustomPath *path,
@@ -176,19 +176,25 @@ static void
 offer_paths(PlannerInfo *root, RelOptInfo *rel, Index rti, RangeTblEntry *rte)
 {
 	const RowSourceMethods *methods;
+	FuncExpr   *call;
 	int			workers;
 
 	if (previous_hook)
 		previous_hook(root, rel, rti, rte);
-	if (rel->pathlist == NIL || IS_DUMMY_REL(rel) || entry_call(rte, &methods) == NULL)
+	if (rel->pathlist == NIL || IS_DUMMY_REL(rel))
+		return;
+	call = entry_call(rte, &methods);
+	if (call == NULL)
 		return;
 
 	/* The function scan that would store everything first is no alternative. */
 	rel->pathlist = NIL;
 	add_path(rel, (Path *) make_path(root, rel, methods, 0));
 
+	/* Each participant evaluates the arguments: they must come out the same. */
 	workers = useful_workers(rel);
-	if (rel->consider_parallel && rel->lateral_relids == NULL && workers > 0 && methods->random_access)
+	if (rel->consider_parallel && rel->lateral_relids == NULL && workers > 0 &&
+		methods->random_access && !contain_volatile_functions((Node *) call->args))
 		add_partial_path(rel, (Path *) make_path(root, rel, methods, workers));
 }
 
@@ -224,7 +230,7 @@ plan_custom_path(PlannerInfo *root, RelOptInfo *rel, CustomPath *path,
 	CustomScan *cscan = makeNode(CustomScan);
 	RangeTblEntry *rte = planner_rt_fetch(rel->relid, root);
 	FuncExpr   *call = (FuncExpr *) linitial_node(RangeTblFunction, rte->functions)->funcexpr;
-	ScanPrivate private = {rel->relid, call->funcid, NIL};
+	ScanPrivate private = {call->funcid, NIL};
 	ListCell   *lc;
 	int			resno = 1;
 
@@ -327,9 +333,9 @@ verify_function(RowScanState *state)
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("function %u is no longer one of hospital's", funcid),
 				 errhint("Plan the statement again.")));
-	state->rowdesc = lookup_rowtype_tupdesc_domain(get_func_rettype(funcid), -1, false);
-	ReleaseTupleDesc(state->rowdesc);
-	state->rowdesc = CreateTupleDescCopy(state->rowdesc);
+	if (get_func_result_type(funcid, NULL, &state->rowdesc) != TYPEFUNC_COMPOSITE)
+		elog(ERROR, "function %u does not return rows", funcid);
+	state->rowdesc = BlessTupleDesc(CreateTupleDescCopy(state->rowdesc));
 	rowsource_check_tupdesc(state->methods, state->rowdesc);
 }
 
@@ -352,6 +358,17 @@ map_columns(RowScanState *state)
 	}
 }
 
+/* What the executor checks when it is to call a function. */
+static void
+check_execute_privilege(Oid funcid)
+{
+	AclResult	result = may_execute(funcid, GetUserId());
+
+	if (result != ACLCHECK_OK)
+		aclcheck_error(result, OBJECT_FUNCTION, get_func_name(funcid));
+	InvokeFunctionExecuteHook(funcid);
+}
+
 static void
 begin_scan(CustomScanState *node, EState *estate, int eflags)
 {
@@ -359,6 +376,7 @@ begin_scan(CustomScanState *node, EState *estate, int eflags)
 	CustomScan *cscan = (CustomScan *) node->ss.ps.plan;
 
 	verify_function(state);
+	check_execute_privilege(state->private.funcid);
 	map_columns(state);
 	state->args = ExecInitExprList(cscan->custom_exprs, &node->ss.ps);
 	state->source_context = AllocSetContextCreate(estate->es_query_cxt, "hospital row source",
@@ -405,8 +423,6 @@ open_source(RowScanState *state)
 static void
 close_source(RowScanState *state)
 {
-	if (state->source && state->methods->close)
-		state->methods->close(state->source);
 	state->source = NULL;
 	state->empty = false;
 	state->current = -1;
@@ -503,8 +519,10 @@ next_row(ScanState *node)
 }
 
 /*
- * Under EvalPlanQual a scan gives one row: the row mark's, kept as a whole row
- * because a function's rows cannot be fetched again by address.
+ * Under EvalPlanQual a scan gives the row that is being checked again: the row
+ * mark's, kept as a whole row because a function's rows cannot be fetched
+ * again by address.  A scan that has no row mark (a branch of UNION ALL) is run
+ * anew, as the executor does.
  */
 static bool
 recheck_row(ScanState *node, TupleTableSlot *slot)
@@ -512,15 +530,18 @@ recheck_row(ScanState *node, TupleTableSlot *slot)
 	RowScanState *state = (RowScanState *) node;
 	EState	   *estate = node->ps.state;
 	EPQState   *epq = estate->es_epq_active;
-	int			i = state->private.rti - 1;
+	int			rti = bms_singleton_member(((CustomScan *) node->ps.plan)->custom_relids);
+	int			i = rti - 1;
 
 	ExecClearTuple(slot);
-	if (epq->relsubs_done[i] || epq->relsubs_rowmark[i] == NULL)
+	if (epq->relsubs_done[i])
 		return false;
+	if (epq->relsubs_rowmark[i] == NULL)
+		return !TupIsNull(next_row(node));
 	epq->relsubs_done[i] = true;
 	if (state->mark_slot == NULL)
 		state->mark_slot = ExecInitExtraTupleSlot(estate, state->rowdesc, &TTSOpsVirtual);
-	if (!EvalPlanQualFetchRowMark(epq, state->private.rti, state->mark_slot) ||
+	if (!EvalPlanQualFetchRowMark(epq, rti, state->mark_slot) ||
 		TupIsNull(state->mark_slot))
 		return false;
 	slot_getallattrs(state->mark_slot);

@@ -40,6 +40,10 @@ srf_first_call(FunctionCallInfo fcinfo, const RowSourceMethods *methods, FuncCal
 					(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 					 errmsg("function returning record called in a context that cannot accept it")));
 	}
+	if (!rowsource_args_match(methods, fcinfo->flinfo->fn_oid))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_FUNCTION_DEFINITION),
+				 errmsg("the function does not take the arguments of hospital's own")));
 	rowsource_check_tupdesc(methods, tupdesc);
 	funcctx->tuple_desc = BlessTupleDesc(tupdesc);
 
@@ -76,7 +80,5 @@ rowsource_srf(FunctionCallInfo fcinfo, const RowSourceMethods *methods)
 		state->row++;
 		SRF_RETURN_NEXT(funcctx, HeapTupleGetDatum(tuple));
 	}
-	if (methods->close)
-		methods->close(state->source);
 	SRF_RETURN_DONE(funcctx);
 }

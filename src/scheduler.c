@@ -18,6 +18,10 @@
  * Files are written with no transaction open; the rows come from the generator
  * and need no table.
  *
+ * Events may have to wait for Kafka, files do not: while the producer waits, it
+ * calls back several times a second, and files that have become due are written
+ * then and there.
+ *
  * Where there is nothing to do (no hospital, stopped, a copy) the process ends,
  * so that it is not in the way of DROP DATABASE or CREATE DATABASE ...
  * TEMPLATE; the launcher starts another when hospital_start pokes it, or a
@@ -49,6 +53,8 @@
 #define DAY_FILE_KIND "admissions"
 #define STREAM_RETRY_FIRST_MS 1000
 #define STREAM_RETRY_LAST_MS 60000
+#define MEANWHILE_MS 1000		/* the producer waits this long before files go first */
+#define TICK_KEY 10000			/* more than ticks can be in a day */
 
 typedef struct Scheduler
 {
@@ -56,17 +62,21 @@ typedef struct Scheduler
 	Pace		pace;
 	const char *verdict;		/* why there is nothing to do; NULL: run */
 	bool		recovered;		/* leftovers of the lake have been dealt with */
+	TimestampTz look_at;		/* when to look for due files while the producer waits */
 
 	/* The stream fails on its own: days go on while Kafka is away. */
 	const ProducerApi *producer;
 	bool		producer_open;
 	int64		broker_epoch;	/* of the embedded broker it was opened at */
 	char	   *brokers;		/* to which it is open */
-	int			stream_failures;
+	int			stream_failures;	/* since the last tick that was published */
 	TimestampTz stream_retry_at;
+	uint32		reloads;		/* of the configuration, when last looked */
 	int			tick_day;		/* the one to publish, days since the anchor */
 	int			tick;
 } Scheduler;
+
+static Scheduler *the_scheduler = NULL; /* of this process, for "meanwhile" */
 
 static void
 execute(const char *query, int nargs, Oid *types, Datum *values, int expected)
@@ -93,6 +103,13 @@ static bool
 streaming(void)
 {
 	return hospital_kafka_brokers != NULL && hospital_kafka_brokers[0] != '\0';
+}
+
+static void
+want_workers(void)
+{
+	control_want(streaming() ? hospital_consumer_workers : 0, true,
+				 strcmp(hospital_kafka_brokers, KAFKA_EMBEDDED) == 0);
 }
 
 /* ---- what there is to do ------------------------------------------------- */
@@ -140,20 +157,37 @@ missing_day(const Scheduler *scheduler, int due)
 							   " ORDER BY k LIMIT 1", 3, types, values, -1);
 }
 
-/* The same for ticks, numbered through from the anchor. */
-static int64
-missing_tick(const Scheduler *scheduler, int64 due)
+/*
+ * The first tick due that has not been published; false: none.  A day is done
+ * when all its events are published, by however many ticks: the number of ticks
+ * may have been changed in the middle of it.
+ */
+static bool
+find_missing_tick(Scheduler *scheduler, int64 due)
 {
-	Oid			types[] = {DATEOID, INT8OID, INT4OID};
+	Oid			types[] = {DATEOID, INT8OID, INT4OID, INT4OID, INT4OID, INT4OID};
 	Datum		values[] = {
 		DateADTGetDatum(scheduler->pace.anchor_day), Int64GetDatum(due),
-		Int32GetDatum(scheduler->pace.ticks_per_day)
+		Int32GetDatum(scheduler->pace.ticks_per_day),
+		Int32GetDatum(scheduler->simulation.transfers_per_day),
+		Int32GetDatum(REST_TICK), Int32GetDatum(TICK_KEY)
 	};
+	int64		key;
 
-	return single_number("SELECT k FROM generate_series(0, $2 - 1) k"
-						 " WHERE NOT EXISTS (SELECT FROM hospital.published p"
-						 "  WHERE p.day = $1 + (k / $3)::int AND p.tick = (k % $3)::int)"
-						 " ORDER BY k LIMIT 1", 3, types, values, -1);
+	key = single_number("SELECT d.k * $6 + coalesce((SELECT min(t) FROM generate_series(0, d.ticks - 1) t"
+						"  WHERE NOT EXISTS (SELECT FROM hospital.published q"
+						"   WHERE q.day = $1 + d.k::int AND q.tick = t)), $5)"
+						" FROM (SELECT k, least($3, $2 - k * $3) AS ticks"
+						"  FROM generate_series(0, ($2 - 1) / $3) k WHERE $2 > 0) d"
+						" LEFT JOIN (SELECT day, sum(events) AS events, bool_or(tick = $5) AS rest,"
+						"   count(*) FILTER (WHERE tick < $3) AS ticks"
+						"  FROM hospital.published GROUP BY day) p ON p.day = $1 + d.k::int"
+						" WHERE coalesce(p.events, 0) < $4 AND NOT coalesce(p.rest, false)"
+						"  AND (d.ticks = $3 OR coalesce(p.ticks, 0) < d.ticks)"
+						" ORDER BY d.k LIMIT 1", 6, types, values, -1);
+	scheduler->tick_day = (int) (key / TICK_KEY);
+	scheduler->tick = (int) (key % TICK_KEY);
+	return key >= 0;
 }
 
 /* ---- day files ----------------------------------------------------------- */
@@ -206,8 +240,6 @@ write_day_file(const Simulation *simulation, DateADT day, const char *path, int6
 			break;
 		csv_write_row(writer, values, isnull);
 	}
-	if (source->methods->close)
-		source->methods->close(source);
 	*rows = csv_rows_written(writer);
 	lake_sync(file);
 	return file;
@@ -292,6 +324,63 @@ broker_is_new(const Scheduler *scheduler)
 	return epoch != 0 && (!scheduler->producer_open || epoch != scheduler->broker_epoch);
 }
 
+/* Through worker_try: an error is the files' alone. */
+static void
+write_due_day(void *arg)
+{
+	Scheduler  *scheduler = arg;
+	int			day;
+
+	if (!scheduler->recovered)
+		recover_lake(scheduler);
+	if (!worker_begin("looking for a day that is due"))
+		return;
+	day = missing_day(scheduler, clock_days_due(&scheduler->pace, hospital_clock->now()));
+	worker_commit();
+	if (day < 0)
+		return;
+	write_day(scheduler, scheduler->pace.anchor_day + day);
+	scheduler->look_at = 0;		/* the next may be due as well */
+}
+
+static void
+look_later(Scheduler *scheduler, int ms)
+{
+	scheduler->look_at = TimestampTzPlusMilliseconds(hospital_clock->now(), ms);
+}
+
+/*
+ * Called by the producer while it waits.  One file at a time, so that what it
+ * waits for is not kept waiting.
+ */
+static void
+write_meanwhile(void)
+{
+	Scheduler  *scheduler = the_scheduler;
+	MemoryContext caller = CurrentMemoryContext;
+	MemoryContext scratch;
+
+	if (hospital_clock->now() < scheduler->look_at)
+		return;
+	look_later(scheduler, MEANWHILE_MS);
+	want_workers();
+	scratch = AllocSetContextCreate(caller, "hospital meanwhile", ALLOCSET_DEFAULT_SIZES);
+	MemoryContextSwitchTo(scratch);
+	if (!worker_try(write_due_day, scheduler))
+		look_later(scheduler, STREAM_RETRY_LAST_MS);
+	MemoryContextSwitchTo(caller);
+	MemoryContextDelete(scratch);
+	worker_state("waiting for the brokers");
+}
+
+static void
+stream_recovered(Scheduler *scheduler)
+{
+	if (scheduler->stream_failures > 0)
+		worker_clear_error();
+	scheduler->stream_failures = 0;
+}
+
 /* Through worker_try: an error is the stream's alone. */
 static void
 publish_tick(void *arg)
@@ -316,7 +405,7 @@ publish_tick(void *arg)
 			pfree(scheduler->brokers);
 		scheduler->brokers = MemoryContextStrdup(TopMemoryContext, hospital_kafka_brokers);
 		scheduler->broker_epoch = broker_epoch();
-		scheduler->producer->open(&scheduler->simulation);
+		scheduler->producer->open(&scheduler->simulation, write_meanwhile);
 		scheduler->producer_open = true;
 
 		/* What was found in the topic may have changed what is missing. */
@@ -325,6 +414,7 @@ publish_tick(void *arg)
 	worker_state("publishing %s, tick %d", day_file_date(day), scheduler->tick + 1);
 	scheduler->producer->publish(day, scheduler->tick, scheduler->pace.ticks_per_day);
 	worker_wake(MyDatabaseId, WORKER_CONSUMER);
+	stream_recovered(scheduler);
 }
 
 static void
@@ -332,13 +422,9 @@ try_to_publish(Scheduler *scheduler)
 {
 	long		delay = STREAM_RETRY_FIRST_MS;
 
+	look_later(scheduler, MEANWHILE_MS);
 	if (worker_try(publish_tick, scheduler))
-	{
-		if (scheduler->stream_failures > 0)
-			worker_clear_error();
-		scheduler->stream_failures = 0;
 		return;
-	}
 	(void) worker_try((void (*) (void *)) close_producer, scheduler);
 	for (int i = 0; i < scheduler->stream_failures && delay < STREAM_RETRY_LAST_MS; i++)
 		delay *= 2;
@@ -383,9 +469,24 @@ wait_for_next(Scheduler *scheduler)
 		worker_state("waiting for %s",
 					 day_file_date(scheduler->pace.anchor_day +
 								   clock_days_due(&scheduler->pace, now)));
-	if (scheduler->stream_failures > 0 && (next == 0 || scheduler->stream_retry_at < next))
+	if (scheduler->stream_failures > 0 && scheduler->stream_retry_at > now &&
+		(next == 0 || scheduler->stream_retry_at < next))
 		next = scheduler->stream_retry_at;
 	hospital_clock->wait_until(next);
+}
+
+/* The configuration may be another one: try at once what failed, leave what was left. */
+static void
+notice_settings(Scheduler *scheduler)
+{
+	if (scheduler->reloads == worker_reloads())
+		return;
+	scheduler->reloads = worker_reloads();
+	scheduler->stream_retry_at = 0;
+	if (streaming())
+		return;
+	close_producer(scheduler);
+	stream_recovered(scheduler);
 }
 
 static bool
@@ -394,7 +495,7 @@ scheduler_pass(void *arg)
 	Scheduler  *scheduler = arg;
 	TimestampTz now = hospital_clock->now();
 	int			day;
-	int64		tick = -1;
+	bool		tick = false;
 	bool		stream_ready;
 
 	if (!worker_try(read_simulation, scheduler))
@@ -409,8 +510,8 @@ scheduler_pass(void *arg)
 		worker_clear_error();
 		leave(scheduler, scheduler->verdict);
 	}
-	control_want(streaming() ? hospital_consumer_workers : 0, true,
-				 strcmp(hospital_kafka_brokers, KAFKA_EMBEDDED) == 0);
+	want_workers();
+	notice_settings(scheduler);
 	if (!scheduler->recovered)
 		recover_lake(scheduler);
 
@@ -420,21 +521,21 @@ scheduler_pass(void *arg)
 	stream_ready = streaming() &&
 		(scheduler->stream_failures == 0 || scheduler->stream_retry_at <= now);
 	if (stream_ready)
-		tick = missing_tick(scheduler, clock_ticks_due(&scheduler->pace, now));
+		tick = find_missing_tick(scheduler, clock_ticks_due(&scheduler->pace, now));
 	worker_commit();
 
-	if (tick >= 0)
-	{
-		scheduler->tick_day = (int) (tick / scheduler->pace.ticks_per_day);
-		scheduler->tick = (int) (tick % scheduler->pace.ticks_per_day);
-	}
 	/* In the order in which they were due; a day's file comes after its ticks. */
-	if (day >= 0 && (tick < 0 || day < scheduler->tick_day))
+	if (day >= 0 && (!tick || day < scheduler->tick_day))
 		write_day(scheduler, scheduler->pace.anchor_day + day);
-	else if (tick >= 0 || (stream_ready && broker_is_new(scheduler)))
+	else if (tick || (stream_ready && broker_is_new(scheduler)))
 		try_to_publish(scheduler);
 	else
+	{
+		/* Nothing is left to publish: what was amiss with the stream is over. */
+		if (stream_ready && scheduler->producer_open)
+			stream_recovered(scheduler);
 		wait_for_next(scheduler);
+	}
 	return true;
 }
 
@@ -445,5 +546,6 @@ scheduler_main(Datum main_arg)
 
 	worker_start(main_arg);
 	scheduler = MemoryContextAllocZero(TopMemoryContext, sizeof(Scheduler));
+	the_scheduler = scheduler;
 	worker_loop(scheduler_pass, scheduler);
 }

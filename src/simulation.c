@@ -60,7 +60,7 @@ check_home(int64 system_identifier, Oid database)
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("this hospital is a copy"),
 				 errdetail("It was created in another server or database; a copy does nothing by itself."),
-				 errhint("Call hospital_adopt() if this copy is to act.")));
+				 errhint("SELECT hospital_adopt() if this copy is to act.")));
 }
 
 bool

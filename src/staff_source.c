@@ -379,8 +379,12 @@ staff_estimate(const NullableDatum *args, int nargs)
 	return Max(1.0, beds * 4.6 * (1 + Max(years, 0) / 9));
 }
 
+static const Oid staff_args[] = {INT4OID, INT8OID, DATEOID, DATEOID, TEXTOID};
+
 const RowSourceMethods staff_source = {
 	.label = "Staff",
+	.nargs = lengthof(staff_args),
+	.args = staff_args,
 	.ncolumns = S_COLUMNS,
 	.columns = staff_columns,
 	.open = staff_open,

@@ -496,8 +496,12 @@ departments_estimate(const NullableDatum *args, int nargs)
 	return reference_named("department_plan")->nrows;
 }
 
+static const Oid beds_args[] = {INT4OID};
+
 const RowSourceMethods wards_source = {
 	.label = "Wards",
+	.nargs = lengthof(beds_args),
+	.args = beds_args,
 	.ncolumns = W_COLUMNS,
 	.columns = ward_columns,
 	.open = wards_open,
@@ -510,6 +514,8 @@ const RowSourceMethods wards_source = {
 
 const RowSourceMethods departments_source = {
 	.label = "Departments",
+	.nargs = lengthof(beds_args),
+	.args = beds_args,
 	.ncolumns = D_COLUMNS,
 	.columns = department_columns,
 	.open = departments_open,

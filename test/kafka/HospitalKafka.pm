@@ -53,6 +53,39 @@ sub stop { return $_[0]->_run('stop') }
 sub kill9 { return $_[0]->_run('kill') }
 sub address { return $_[0]->{address} }
 
+# One of Kafka's command line tools, by its Java class; what it says.
+sub tool
+{
+	my ($self, $class, @args) = @_;
+	my ($out, $err) = ('', '');
+
+	IPC::Run::run([ $script, 'tool', $self->{dir}, $class, '--bootstrap-server', $self->{address}, @args ],
+		'>', \$out, '2>', \$err) or die "$class: $out$err";
+	return $out;
+}
+
+# The offset after the last message of a partition.
+sub log_end
+{
+	my ($self, $topic, $partition) = @_;
+	my $said = $self->tool('org.apache.kafka.tools.GetOffsetShell', '--topic-partitions', "$topic:$partition");
+
+	return $1 if $said =~ /^\Q$topic\E:$partition:(\d+)$/m;
+	die "GetOffsetShell: $said";
+}
+
+# Delete what is before an offset.
+sub delete_records
+{
+	my ($self, $topic, $partition, $before) = @_;
+	my $file = "$self->{dir}/delete.json";
+
+	open my $fh, '>', $file or die "$file: $!";
+	print $fh qq({"version": 1, "partitions": [{"topic": "$topic", "partition": $partition, "offset": $before}]});
+	close $fh or die "$file: $!";
+	return $self->tool('org.apache.kafka.tools.DeleteRecordsCommand', '--offset-json-file', $file);
+}
+
 sub DESTROY
 {
 	my ($self) = @_;

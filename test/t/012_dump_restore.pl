@@ -12,7 +12,7 @@ use Test::More;
 
 my $node = PostgreSQL::Test::Cluster->new('dump');
 $node->init;
-$node->append_conf('postgresql.conf', "fsync = off\nautovacuum = off");
+$node->append_conf('postgresql.conf', "fsync = off\nstatement_timeout = '90s'\nautovacuum = off");
 $node->start;
 
 my $dumps = PostgreSQL::Test::Utils::tempdir();

@@ -439,6 +439,36 @@ $node->safe_psql('postgres', 'DROP DATABASE nowhere');
 $node->safe_psql('postgres', 'SELECT pg_reload_conf()');
 poll('and is in nobody\'s way', q(SELECT state FROM hospital.status WHERE database = 'nowhere'), 'no such database');
 
+# DROP DATABASE while it runs: refused, or at once; its namesake is another one.
+for my $round (1, 2)
+{
+	$node->safe_psql('postgres', 'CREATE DATABASE nowhere');
+	$node->safe_psql('nowhere', q(
+		CREATE EXTENSION hospital;
+		CALL hospital_create(20000, 200, start_date => '2020-01-01', end_date => '2020-12-31');
+		SELECT hospital_start()));
+	poll("a hospital runs in another database, round $round", q(
+		SELECT count(*) FROM hospital.status WHERE database = 'nowhere' AND pid IS NOT NULL), 2);
+	my $since = time;
+	$node->safe_psql('postgres', 'DROP DATABASE nowhere WITH (FORCE)');
+	cmp_ok(time - $since, '<=', 5, 'its database is dropped by force');
+	poll('and its workers are gone', q(
+		SELECT string_agg(worker || ' ' || state, ', ') FROM hospital.status WHERE database = 'nowhere'),
+		'scheduler no such database');
+}
+
+# Stopped and started, each time with everything that it needs.
+for my $round (1 .. 4)
+{
+	$node->safe_psql('postgres', 'SELECT hospital_start()');
+	poll("started, round $round", q(
+		SELECT count(*) FROM hospital.status WHERE database = 'postgres' AND pid IS NOT NULL), 2);
+	usleep(100_000 * $round);
+	$node->safe_psql('postgres', 'SELECT hospital_stop()');
+	poll("stopped, round $round", q(
+		SELECT count(*) FROM hospital.status WHERE database = 'postgres' AND pid IS NOT NULL), 0);
+}
+
 # DROP EXTENSION while it runs.
 $node->safe_psql('postgres', 'SELECT hospital_start()');
 poll('running', q(SELECT count(*) FROM hospital.status WHERE worker = 'ingestor' AND pid IS NOT NULL), 1);

@@ -2,9 +2,10 @@
 # 030_stream: events through Kafka, each exactly once, whatever happens.
 #
 # The same story on the embedded broker and on a real Apache Kafka: a short
-# simulation runs at a fast pace while processes are killed in a seeded order;
-# at the end the table is exactly what the generator makes, and the ledger
-# chains.  Then poison.
+# simulation runs at a fast pace while processes are killed and settings changed
+# in a seeded order; at the end the table is exactly what the generator makes,
+# and the ledger chains.  Then poison, two consumers of one partition, and a
+# partition of which messages were deleted before they were read.
 use strict;
 use warnings FATAL => 'all';
 
@@ -18,7 +19,7 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 use Time::HiRes qw(usleep);
 
-use constant DAYS => 24;
+use constant DAYS => 30;
 use constant TRANSFERS => 15;    # a day
 
 my $seed = $ENV{HOSPITAL_TEST_SEED} // time;
@@ -35,10 +36,11 @@ sub make_node
 	$node->append_conf('postgresql.conf', qq{
 shared_preload_libraries = 'hospital'
 restart_after_crash = on
+max_prepared_transactions = 2
 hospital.databases = 'postgres'
 hospital.data_folder = '$folder'
 hospital.kafka_brokers = '$brokers'
-hospital.consumer_workers = 2
+hospital.consumer_workers = 1
 hospital.batch_interval = '1s'
 hospital.stream_interval = '200ms'
 });
@@ -124,8 +126,9 @@ sub is_whole
 		0, "$name: nothing lost or altered");
 	is($node->safe_psql('postgres', "SELECT count(*) FROM (TABLE hospital.transfers EXCEPT ALL $generated) x"),
 		0, "$name: nothing doubled or added");
-	is($node->safe_psql('postgres', 'SELECT count(*), sum(events) FROM hospital.published'),
-		sprintf('%d|%d', DAYS * 5, DAYS * TRANSFERS), "$name: each tick has one row");
+	is($node->safe_psql('postgres', sprintf('SELECT count(*) FILTER (WHERE events = %d), count(*) FROM'
+				. ' (SELECT sum(events) AS events FROM hospital.published GROUP BY day) d', TRANSFERS)),
+		sprintf('%d|%d', DAYS, DAYS), "$name: every event is in one tick");
 	is_chained($node, "($name, at the end)");
 	return;
 }
@@ -170,10 +173,59 @@ sub restart_killed
 	return;
 }
 
+sub change
+{
+	my ($node, %settings) = @_;
+
+	foreach my $name (sort keys %settings)
+	{
+		$node->safe_psql('postgres', "ALTER SYSTEM SET hospital.$name = '$settings{$name}'");
+	}
+	$node->safe_psql('postgres', 'SELECT pg_reload_conf()');
+	return;
+}
+
+# Brokers that are not there, and back: days go on meanwhile, then events.
+sub change_brokers
+{
+	my ($node) = @_;
+	my $before = $node->safe_psql('postgres', 'SHOW hospital.kafka_brokers');
+
+	change($node, kafka_brokers => '127.0.0.1:1');
+	wait_for($node, q{SELECT count(*) > 0 FROM hospital.status WHERE worker LIKE 'consumer%'
+		AND state = 'connecting to 127.0.0.1:1'}, 'the other brokers');
+	my $days = $node->safe_psql('postgres', 'SELECT count(*) FROM hospital.batches');
+	$days = DAYS - 2 if $days > DAYS - 2;
+	wait_for($node, "SELECT count(*) >= $days + 2 FROM hospital.batches", 'days without brokers');
+	change($node, kafka_brokers => '');
+	wait_for($node, q{SELECT count(*) = 0 FROM hospital.status WHERE worker LIKE 'consumer%' AND pid IS NOT NULL},
+		'no consumers without brokers');
+	change($node, kafka_brokers => $before);
+	return;
+}
+
+sub change_consumers
+{
+	my ($node, $kafka) = @_;
+
+	change($node, consumer_workers => 2);
+	wait_for($node, q{SELECT count(*) = 2 FROM pg_stat_activity WHERE backend_type = 'hospital consumer'},
+		'two consumers');
+
+	# The embedded broker's topic has a single partition.
+	my $state = defined $kafka ? 'waiting for events' : 'no partition for this consumer';
+	wait_for($node, "SELECT count(*) = 1 FROM hospital.status WHERE worker = 'consumer 1' AND state = '$state'",
+		'the second consumer');
+	return;
+}
+
 sub faults
 {
 	my ($node, $kafka) = @_;
 	my %faults = (
+		'other brokers' => sub { change_brokers($node) },
+		'a second consumer' => sub { change_consumers($node, $kafka) },
+		'larger ticks' => sub { change($node, stream_records => 7) },
 		'kill -9 of a consumer' => sub { kill_worker($node, 'consumer') },
 		'kill -9 of the scheduler' => sub { kill_worker($node, 'scheduler') },
 		'kill -9 of the postmaster' => sub { restart_killed($node) },
@@ -238,13 +290,14 @@ sub poison
 sub send_message
 {
 	my ($address, $payload, %headers) = @_;
+	my $partition = delete $headers{partition} // -1;
 	my $file = abs_path(PostgreSQL::Test::Utils::tempdir()) . '/payload';
 
 	open my $fh, '>:raw', $file or die "$file: $!";
 	print $fh $payload;
 	close $fh or die "$file: $!";
 	PostgreSQL::Test::Utils::system_or_bail('kcat', '-P', '-q', '-b', $address, '-t', 'hospital.transfers',
-		'-k', '2', (map { ('-H', "$_=$headers{$_}") } sort keys %headers), $file);
+		'-p', $partition, '-k', '2', (map { ('-H', "$_=$headers{$_}") } sort keys %headers), $file);
 	return;
 }
 
@@ -304,6 +357,100 @@ sub test_constraint
 	return;
 }
 
+# ---- two owners, and a gap ----------------------------------------------------
+
+use constant TOPIC => 'hospital.transfers';
+
+# Where partition 0 goes on, and the epoch.
+sub position
+{
+	my ($node) = @_;
+
+	return split /\|/, $node->safe_psql('postgres', q{SELECT last_offset + 1, epoch FROM hospital.stream_ranges
+		WHERE partition = 0 ORDER BY epoch DESC, first_offset DESC LIMIT 1});
+}
+
+sub event_id { return sprintf '01890a5d-ac96-774b-bccf-%012d', $_[0] }
+
+sub send_event
+{
+	my ($node, $address, $partition, $number) = @_;
+	my $simulation = $node->safe_psql('postgres', 'SELECT simulation_id FROM hospital.simulation');
+
+	send_message($address, json(event_id => '"' . event_id($number) . '"'), simulation_id => $simulation,
+		schema_version => 1, partition => $partition);
+	return;
+}
+
+sub wait_for_event
+{
+	my ($node, $number) = @_;
+
+	wait_for($node, sprintf(q{SELECT count(*) = 1 FROM hospital.transfers WHERE event_id = '%s'}, event_id($number)),
+		"event $number");
+	return;
+}
+
+# Another owner of the partition has the event, and its range, in a transaction
+# that is not over; ours, which has read the same position, must give way.
+sub test_fencing
+{
+	my ($node, $name, $address) = @_;
+	my ($next, $epoch) = position($node);
+	my $log = -s $node->logfile;
+
+	$node->safe_psql('postgres', sprintf(q{BEGIN;
+		INSERT INTO hospital.transfers VALUES ('%s', '2020-01-01 00:00+00', 1, 2, 'A', 'B', 'C', 'D', 3);
+		INSERT INTO hospital.stream_ranges (topic, partition, epoch, first_offset, last_offset,
+			rows, rejects, duplicates, worker_pid)
+		VALUES ('%s', 0, %s, %s, %s, 1, 0, 0, 0);
+		PREPARE TRANSACTION 'owner'}, event_id(1), TOPIC, $epoch, $next, $next));
+	send_event($node, $address, 0, 1);
+	wait_for($node, q{SELECT count(*) = 1 FROM pg_stat_activity
+		WHERE backend_type = 'hospital consumer' AND wait_event_type = 'Lock'}, 'two owners of a partition');
+	$node->safe_psql('postgres', q{COMMIT PREPARED 'owner'});
+	send_event($node, $address, 0, 2);
+	wait_for_event($node, 2);
+	like(substr(slurp_file($node->logfile), $log),
+		qr/fenced: another consumer has read on in topic hospital\.transfers partition 0\n.*at offset $next\./,
+		"$name: of two owners of a partition the second gives way");
+	is_chained($node, "($name, with two owners)");
+	return;
+}
+
+# Messages that are gone before they were read stop their partition, no other
+# one, and nothing of it is skipped until somebody says so.
+sub test_gap
+{
+	my ($node, $kafka) = @_;
+
+	$node->safe_psql('postgres', 'SELECT hospital_stop()');
+	wait_for($node, q{SELECT count(*) = 0 FROM pg_stat_activity WHERE backend_type = 'hospital consumer'}, 'a stop');
+	my ($next) = position($node);
+	send_event($node, $kafka->address, 0, $_) foreach (11 .. 15);
+	my $low = $kafka->log_end(TOPIC, 0) - 1;
+	$kafka->delete_records(TOPIC, 0, $low);
+	$node->safe_psql('postgres', 'SELECT hospital_start()');
+	wait_for($node, q{SELECT count(*) = 1 FROM hospital.status WHERE state LIKE '1 of % partitions stopped by a gap'},
+		'a gap');
+	like($node->safe_psql('postgres', q{SELECT sqlstate, last_error FROM hospital.status WHERE state LIKE '%gap'}),
+		qr/^XX001\|gap: topic hospital\.transfers partition 0 cannot be read at offset $next /, 'gap: it says where');
+	send_event($node, $kafka->address, 2, 16);
+	wait_for_event($node, 16);
+	is((position($node))[0], $next, 'gap: nothing is skipped, other partitions go on');
+
+	$node->safe_psql('postgres', sprintf(q{INSERT INTO hospital.stream_ranges
+		(topic, partition, epoch, first_offset, last_offset, rows, rejects, duplicates, worker_pid)
+		VALUES ('%s', 0, 0, %s, %s, 0, 0, 0, pg_backend_pid())}, TOPIC, $next, $low - 1));
+	$node->safe_psql('postgres',
+		q{SELECT pg_terminate_backend(pid) FROM hospital.status WHERE state LIKE '%gap'});
+	wait_for_event($node, 15);
+	is($node->safe_psql('postgres', sprintf(q{SELECT count(*) FROM hospital.transfers
+		WHERE event_id BETWEEN '%s' AND '%s'}, event_id(11), event_id(14))), 0, 'gap: what is gone is gone');
+	is_chained($node, '(kafka, with an accepted gap)');
+	return;
+}
+
 # ---- the story --------------------------------------------------------------
 
 sub embedded_address
@@ -336,6 +483,8 @@ sub story
 		my $address = defined $kafka ? $kafka->address : embedded_address($node);
 		test_poison($node, $name, $address);
 		test_constraint($node, $name, $address);
+		test_fencing($node, $name, $address);
+		test_gap($node, $kafka) if defined $kafka;
 	}
 	$node->stop('fast');
 	unlike(slurp_file($node->logfile), qr/TRAP|signal 11|signal 6/, "$name: no process crashed by itself");

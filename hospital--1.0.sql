@@ -1447,7 +1447,7 @@ BEGIN
     );
     COMMENT ON TABLE hospital.published IS 'Stream ticks whose events the broker has acknowledged';
     COMMENT ON COLUMN hospital.published.day IS 'Hospital day';
-    COMMENT ON COLUMN hospital.published.tick IS 'Tick of the day, from 0';
+    COMMENT ON COLUMN hospital.published.tick IS 'Tick of the day, from 0; 1000 has what was left when hospital.stream_records was changed during the day';
     COMMENT ON COLUMN hospital.published.topic IS 'Topic';
     COMMENT ON COLUMN hospital.published.events IS 'Events published';
     COMMENT ON COLUMN hospital.published.published_at IS 'When it was recorded';

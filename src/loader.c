@@ -51,7 +51,6 @@
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
-#include "bulk.h"
 #include "compat.h"
 #include "loader.h"
 #include "population.h"
@@ -655,7 +654,7 @@ refusal(Load *load, Relation rel)
 		return "the caller does not own it";
 	if (load->workers == 0)
 		return "no workers are wanted";
-	return bulk_refusal(rel, load_methods(load->target->kind));
+	return load_refusal(rel, load->target->kind);
 }
 
 static void

@@ -9,6 +9,7 @@
 #include "storage/dsm.h"
 #include "storage/latch.h"
 #include "utils/date.h"
+#include "utils/rel.h"
 
 #include "rowsource.h"
 
@@ -77,6 +78,9 @@ typedef struct LoadShared
 /* The source of one chunk, in CurrentMemoryContext. */
 extern RowSource *load_chunk_source(const LoadShared *shared, const LoadChunk *chunk);
 extern const RowSourceMethods *load_methods(LoadKind kind);
+
+/* Why rows of the kind may not be written straight into the table, or NULL. */
+extern const char *load_refusal(Relation rel, LoadKind kind);
 
 /* loader_keys.c; SPI connected */
 extern const char *load_table_name(LoadKind kind);

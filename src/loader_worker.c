@@ -51,6 +51,19 @@ load_methods(LoadKind kind)
 	return NULL;				/* not reached */
 }
 
+const char *
+load_refusal(Relation rel, LoadKind kind)
+{
+	const RowSourceMethods *methods = load_methods(kind);
+	const char *why = bulk_refusal(rel, methods);
+
+	/* Rows are written by position, and meant by name. */
+	for (int i = 0; why == NULL && i < methods->ncolumns; i++)
+		if (strcmp(NameStr(TupleDescAttr(RelationGetDescr(rel), i)->attname), methods->columns[i].name) != 0)
+			why = "its columns have other names or another order";
+	return why;
+}
+
 RowSource *
 load_chunk_source(const LoadShared *shared, const LoadChunk *chunk)
 {
@@ -107,7 +120,7 @@ write_rows(LoadShared *shared, const LoadChunk *chunk, Relation rel)
 	const char *refusal;
 
 	/* The table may have changed since the leader looked. */
-	refusal = bulk_refusal(rel, load_methods(shared->kind));
+	refusal = load_refusal(rel, shared->kind);
 	if (refusal)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),

@@ -5,6 +5,12 @@
 
 DO $$
 BEGIN
+    IF pg_catalog.getdatabaseencoding() <> 'UTF8' THEN
+        RAISE EXCEPTION 'hospital needs a database with encoding UTF8'
+            USING ERRCODE = 'feature_not_supported',
+                  DETAIL = pg_catalog.format('This database has encoding %s.', pg_catalog.getdatabaseencoding()),
+                  HINT = 'CREATE DATABASE … ENCODING ''UTF8'' TEMPLATE template0.';
+    END IF;
     IF EXISTS (SELECT FROM pg_catalog.pg_namespace WHERE nspname = 'hospital') THEN
         RAISE EXCEPTION 'schema "hospital" exists already'
             USING ERRCODE = 'duplicate_schema',
@@ -1127,6 +1133,8 @@ CREATE PROCEDURE hospital_create(people bigint DEFAULT NULL, beds int DEFAULT 11
     SET search_path = pg_catalog, pg_temp
 AS $create$
 DECLARE
+    -- The first call loads the library, and with it the settings.
+    version  int    := @extschema@.hospital_generator_version();
     a_people bigint := coalesce(people, current_setting('hospital.num_people')::bigint);
     a_start  date   := coalesce(start_date, current_setting('hospital.start_date')::date);
     a_end    date   := coalesce(end_date, current_setting('hospital.end_date')::date);
@@ -1471,7 +1479,7 @@ BEGIN
     INSERT INTO hospital.simulation (simulation_id, name, seed, people, beds, start_date, end_date, id_mode,
                                      transfers_per_day, generator_version, system_identifier, database_oid)
     SELECT gen_random_uuid(), a_name, a_seed, a_people, a_beds, a_start, a_end, id_mode,
-           transfers_per_day, @extschema@.hospital_generator_version(),
+           transfers_per_day, version,
            (pg_control_system()).system_identifier, d.oid
     FROM pg_database d WHERE d.datname = current_database();
     INSERT INTO hospital.run_state DEFAULT VALUES;

@@ -472,9 +472,11 @@ launch_workers(Load *load)
 				 errhint("Raise max_worker_processes for more.")));
 }
 
-static bool
-workers_running(Load *load)
+static int
+workers_running(const Load *load)
 {
+	int			running = 0;
+
 	for (int i = 0; i < load->launched; i++)
 	{
 		pid_t		pid;
@@ -483,13 +485,31 @@ workers_running(Load *load)
 		{
 			case BGWH_STARTED:
 			case BGWH_NOT_YET_STARTED:
-				return true;
+				running++;
+				break;
 			case BGWH_STOPPED:
 			case BGWH_POSTMASTER_DIED:
 				break;
 		}
 	}
-	return false;
+	return running;
+}
+
+/*
+ * A worker that failed has said so, or has left while there was work.  The
+ * others are ended, not asked: one may be waiting for a lock.
+ */
+static void
+stop_if_one_failed(const Load *load, int running)
+{
+	LoadShared *shared = load->shared;
+
+	if (running < load->launched &&
+		pg_atomic_read_u32(&shared->next_chunk) < (uint32) shared->nchunks)
+		pg_atomic_write_u32(&shared->stop, 1);
+	if (pg_atomic_read_u32(&shared->stop))
+		for (int i = 0; i < load->launched; i++)
+			TerminateBackgroundWorker(load->handles[i]);
 }
 
 static void
@@ -545,9 +565,11 @@ static void
 wait_for_workers(Load *load)
 {
 	static uint32 wait_event = 0;
+	int			running;
 
-	while (workers_running(load))
+	while ((running = workers_running(load)) > 0)
 	{
+		stop_if_one_failed(load, running);
 		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
 						 PROGRESS_INTERVAL_MS / 10,
 						 hospital_wait_event(&wait_event, "HospitalLoad"));
@@ -720,7 +742,8 @@ load_locked(Load *load, int64 people)
 		insert_chunks(load, load->missing);
 	insert_chunks(load, load->partial);
 
-	if (load->keys && owns_relation(load->relid, GetUserId()))
+	if (load->keys && owns_relation(load->relid, GetUserId()) &&
+		get_rel_relkind(load->relid) == RELKIND_RELATION)
 	{
 		build_keys(load);
 		if (load->missing != NIL || load->partial != NIL)

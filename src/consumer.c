@@ -527,7 +527,7 @@ idle_time(void)
 		return consumer.target.embedded ? IDLE_EMBEDDED_MS : IDLE_MS;
 	if (TimestampDifferenceExceeds(consumer.probed_at, GetCurrentTimestamp(), TROUBLE_MS))
 	{
-		kafka_probe(consumer.client, consumer.topic);
+		kafka_probe(consumer.client, consumer.topic, false);
 		consumer.probed_at = GetCurrentTimestamp();
 	}
 	return TROUBLE_MS;
@@ -864,7 +864,7 @@ was_repartitioned(void)
 	if (!TimestampDifferenceExceeds(consumer.counted_at, GetCurrentTimestamp(), RECOUNT_MS))
 		return false;
 	consumer.counted_at = GetCurrentTimestamp();
-	count = kafka_probe(consumer.client, consumer.topic);
+	count = kafka_probe(consumer.client, consumer.topic, kafka_trouble(consumer.client) == NULL);
 	return count > 0 && count != consumer.count;
 }
 

@@ -402,7 +402,9 @@ kafka_open_consumer(const char *brokers, const char *group, bool to_end)
 {
 	/*
 	 * One queue of at most 96 MB.  The count is set high because the library
-	 * stops fetching for a whole second when either bound is passed.
+	 * stops fetching for a whole second when either bound is passed.  A broker
+	 * answers a connection's requests in order, so a fetch that waits for
+	 * messages keeps a question waiting: less than METADATA_SLICE_MS.
 	 */
 	const KafkaProperty defaults[] = {
 		{"group.id", unconstify(char *, group), 0}, /* never joined nor committed to */
@@ -411,6 +413,7 @@ kafka_open_consumer(const char *brokers, const char *group, bool to_end)
 		{"isolation.level", "read_committed", 0},
 		{"auto.offset.reset", to_end ? "earliest" : "error", 0},
 		{"enable.partition.eof", to_end ? "true" : "false", 0},
+		{"fetch.wait.max.ms", "250", 0},
 		{"queued.min.messages", "1000000", 0},
 		{"queued.max.messages.kbytes", to_end ? "8192" : "98304", 0},
 	};
@@ -735,10 +738,11 @@ kafka_partition_count(KafkaClient *client, const char *topic, int timeout_ms)
 }
 
 int
-kafka_probe(KafkaClient *client, const char *topic)
+kafka_probe(KafkaClient *client, const char *topic, bool patiently)
 {
 	rd_kafka_resp_err_t code;
-	int			count = ask_partitions(client, topic, SLICE_MS, &code);
+	int			count = ask_partitions(client, topic, patiently ? METADATA_SLICE_MS : SLICE_MS,
+									   &code);
 
 	if (count == 0)
 		note_trouble(client, RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART, NULL);

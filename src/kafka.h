@@ -80,9 +80,10 @@ extern const char *kafka_trouble(KafkaClient *client);
 
 /*
  * One short question to the brokers; an answer ends the trouble.  Partitions of
- * the topic, 0 for no such topic, -1 when there was no answer.
+ * the topic, 0 for no such topic, -1 when there was no answer: ask patiently
+ * (nearly half a second) where brokers are thought to be well.
  */
-extern int	kafka_probe(KafkaClient *client, const char *topic);
+extern int	kafka_probe(KafkaClient *client, const char *topic, bool patiently);
 
 /* Partitions of a topic, 0 when there is no such topic. */
 extern int	kafka_partition_count(KafkaClient *client, const char *topic, int timeout_ms);

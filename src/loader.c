@@ -60,8 +60,6 @@
 PG_FUNCTION_INFO_V1(hospital_load_people);
 PG_FUNCTION_INFO_V1(hospital_load_staff);
 
-#define PEOPLE_CHUNK 65536		/* 16 blocks of the city */
-#define ASSIGNMENT_CHUNK 31		/* days */
 #define PROGRESS_INTERVAL_MS 1000
 
 /* Progress parameters of our own, behind those that COPY uses. */
@@ -92,12 +90,9 @@ typedef struct Load
 	Oid			relid;
 	LOCKTAG		lock;
 	char	   *functions;		/* quoted schema of the generators */
-	int64		rows;			/* expected in the end */
-	int64		present;		/* at the start */
+	LoadSurvey	survey;
 	bool		keys;			/* build them */
 	int			workers;
-	List	   *missing;		/* LoadChunk *: not there at all */
-	List	   *partial;		/* LoadChunk *: some rows are there */
 
 	MemoryContext context;		/* outlives the transactions */
 	dsm_segment *segment;
@@ -153,16 +148,6 @@ seconds_since(TimestampTz start)
 	return (double) (GetCurrentTimestamp() - start) / USECS_PER_SEC;
 }
 
-static LoadChunk *
-make_chunk(Load *load, int64 lo, int64 hi)
-{
-	LoadChunk  *chunk = MemoryContextAlloc(load->context, sizeof(LoadChunk));
-
-	chunk->lo = lo;
-	chunk->hi = hi;
-	return chunk;
-}
-
 /* 5,000,000 */
 static char *
 thousands(int64 n)
@@ -184,165 +169,6 @@ thousands(int64 n)
 	return out;
 }
 
-/* ---- what is there ---- */
-
-static int64
-chunk_size(LoadKind kind)
-{
-	switch (kind)
-	{
-		case LOAD_PEOPLE:
-			return PEOPLE_CHUNK;
-		case LOAD_STAFF_ASSIGNMENTS:
-			return ASSIGNMENT_CHUNK;
-		case LOAD_STAFF:
-			break;
-	}
-	return PG_INT64_MAX;
-}
-
-static char *
-date_literal(int64 date)
-{
-	return psprintf("'%s'::pg_catalog.date",
-					DatumGetCString(DirectFunctionCall1(date_out, DateADTGetDatum((DateADT) date))));
-}
-
-/*
- * The generator's call for a chunk.  Every argument has just the type that the
- * function takes, or somebody's function of the same name could fit better.
- */
-static char *
-generator_call(const Load *load, int64 lo, int64 hi)
-{
-	const Simulation *s = &load->simulation;
-	char	   *mode = psprintf("'%s'::pg_catalog.text", s->marked ? "marked" : "realistic");
-
-#define INT8_LITERAL "'" INT64_FORMAT "'::pg_catalog.int8"
-	switch (load->target->kind)
-	{
-		case LOAD_PEOPLE:
-			return psprintf("%s.hospital_generate_people(" INT8_LITERAL ", " INT8_LITERAL ", " INT8_LITERAL ", %s, %s)",
-							load->functions, hi - lo, s->seed, lo + 1, date_literal(s->start_date), mode);
-		case LOAD_STAFF:
-			return psprintf("%s.hospital_generate_staff('%d'::pg_catalog.int4, " INT8_LITERAL ", %s, %s, %s)",
-							load->functions, s->beds, s->seed, date_literal(s->start_date),
-							date_literal(s->end_date), mode);
-		case LOAD_STAFF_ASSIGNMENTS:
-			return psprintf("%s.hospital_generate_staff_assignments(%s, %s, '%d'::pg_catalog.int4, " INT8_LITERAL ", %s, %s)",
-							load->functions, date_literal(lo), date_literal(hi - 1), s->beds, s->seed,
-							date_literal(s->start_date), date_literal(s->end_date));
-	}
-#undef INT8_LITERAL
-	return NULL;				/* not reached */
-}
-
-/* The chunks' range, in their own units. */
-static void
-load_range(const Load *load, int64 people, int64 *lo, int64 *hi)
-{
-	const Simulation *s = &load->simulation;
-
-	switch (load->target->kind)
-	{
-		case LOAD_PEOPLE:
-			*lo = 0;
-			*hi = people;
-			return;
-		case LOAD_STAFF:
-			*lo = 0;
-			*hi = 1;
-			return;
-		case LOAD_STAFF_ASSIGNMENTS:
-			*lo = s->start_date;
-			*hi = (int64) s->end_date + 1;
-			return;
-	}
-}
-
-/* Rows by chunk, of the table or of the generator. */
-static const char *
-count_query(const Load *load, const char *from, int64 lo)
-{
-	switch (load->target->kind)
-	{
-		case LOAD_PEOPLE:
-			return psprintf("SELECT (r.person_id - 1) / %d, count(*) FROM %s r"
-							" WHERE r.person_id BETWEEN 1 AND " INT64_FORMAT " GROUP BY 1",
-							PEOPLE_CHUNK, from, load->rows);
-		case LOAD_STAFF:
-			return psprintf("SELECT 0::pg_catalog.int8, count(*) FROM %s r"
-							" WHERE r.staff_id BETWEEN 1 AND " INT64_FORMAT, from,
-							load->rows < 0 ? PG_INT64_MAX : load->rows);
-		case LOAD_STAFF_ASSIGNMENTS:
-			return psprintf("SELECT (r.assignment_id / 100000 - (" INT64_FORMAT ")) / %d, count(*)"
-							" FROM %s r GROUP BY 1", lo, ASSIGNMENT_CHUNK, from);
-	}
-	return NULL;				/* not reached */
-}
-
-/* Its result, into counts[]; the sum. */
-static int64
-count_chunks(const Load *load, const char *from, int64 lo, int64 *counts, int nchunks)
-{
-	int64		sum = 0;
-
-	if (SPI_execute(count_query(load, from, lo), false, 0) != SPI_OK_SELECT)
-		elog(ERROR, "could not count the rows of %s", from);
-	for (uint64 i = 0; i < SPI_processed; i++)
-	{
-		bool		isnull;
-		int64		chunk = DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, 1, &isnull));
-		int64		rows = DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, 2, &isnull));
-
-		if (chunk >= 0 && chunk < nchunks)
-		{
-			counts[chunk] = rows;
-			sum += rows;
-		}
-	}
-	return sum;
-}
-
-/*
- * What is there against what there should be.  Of an empty table nothing is
- * counted; how many shifts there will be is then known when they are made.
- */
-static void
-survey(Load *load, int64 lo, int64 hi, bool empty)
-{
-	int64		size = chunk_size(load->target->kind);
-	int			nchunks = load->target->kind == LOAD_STAFF ? 1 : (int) ((hi - lo + size - 1) / size);
-	int64	   *present = palloc0(nchunks * sizeof(int64));
-	int64	   *expected = palloc0(nchunks * sizeof(int64));
-	MemoryContext old;
-
-	load->rows = -1;
-	if (load->target->kind == LOAD_PEOPLE)
-	{
-		load->rows = hi;
-		for (int i = 0; i < nchunks; i++)
-			expected[i] = Min(size, hi - i * size);
-	}
-	else if (!empty || load->target->kind == LOAD_STAFF)
-		load->rows = count_chunks(load, generator_call(load, lo, hi), lo, expected, nchunks);
-	load->present = empty ? 0 :
-		count_chunks(load, psprintf("hospital.%s", load->target->table), lo, present, nchunks);
-
-	old = MemoryContextSwitchTo(load->context);
-	for (int i = 0; i < nchunks; i++)
-	{
-		LoadChunk  *chunk = make_chunk(load, lo + (nchunks == 1 ? 0 : i * size),
-									   nchunks == 1 ? hi : Min(lo + (i + 1) * size, hi));
-
-		if (present[i] == 0)
-			load->missing = lappend(load->missing, chunk);
-		else if (present[i] < expected[i])
-			load->partial = lappend(load->partial, chunk);
-	}
-	MemoryContextSwitchTo(old);
-}
-
 /* ---- keys ---- */
 
 static List *
@@ -355,8 +181,11 @@ missing_indexes(Load *load)
 		if (key_needs_index(load->relid, &keys[i]))
 		{
 			MemoryContext old = MemoryContextSwitchTo(load->context);
+			LoadChunk  *chunk = palloc(sizeof(LoadChunk));
 
-			missing = lappend(missing, make_chunk(load, i, i + 1));
+			chunk->lo = i;
+			chunk->hi = i + 1;
+			missing = lappend(missing, chunk);
 			MemoryContextSwitchTo(old);
 		}
 	return missing;
@@ -369,18 +198,18 @@ show_progress(Load *load, bool last)
 {
 	TimestampTz now = GetCurrentTimestamp();
 	int64		made = (int64) pg_atomic_read_u64(&load->shared->rows);
-	int64		done = load->target->kind == LOAD_STAFF_ASSIGNMENTS ? made : load->present + made;
+	int64		done = load->target->kind == LOAD_STAFF_ASSIGNMENTS ? made : load->survey.present + made;
 	double		rate = made / Max(seconds_since(load->started), 0.001);
 
 	pgstat_progress_update_param(PROGRESS_COPY_TUPLES_PROCESSED, done);
 	if (!last && TimestampDifferenceMilliseconds(load->last_progress, now) < PROGRESS_INTERVAL_MS)
 		return;
 	load->last_progress = now;
-	if (load->rows > 0)
+	if (load->survey.rows > 0)
 		ereport(INFO,
 				(errmsg("hospital: %s %s of %s (%d %%), %.2f million a second",
-						thousands(done), load->target->what, thousands(load->rows),
-						(int) (100.0 * done / load->rows), rate / 1e6)));
+						thousands(done), load->target->what, thousands(load->survey.rows),
+						(int) (100.0 * done / load->survey.rows), rate / 1e6)));
 	else
 		ereport(INFO,
 				(errmsg("hospital: %s %s (%d %% of the days), %.2f million a second",
@@ -396,9 +225,9 @@ start_progress(Load *load)
 	load->last_progress = load->started;
 	pgstat_progress_start_command(PROGRESS_COMMAND_COPY, load->relid);
 	pgstat_progress_update_param(PROGRESS_HOSPITAL_MAGIC, PROGRESS_MAGIC);
-	pgstat_progress_update_param(PROGRESS_HOSPITAL_TOTAL, load->rows);
+	pgstat_progress_update_param(PROGRESS_HOSPITAL_TOTAL, load->survey.rows);
 	pgstat_progress_update_param(PROGRESS_HOSPITAL_STARTED, load->started);
-	pgstat_progress_update_param(PROGRESS_COPY_TUPLES_PROCESSED, load->present);
+	pgstat_progress_update_param(PROGRESS_COPY_TUPLES_PROCESSED, load->survey.present);
 }
 
 /* ---- workers ---- */
@@ -653,12 +482,12 @@ insert_chunks(Load *load, List *chunks)
 
 		run(psprintf("INSERT INTO hospital.%s (%s) SELECT %s FROM %s g"
 					 " WHERE NOT EXISTS (SELECT FROM hospital.%s t WHERE t.%s OPERATOR(pg_catalog.=) g.%s)",
-					 t->table, columns, columns, generator_call(load, chunk->lo, chunk->hi),
+					 t->table, columns, columns, load_generator_call(t->kind, &load->simulation, load->functions, chunk->lo, chunk->hi),
 					 t->table, t->key, t->key));
 		made += SPI_processed;
 		SPI_commit();
 		CHECK_FOR_INTERRUPTS();
-		pgstat_progress_update_param(PROGRESS_COPY_TUPLES_PROCESSED, load->present + made);
+		pgstat_progress_update_param(PROGRESS_COPY_TUPLES_PROCESSED, load->survey.present + made);
 	}
 	pin_search_path();
 	ereport(INFO,
@@ -707,17 +536,17 @@ static bool
 prepare(Load *load, int64 people)
 {
 	Relation	rel = table_open(load->relid, AccessShareLock);
-	bool		empty = RelationGetNumberOfBlocks(rel) == 0;
+	bool		empty = rel->rd_rel->relkind == RELKIND_RELATION && RelationGetNumberOfBlocks(rel) == 0;
 	const char *why = refusal(load, rel);
-	int64		lo = 0,
-				hi = 0;
+	MemoryContext old;
 
 	table_close(rel, NoLock);
-	load_range(load, people, &lo, &hi);
-	survey(load, lo, hi, empty);
+	old = MemoryContextSwitchTo(load->context);
+	load_survey(&load->survey, load->target->kind, &load->simulation, load->functions, people, empty);
+	MemoryContextSwitchTo(old);
 	if (why == NULL && empty)
 		keys_drop(load->relid, load->target->kind);
-	else if (why != NULL && load->missing != NIL && load->workers > 0)
+	else if (why != NULL && load->survey.missing != NIL && load->workers > 0)
 		ereport(NOTICE,
 				(errmsg("hospital.%s is loaded by INSERT … SELECT: %s", load->target->table, why)));
 	next_transaction();
@@ -733,24 +562,24 @@ load_locked(Load *load, int64 people)
 	next_transaction();
 	direct = prepare(load, people);
 	start_progress(load);
-	if (load->missing == NIL && load->partial == NIL)
+	if (load->survey.missing == NIL && load->survey.partial == NIL)
 		ereport(INFO,
 				(errmsg("hospital: all %s are there already, nothing to load", load->target->what)));
-	if (direct && load->missing != NIL)
-		work_in_parallel(load, load->missing, false);
+	if (direct && load->survey.missing != NIL)
+		work_in_parallel(load, load->survey.missing, false);
 	else
-		insert_chunks(load, load->missing);
-	insert_chunks(load, load->partial);
+		insert_chunks(load, load->survey.missing);
+	insert_chunks(load, load->survey.partial);
 
 	if (load->keys && owns_relation(load->relid, GetUserId()) &&
 		get_rel_relkind(load->relid) == RELKIND_RELATION)
 	{
 		build_keys(load);
-		if (load->missing != NIL || load->partial != NIL)
+		if (load->survey.missing != NIL || load->survey.partial != NIL)
 			run(psprintf("ANALYZE hospital.%s", load->target->table));
 		next_transaction();
 	}
-	if (load->missing != NIL || load->partial != NIL)
+	if (load->survey.missing != NIL || load->survey.partial != NIL)
 	{
 		/* The workers' commits did not wait for the disk. */
 		if (load->flush_to != InvalidXLogRecPtr)

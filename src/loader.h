@@ -12,6 +12,7 @@
 #include "utils/rel.h"
 
 #include "rowsource.h"
+#include "simulation.h"
 
 typedef enum LoadKind
 {
@@ -81,6 +82,26 @@ extern const RowSourceMethods *load_methods(LoadKind kind);
 
 /* Why rows of the kind may not be written straight into the table, or NULL. */
 extern const char *load_refusal(Relation rel, LoadKind kind);
+
+/* loader_survey.c; SPI connected */
+typedef struct LoadSurvey
+{
+	int64		rows;			/* there will be; -1 when not known beforehand */
+	int64		present;
+	List	   *missing;		/* LoadChunk *: not there at all */
+	List	   *partial;		/* LoadChunk *: some rows are there */
+} LoadSurvey;
+
+/* Lists are made in CurrentMemoryContext; "functions" is the quoted schema of ours. */
+extern void load_survey(LoadSurvey *survey, LoadKind kind, const Simulation *simulation,
+						const char *functions, int64 people, bool empty);
+
+/*
+ * The generator's call for a chunk.  Every argument has just the type that the
+ * function takes, or somebody's function of the same name could fit better.
+ */
+extern char *load_generator_call(LoadKind kind, const Simulation *simulation,
+								 const char *functions, int64 lo, int64 hi);
 
 /* loader_keys.c; SPI connected */
 extern const char *load_table_name(LoadKind kind);

@@ -298,7 +298,7 @@ EOQ
 # the settings are there even if nothing has loaded the library yet
 {
 	my $db = fresh_database();
-	load_ok($db, 'CALL hospital_create(people => 10)', 'hospital_create in a fresh session, without preload');
+	load_ok($db, 'CALL hospital_create(people => 1000)', 'hospital_create in a fresh session, without preload');
 	drop_database($db);
 }
 

@@ -57,6 +57,7 @@ sub pid_of
 {
 	my ($node, $role) = @_;
 
+	wait_for($node, "SELECT count(*) > 0 FROM pg_stat_activity WHERE backend_type = 'hospital $role'", "a $role");
 	return $node->safe_psql('postgres',
 		"SELECT pid FROM pg_stat_activity WHERE backend_type = 'hospital $role' ORDER BY pid LIMIT 1");
 }

@@ -37,7 +37,9 @@ SELECT people, seed, beds, start_date = '2020-01-01' AS start, end_date = '2025-
 SELECT * FROM as_generated;
 SELECT * FROM keys;
 CALL hospital_load_people(3001);
+\set SHOW_CONTEXT never
 CALL hospital_create(10);
+\set SHOW_CONTEXT errors
 \! echo "CALL hospital_load_people()" | eval "$LOADER_PSQL" 2>&1 | grep -v '^INFO:  hospital: '
 SELECT * FROM as_generated;
 

@@ -232,8 +232,7 @@ computing() {
 memory() {
     local n=$((NUM * 10)) run=$WORK/home/memory pid now most=0 base added client
     as_user rm -rf "$run" && as_user mkdir -p "$run"
-    # without JIT, whose code and compiler stay in memory whatever the query was
-    { echo "SET jit = off; SET max_parallel_workers_per_gather = 0;"; sed 's/:n/1000/' "$TOP/bench/people_stream.sql"
+    { echo "SET max_parallel_workers_per_gather = 0;"; sed 's/:n/1000/' "$TOP/bench/people_stream.sql"
       printf '%s\n' "SELECT pg_backend_pid() AS pid \\gset" "\\setenv BACKEND :pid" \
           "\\! grep RssAnon /proc/\$BACKEND/status > $run/base && echo \$BACKEND > $run/pid"
       sed "s/:n/$n/" "$TOP/bench/people_stream.sql"; } > "$WORK/log/memory.sql"

@@ -38,6 +38,7 @@
 #include "nodes/extensible.h"
 #include "nodes/makefuncs.h"
 #include "nodes/nodeFuncs.h"
+#include "optimizer/clauses.h"
 #include "optimizer/cost.h"
 #include "optimizer/optimizer.h"
 #include "optimizer/pathnode.h"
@@ -378,7 +379,13 @@ begin_scan(CustomScanState *node, EState *estate, int eflags)
 	verify_function(state);
 	check_execute_privilege(state->private.funcid);
 	map_columns(state);
-	state->args = ExecInitExprList(cscan->custom_exprs, &node->ss.ps);
+
+	/*
+	 * Without a parent, unless a subplan needs one: the arguments are evaluated
+	 * once, and the JIT compiler would take 20 MB to prepare for it.
+	 */
+	state->args = ExecInitExprList(cscan->custom_exprs,
+								   contain_subplans((Node *) cscan->custom_exprs) ? &node->ss.ps : NULL);
 	state->source_context = AllocSetContextCreate(estate->es_query_cxt, "hospital row source",
 												  ALLOCSET_DEFAULT_SIZES);
 	state->values = palloc0(state->methods->ncolumns * sizeof(Datum));

@@ -20,7 +20,7 @@ note("HOSPITAL_TEST_SEED=$seed");
 srand($seed);
 
 my $node = PostgreSQL::Test::Cluster->new('loader');
-$node->init;
+$node->init(extra => [ '--encoding=UTF8', '--locale=C' ]);
 # the loader has to be right, not durable, in all but one of these tests
 $node->append_conf('postgresql.conf', <<'EOC');
 fsync = off
@@ -795,7 +795,7 @@ SKIP:
 	  unless system(@inside, "mount -t tmpfs -o size=40m none '$small' 2>/dev/null") >> 8 == 0;
 
 	my $full = PostgreSQL::Test::Cluster->new('full');
-	$full->init;
+	$full->init(extra => [ '--encoding=UTF8', '--locale=C' ]);
 	$full->append_conf('postgresql.conf', "fsync = off\nstatement_timeout = '90s'\nautovacuum = off");
 	my $data = $full->data_dir;
 	my $log = $full->logfile;

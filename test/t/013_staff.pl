@@ -18,7 +18,7 @@ srand($seed);
 
 my $sql = dirname(__FILE__) . '/../sql/staff_invariants.sql';
 my $node = PostgreSQL::Test::Cluster->new('staff');
-$node->init;
+$node->init(extra => [ '--encoding=UTF8', '--locale=C' ]);
 $node->append_conf('postgresql.conf', "fsync = off\nstatement_timeout = '90s'\nautovacuum = off\nwork_mem = '64MB'\nmax_wal_size = 2GB");
 $node->start;
 

@@ -10,7 +10,7 @@ use Test::More;
 use Time::HiRes qw(usleep);
 
 my $node = PostgreSQL::Test::Cluster->new('hospital');
-$node->init;
+$node->init(extra => [ '--encoding=UTF8', '--locale=C' ]);
 
 my $folder = $node->basedir . '/folder';
 mkdir $folder or die "$folder: $!";

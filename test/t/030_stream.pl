@@ -32,7 +32,7 @@ sub make_node
 	my $node = PostgreSQL::Test::Cluster->new($name);
 	my $folder = abs_path(PostgreSQL::Test::Utils::tempdir());
 
-	$node->init;
+	$node->init(extra => [ '--encoding=UTF8', '--locale=C' ]);
 	$node->append_conf('postgresql.conf', qq{
 shared_preload_libraries = 'hospital'
 restart_after_crash = on

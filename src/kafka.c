@@ -1,5 +1,6 @@
 /*
- * kafka.c: the one file that knows librdkafka.
+ * kafka.c: the one file that knows librdkafka.  It is long because it is alone
+ * in including that library's headers.
  *
  * Processes and threads: a client belongs to the worker process that opened
  * it, after its database connection is up.  librdkafka's threads are made with

@@ -45,12 +45,16 @@ static const Export exports[] = {
 	},
 	{
 		"doctors",
+		/* Interns and dentists too; somebody of 24 has just qualified. */
 		"SELECT s.staff_id AS doctor_id, s.first_name || ' ' || s.last_name AS name,"
-		" s.specialty AS specialization,"
-		" greatest(0, extract(year FROM age($1, s.hired_on)))::int AS experience_years,"
-		" s.registration_no, s.department_code, s.hired_on"
-		" FROM hospital.staff s"
-		" WHERE s.registration_no ~ '^MP' AND s.hired_on <= $1"
+		" coalesce(d.name, CASE s.specialty WHEN 'ANA' THEN 'Anaesthesiology' WHEN 'RADI' THEN 'Radiology'"
+		" WHEN 'NUC' THEN 'Nuclear Medicine' WHEN 'ROTATION' THEN 'Rotation' ELSE s.specialty END) AS specialization,"
+		" greatest(0, extract(year FROM age($1, s.date_of_birth)) - 24)::int AS experience_years,"
+		" lower(left(s.first_name, 1) || regexp_replace(s.last_name, '[^A-Za-z]', '', 'g')) || s.staff_id"
+		" || '@hospital.example' AS contact_info,"
+		" s.registration_no, s.role, s.department_code, s.hired_on"
+		" FROM hospital.staff s LEFT JOIN hospital.departments d USING (department_code)"
+		" WHERE s.registration_no ~ '^(MP|IN|DP)' AND s.hired_on <= $1"
 		" AND (s.left_on IS NULL OR s.left_on > $1) AND (s.retires_on IS NULL OR s.retires_on > $1)"
 		" ORDER BY s.staff_id"
 	},

@@ -144,7 +144,7 @@ for my $what (sort keys %copy)
 $node->safe_psql('postgres', q(
 	CALL hospital_export('doctors');
 	CALL hospital_export('assigned_staff', target => 'day/assigned_staff.csv', as_of => '2020-01-03')));
-like(slurp_bytes("$folder/doctors.csv"), qr/^doctor_id,name,specialization,experience_years,/, 'doctors.csv');
+like(slurp_bytes("$folder/doctors.csv"), qr/^doctor_id,name,specialization,experience_years,contact_info,/, 'doctors.csv');
 is( scalar(() = slurp_bytes("$folder/day/assigned_staff.csv") =~ /\n/g) - 1,
 	$node->safe_psql('postgres', q(
 		SELECT count(DISTINCT staff_id) FROM hospital.staff_assignments

@@ -16,15 +16,13 @@
  * Transactions: the leader holds neither snapshot nor transaction id while the
  * workers run, only a session lock that keeps a second load of the table out.
  * It is a lock on the table's catalog entry, which nothing else takes: a lock
- * on the table would stop the workers that build its indexes.  Whatever ends the leader, error or termination,
- * stops its workers and waits for them.
+ * on the table would stop the workers that build its indexes.  Whatever ends
+ * the leader, error or termination, stops its workers and waits for them.
  */
 #include "postgres.h"
 
 #include <unistd.h>
 
-#include "access/heapam.h"
-#include "access/relation.h"
 #include "access/table.h"
 #include "access/xact.h"
 #include "access/xlog.h"
@@ -48,7 +46,6 @@
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
-#include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
 #include "compat.h"
@@ -72,15 +69,14 @@ PG_FUNCTION_INFO_V1(hospital_load_staff);
 typedef struct LoadTarget
 {
 	LoadKind	kind;
-	const char *table;			/* in schema hospital */
 	const char *what;
 	const char *key;			/* column that numbers the rows */
 } LoadTarget;
 
 static const LoadTarget targets[] = {
-	[LOAD_PEOPLE] = {LOAD_PEOPLE, "people", "people", "person_id"},
-	[LOAD_STAFF] = {LOAD_STAFF, "staff", "staff members", "staff_id"},
-	[LOAD_STAFF_ASSIGNMENTS] = {LOAD_STAFF_ASSIGNMENTS, "staff_assignments", "shifts", "assignment_id"},
+	[LOAD_PEOPLE] = {LOAD_PEOPLE, "people", "person_id"},
+	[LOAD_STAFF] = {LOAD_STAFF, "staff members", "staff_id"},
+	[LOAD_STAFF_ASSIGNMENTS] = {LOAD_STAFF_ASSIGNMENTS, "shifts", "assignment_id"},
 };
 
 typedef struct Load
@@ -282,7 +278,7 @@ launch_workers(Load *load)
 
 	strlcpy(worker.bgw_library_name, "hospital", BGW_MAXLEN);
 	strlcpy(worker.bgw_function_name, CppAsString(hospital_load_worker_main), BGW_MAXLEN);
-	snprintf(worker.bgw_name, BGW_MAXLEN, "hospital load of %s", load->target->table);
+	snprintf(worker.bgw_name, BGW_MAXLEN, "hospital load of %s", load_table_name(load->target->kind));
 	strlcpy(worker.bgw_type, "hospital load", BGW_MAXLEN);
 
 	load->handles = palloc0(wanted * sizeof(BackgroundWorkerHandle *));
@@ -293,7 +289,7 @@ launch_workers(Load *load)
 	if (load->launched == 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_INSUFFICIENT_RESOURCES),
-				 errmsg("no background worker is free to load hospital.%s", load->target->table),
+				 errmsg("no background worker is free to load hospital.%s", load_table_name(load->target->kind)),
 				 errhint("Raise max_worker_processes, or CALL it with workers => 0 to load in this session.")));
 	if (load->launched < wanted)
 		ereport(NOTICE,
@@ -354,7 +350,7 @@ raise_worker_error(Load *load)
 				 errmsg("%s", error->message),
 				 error->detail[0] ? errdetail("%s", error->detail) : 0,
 				 error->hint[0] ? errhint("%s", error->hint) : 0,
-				 errcontext("hospital load worker, table hospital.%s", load->target->table)));
+				 errcontext("hospital load worker, table hospital.%s", load_table_name(load->target->kind))));
 	}
 	if (pg_atomic_read_u32(&load->shared->chunks_done) < (uint32) load->shared->nchunks)
 		ereport(ERROR,
@@ -362,7 +358,7 @@ raise_worker_error(Load *load)
 				 errmsg("a worker of the load was ended before its work was done"),
 				 errdetail("%u of %d parts of hospital.%s are loaded.",
 						   pg_atomic_read_u32(&load->shared->chunks_done), load->shared->nchunks,
-						   load->target->table),
+						   load_table_name(load->target->kind)),
 				 errhint("Call the load again: it completes what is missing.")));
 }
 
@@ -440,7 +436,7 @@ build_keys(Load *load)
 
 		ereport(INFO,
 				(errmsg("hospital: building the %s key on %s of %s",
-						key->type == 'p' ? "primary" : "unique", key->column, load->target->table)));
+						key->type == 'p' ? "primary" : "unique", key->column, load_table_name(load->target->kind))));
 	}
 	next_transaction();
 	if (list_length(missing) > 1 && load->workers > 1)
@@ -469,6 +465,7 @@ static void
 insert_chunks(Load *load, List *chunks)
 {
 	const LoadTarget *t = load->target;
+	const char *table = load_table_name(t->kind);
 	int64		made = 0;
 	ListCell   *lc;
 
@@ -482,8 +479,9 @@ insert_chunks(Load *load, List *chunks)
 
 		run(psprintf("INSERT INTO hospital.%s (%s) SELECT %s FROM %s g"
 					 " WHERE NOT EXISTS (SELECT FROM hospital.%s t WHERE t.%s OPERATOR(pg_catalog.=) g.%s)",
-					 t->table, columns, columns, load_generator_call(t->kind, &load->simulation, load->functions, chunk->lo, chunk->hi),
-					 t->table, t->key, t->key));
+					 table, columns, columns,
+					 load_generator_call(t->kind, &load->simulation, load->functions, chunk->lo, chunk->hi),
+					 table, t->key, t->key));
 		made += SPI_processed;
 		SPI_commit();
 		CHECK_FOR_INTERRUPTS();
@@ -513,14 +511,14 @@ find_table(Load *load)
 {
 	Oid			schema = get_namespace_oid("hospital", true);
 
-	load->relid = OidIsValid(schema) ? get_relname_relid(load->target->table, schema) : InvalidOid;
+	load->relid = OidIsValid(schema) ? get_relname_relid(load_table_name(load->target->kind), schema) : InvalidOid;
 	if (!OidIsValid(load->relid))
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_TABLE),
-				 errmsg("table hospital.%s does not exist", load->target->table),
+				 errmsg("table hospital.%s does not exist", load_table_name(load->target->kind)),
 				 errhint("CALL hospital_create() makes the tables of a hospital.")));
 	if (pg_class_aclcheck(load->relid, GetUserId(), ACL_INSERT) != ACLCHECK_OK)
-		aclcheck_error(ACLCHECK_NO_PRIV, OBJECT_TABLE, load->target->table);
+		aclcheck_error(ACLCHECK_NO_PRIV, OBJECT_TABLE, load_table_name(load->target->kind));
 }
 
 static void
@@ -548,7 +546,7 @@ prepare(Load *load, int64 people)
 		keys_drop(load->relid, load->target->kind);
 	else if (why != NULL && load->survey.missing != NIL && load->workers > 0)
 		ereport(NOTICE,
-				(errmsg("hospital.%s is loaded by INSERT … SELECT: %s", load->target->table, why)));
+				(errmsg("hospital.%s is loaded by INSERT … SELECT: %s", load_table_name(load->target->kind), why)));
 	next_transaction();
 	return why == NULL;
 }
@@ -576,7 +574,7 @@ load_locked(Load *load, int64 people)
 	{
 		build_keys(load);
 		if (load->survey.missing != NIL || load->survey.partial != NIL)
-			run(psprintf("ANALYZE hospital.%s", load->target->table));
+			run(psprintf("ANALYZE hospital.%s", load_table_name(load->target->kind)));
 		next_transaction();
 	}
 	if (load->survey.missing != NIL || load->survey.partial != NIL)
@@ -595,6 +593,7 @@ load_table(const LoadTarget *target, const Simulation *simulation, Oid function,
 		   int64 people, int workers, bool keys)
 {
 	Load	   *load = MemoryContextAllocZero(PortalContext, sizeof(Load));
+
 	load->context = PortalContext;
 	load->target = target;
 	load->simulation = *simulation;

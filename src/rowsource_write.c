@@ -16,7 +16,6 @@
 #include "postgres.h"
 
 #include "executor/instrument.h"
-#include "nodes/nodeFuncs.h"
 #include "nodes/plannodes.h"
 #include "utils/rel.h"
 

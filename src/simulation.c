@@ -8,7 +8,6 @@
  */
 #include "postgres.h"
 
-#include "access/xlog.h"
 #include "executor/spi.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"

@@ -4,8 +4,8 @@
  * heap_form_tuple goes over the columns twice, once for the size and once for
  * the bytes, and allocates.  A bulk load forms millions of rows of one shape
  * whose texts have short headers already, so one pass into a buffer of fixed
- * size does, in a third of the time.  The layout is the server's own; what is
- * not plain (a toasted or compressed value, a row that is too long) is refused.
+ * size does.  The layout is the server's own; what is not plain (a toasted or
+ * compressed value, a row that is too long) is refused.
  */
 #include "postgres.h"
 

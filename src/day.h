@@ -5,66 +5,43 @@
 #define HOSPITAL_DAY_H
 
 #include "postgres.h"
-#include "datatype/timestamp.h"
 #include "utils/date.h"
-#include "utils/uuid.h"
 
-#include "population.h"
-#include "rowsource.h"
-#include "wards.h"
+#include "records.h"
 
 #define PEOPLE_MIN 1000			/* fewer could not keep the beds filled */
 #define TRANSFERS_MAX 1000		/* a day */
 
-typedef struct Admission
+/* What every value of a hospital's days depends on. */
+typedef struct DaySpec
 {
-	int64		admission_id;
-	int64		patient_id;
-	TimestampTz admitted_at;
-	TimestampTz discharged_at;
-	int			ward;			/* of the day's wards */
-	uint8		triage;			/* of triage_names */
-	uint8		outcome;		/* of outcome_names */
-	uint8		transfer_after;	/* days after which it may be transferred */
-	DateADT		born;
-	bool		female;
-} Admission;
+	int64		seed;
+	int64		people;
+	int			beds;
+	DateADT		start_date;
+	int			transfers;		/* medical transfers of a day */
+	bool		marked;			/* identity numbers that nobody living can have */
+} DaySpec;
 
-typedef struct Transfer
+/* The records of a day, of each kind an array of its struct, in order of id. */
+typedef struct DayRecords
 {
-	pg_uuid_t	event_id;
-	TimestampTz event_time;
-	int64		admission_id;
-	int64		patient_id;
-	const char *from_ward;
-	const char *to_ward;
-	const char *reason;
-	const char *status;
-	int64		staff_id;
-} Transfer;
-
-/* What all days of a hospital have in common. */
-typedef struct Calendar Calendar;
-
-extern Calendar *calendar_open(int64 seed, int64 people, int beds, DateADT start_date,
-							   DateADT last_day);
-extern const WardList *calendar_wards(const Calendar *calendar);
-
-/* The day's admissions in order of time, palloc'd; start_date <= day <= last_day. */
-extern int	calendar_admissions(const Calendar *calendar, DateADT day, Admission **out);
-
-/* The day's transfers in time order, palloc'd. */
-extern PGDLLEXPORT int day_transfers(DateADT day, int64 seed, int64 people, int beds, DateADT start_date,
-						  int transfers_per_day, Transfer **out);
-
-extern RowSource *transfers_of(DateADT day, int64 seed, int64 people, int beds, DateADT start_date,
-							   int transfers_per_day);
-
-/* A source of the day's rows for a kind of day file; NULL for an unknown kind. */
-extern RowSource *day_source(const char *kind, DateADT day, int64 seed, int64 people, int beds,
-							 DateADT start_date, int transfers_per_day);
+	DateADT		day;
+	int			count[RECORD_KINDS];
+	void	   *rows[RECORD_KINDS];
+} DayRecords;
 
 /* ereport unless there can be such a day. */
-extern void check_day(DateADT day, int64 people, int64 beds, DateADT start_date);
+extern void check_day(const DaySpec *spec, DateADT day);
+
+/*
+ * The day's records, good until the next call in this process.  The days before
+ * are replayed where they have to be; the next day of the same hospital is
+ * cheap, as is the same day again.
+ */
+extern PGDLLEXPORT const DayRecords *day_records(const DaySpec *spec, DateADT day);
+
+/* Keep them for as long as the current memory context lives. */
+extern void day_hold(const DayRecords *records);
 
 #endif							/* HOSPITAL_DAY_H */

@@ -11,6 +11,7 @@
 
 #include "compat.h"
 #include "control.h"
+#include "record_source.h"
 #include "rowsource.h"
 #include "settings.h"
 #include "simulation.h"
@@ -31,6 +32,7 @@ void
 _PG_init(void)
 {
 	settings_init();
+	record_sources_init();
 	rowsource_scan_init();
 	if (process_shared_preload_libraries_in_progress)
 	{

@@ -213,10 +213,14 @@ send_transfer(const Transfer *transfer, DateADT day, int tick, StringInfo payloa
 static int
 day_events(DateADT day, Transfer **transfers)
 {
-	const Simulation *s = &producer.simulation;
+	DaySpec		spec = simulation_days(&producer.simulation);
+	const DayRecords *records = day_records(&spec, day);
+	int			n = records->count[KIND_TRANSFERS];
 
-	return day_transfers(day, s->seed, s->people, s->beds, s->start_date, s->transfers_per_day,
-						 transfers);
+	/* a file may be written while we wait for brokers, and then of another day */
+	*transfers = palloc(Max(n, 1) * sizeof(Transfer));
+	memcpy(*transfers, records->rows[KIND_TRANSFERS], n * sizeof(Transfer));
+	return n;
 }
 
 /* One tick, from event number "first" of the day, and its delivery reports. */

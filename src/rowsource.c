@@ -17,6 +17,7 @@
 #include "utils/lsyscache.h"
 #include "utils/syscache.h"
 
+#include "record_source.h"
 #include "rowsource.h"
 #include "wards.h"
 
@@ -29,8 +30,10 @@ extern Datum hospital_generate_staff(PG_FUNCTION_ARGS);
 extern Datum hospital_generate_staff_assignments(PG_FUNCTION_ARGS);
 extern Datum hospital_generate_wards(PG_FUNCTION_ARGS);
 extern Datum hospital_generate_departments(PG_FUNCTION_ARGS);
-extern Datum hospital_generate_admissions(PG_FUNCTION_ARGS);
-extern Datum hospital_generate_transfers(PG_FUNCTION_ARGS);
+
+#define RECORD_KIND(name) extern Datum hospital_generate_##name(PG_FUNCTION_ARGS);
+#include "record_kinds.h"
+#undef RECORD_KIND
 
 static const RowSourceEntry sources[] = {
 	SOURCE(hospital_generate_people, people_source),
@@ -38,8 +41,9 @@ static const RowSourceEntry sources[] = {
 	SOURCE(hospital_generate_staff_assignments, staff_assignments_source),
 	SOURCE(hospital_generate_wards, wards_source),
 	SOURCE(hospital_generate_departments, departments_source),
-	SOURCE(hospital_generate_admissions, admissions_source),
-	SOURCE(hospital_generate_transfers, transfers_source),
+#define RECORD_KIND(name) SOURCE(hospital_generate_##name, record_sources[KIND_OF_##name]),
+#include "record_kinds.h"
+#undef RECORD_KIND
 };
 
 const RowSourceMethods *

@@ -67,7 +67,7 @@ typedef struct RowSourceMethods
 	double		startup_cost;
 } RowSourceMethods;
 
-#define ROW_SCRATCH 512
+#define ROW_SCRATCH 4096
 
 struct RowSource
 {
@@ -105,7 +105,5 @@ extern void rowsource_scan_init(void);
 extern const RowSourceMethods people_source;
 extern const RowSourceMethods staff_source;
 extern const RowSourceMethods staff_assignments_source;
-extern const RowSourceMethods admissions_source;
-extern const RowSourceMethods transfers_source;
 
 #endif							/* HOSPITAL_ROWSOURCE_H */

@@ -46,6 +46,7 @@
 #include "day_file.h"
 #include "lakefile.h"
 #include "producer.h"
+#include "record_source.h"
 #include "settings.h"
 #include "simulation.h"
 #include "worker.h"
@@ -225,19 +226,17 @@ static LakeFile *
 write_day_file(const Simulation *simulation, DateADT day, const char *path, int64 *rows)
 {
 	LakeFile   *file = lake_create(path);
-	RowSource  *source = day_source(DAY_FILE_KIND, day, simulation->seed, simulation->people,
-									simulation->beds, simulation->start_date,
-									simulation->transfers_per_day);
-	int			ncolumns = source->methods->ncolumns;
-	Datum	   *values = palloc(ncolumns * sizeof(Datum));
-	bool	   *isnull = palloc(ncolumns * sizeof(bool));
+	DaySpec		spec = simulation_days(simulation);
+	const DayRecords *records = day_records(&spec, day);
+	const RecordKind *kind = &record_kinds[KIND_ADMISSIONS];
+	Datum	   *values = palloc(kind->ncolumns * sizeof(Datum));
+	bool	   *isnull = palloc(kind->ncolumns * sizeof(bool));
 	char	   *scratch = palloc(ROW_SCRATCH);
-	CsvWriter  *writer = csv_writer_for_source(file, source->methods);
+	CsvWriter  *writer = csv_writer_for_source(file, &record_sources[KIND_ADMISSIONS]);
 
-	for (int64 row = 0; source->nrows < 0 || row < source->nrows; row++)
+	for (int i = 0; i < records->count[KIND_ADMISSIONS]; i++)
 	{
-		if (!source->methods->fetch(source, row, values, isnull, scratch))
-			break;
+		record_datums(kind, (char *) records->rows[KIND_ADMISSIONS] + i * kind->size, values, isnull, scratch);
 		csv_write_row(writer, values, isnull);
 	}
 	*rows = csv_rows_written(writer);

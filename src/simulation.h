@@ -8,6 +8,8 @@
 #include "utils/date.h"
 #include "utils/uuid.h"
 
+#include "day.h"
+
 #define GENERATOR_VERSION 1
 
 typedef struct Simulation
@@ -29,5 +31,14 @@ typedef struct Simulation
  * system or database: a restored or copied one must not act.
  */
 extern PGDLLEXPORT bool simulation_read(Simulation *simulation, bool for_workers);
+
+/* What its days depend on. */
+static inline DaySpec
+simulation_days(const Simulation *s)
+{
+	DaySpec		spec = {s->seed, s->people, s->beds, s->start_date, s->transfers_per_day, s->marked};
+
+	return spec;
+}
 
 #endif							/* HOSPITAL_SIMULATION_H */

@@ -7,7 +7,7 @@
 
 #include "postgres.h"
 
-#include "day.h"
+#include "records.h"
 #include "transfer_json.h"
 
 #define NO_POSITION INT64CONST(-1)

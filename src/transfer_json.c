@@ -29,7 +29,7 @@ typedef enum FieldKind
 	FIELD_UUID,
 	FIELD_TIME,
 	FIELD_INTEGER,
-	FIELD_TEXT
+	FIELD_TEXT					/* RecText, whose data ends with a NUL here */
 } FieldKind;
 
 typedef struct Field

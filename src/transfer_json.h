@@ -7,7 +7,7 @@
 #include "postgres.h"
 #include "lib/stringinfo.h"
 
-#include "day.h"
+#include "records.h"
 
 #define TRANSFER_SCHEMA_VERSION "1"
 #define TRANSFER_TYPE "transfer"

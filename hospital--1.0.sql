@@ -539,6 +539,16 @@ CREATE FUNCTION hospital_generate_staff_changes(day date, seed bigint DEFAULT 42
 COMMENT ON FUNCTION hospital_generate_staff_changes(date, bigint, bigint, int, date, int, text) IS
     'The changes of staff of one hospital day';
 
+CREATE FUNCTION hospital_record_columns(
+        OUT kind text, OUT table_name text, OUT stage int, OUT merge text,
+        OUT number int, OUT column_name text, OUT type text,
+        OUT key boolean, OUT nullable boolean, OUT completes boolean, OUT reference text, OUT words text[])
+    RETURNS SETOF record
+    LANGUAGE C STRICT IMMUTABLE PARALLEL SAFE ROWS 160
+    AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION hospital_record_columns() IS
+    'The columns of the day files, by kind and number: table they go to, order of ingesting (stage), what a line does that meets its row in the table (merge: never, completes, same); whether a column is the key, may be null, is filled in by a later line; table it refers to; words it may be';
+
 -- ==== end of records of a day =============================================
 
 -- ==== workers and files ===================================================
@@ -2032,36 +2042,18 @@ BEGIN
     CREATE INDEX billing_payments_visit_id_idx ON hospital.billing_payments (visit_id);
     COMMENT ON INDEX hospital.billing_payments_visit_id_idx IS 'The bill of a visit';
 
-    -- Not declared: transfers, whose events may be here before the admission;
-    -- visit_id, since visits come in beside what belongs to them.
+    -- Not declared: what a transfer says of its stay, which an event may be ahead
+    -- of, as a visit of the late evening may be; visit_id, since visits come in
+    -- beside what belongs to them.
     IF foreign_keys THEN
         FOR a_key IN
-            SELECT * FROM (VALUES
-                ('admissions', 'patient_id', 'patients'), ('admissions', 'ward_code', 'wards'),
-                ('admissions', 'department_code', 'departments'),
-                ('visits', 'patient_id', 'patients'), ('visits', 'doctor_id', 'staff'),
-                ('visits', 'department_code', 'departments'), ('visits', 'admission_id', 'admissions'),
-                ('status_updates', 'admission_id', 'admissions'), ('status_updates', 'patient_id', 'patients'),
-                ('status_updates', 'ward_code', 'wards'), ('status_updates', 'recorded_by', 'staff'),
-                ('doctor_assignments', 'admission_id', 'admissions'), ('doctor_assignments', 'patient_id', 'patients'),
-                ('doctor_assignments', 'doctor_id', 'staff'),
-                ('transfers', 'from_ward', 'wards'), ('transfers', 'to_ward', 'wards'), ('transfers', 'staff_id', 'staff'),
-                ('diagnoses', 'admission_id', 'admissions'), ('diagnoses', 'patient_id', 'patients'),
-                ('treatments', 'admission_id', 'admissions'), ('treatments', 'patient_id', 'patients'),
-                ('treatments', 'staff_id', 'staff'),
-                ('lab_results', 'admission_id', 'admissions'), ('lab_results', 'patient_id', 'patients'),
-                ('vital_signs', 'admission_id', 'admissions'), ('vital_signs', 'patient_id', 'patients'),
-                ('vital_signs', 'recorded_by', 'staff'),
-                ('prescriptions', 'patient_id', 'patients'), ('prescriptions', 'doctor_id', 'staff'),
-                ('prescriptions', 'medicine_id', 'medicines'), ('prescriptions', 'admission_id', 'admissions'),
-                ('billing_payments', 'patient_id', 'patients'), ('billing_payments', 'admission_id', 'admissions'),
-                ('staff_changes', 'staff_id', 'staff'), ('staff_changes', 'department_code', 'departments'),
-                ('staff_changes', 'replaces_staff_id', 'staff')
-            ) AS k (child, child_column, parent)
+            SELECT c.table_name, c.column_name, c.reference FROM @extschema@.hospital_record_columns() c
+            WHERE c.reference IS NOT NULL
+              AND NOT (c.table_name = 'transfers' AND c.reference IN ('admissions', 'patients'))
         LOOP
-            EXECUTE format('ALTER TABLE hospital.%1$I ADD CONSTRAINT %4$I FOREIGN KEY (%2$I) REFERENCES hospital.%3$I',
-                           a_key.child, a_key.child_column, a_key.parent,
-                           a_key.child || '_' || a_key.child_column || '_fkey');
+            EXECUTE format('ALTER TABLE hospital.%I ADD CONSTRAINT %I FOREIGN KEY (%I) REFERENCES hospital.%I',
+                           a_key.table_name, a_key.table_name || '_' || a_key.column_name || '_fkey',
+                           a_key.column_name, a_key.reference);
         END LOOP;
     END IF;
 

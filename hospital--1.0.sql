@@ -152,31 +152,6 @@ CREATE TYPE hospital.staff_assignment AS (
 );
 COMMENT ON TYPE hospital.staff_assignment IS 'One shift of one person; ward_code is null for those not tied to a ward';
 
-CREATE TYPE hospital.admission AS (
-    admission_id  bigint,
-    patient_id    bigint,
-    visit_id      bigint,
-    ward_code     text,
-    admitted_at   timestamptz,
-    discharged_at timestamptz,
-    triage        text,
-    outcome       text
-);
-COMMENT ON TYPE hospital.admission IS 'A stay in the hospital; patient_id is a person_id';
-
-CREATE TYPE hospital.transfer AS (
-    event_id     uuid,
-    event_time   timestamptz,
-    admission_id bigint,
-    patient_id   bigint,
-    from_ward    text,
-    to_ward      text,
-    reason       text,
-    status       text,
-    staff_id     bigint
-);
-COMMENT ON TYPE hospital.transfer IS 'A medical transfer from ward to ward; event_id is a UUID of version 7, the same whenever it is computed';
-
 CREATE FUNCTION hospital_generate_wards(beds int DEFAULT 1100)
     RETURNS SETOF hospital.ward
     LANGUAGE C STRICT IMMUTABLE PARALLEL SAFE
@@ -214,26 +189,367 @@ CREATE FUNCTION hospital_generate_staff_assignments(from_day date, until_day dat
 COMMENT ON FUNCTION hospital_generate_staff_assignments(date, date, int, bigint, date, date) IS
     'The shifts that begin on from_day to until_day of the hospital that opened on start_date; staff are those of hospital_generate_staff(beds, seed, start_date, end_date)';
 
+-- ==== end of workforce ====================================================
+
+-- ==== records of a day ====================================================
+--
+-- The types have the columns of the day files, in their order; src/records.c
+-- describes the same.  All generators take the same arguments: what the days of
+-- a hospital depend on.
+
+CREATE TYPE hospital.registration AS (
+    person_id        bigint,
+    national_id      hospital.national_id,
+    passport_no      text,
+    first_name       text,
+    last_name        text,
+    date_of_birth    date,
+    sex              text,
+    population_group text,
+    home_language    text,
+    citizenship      text,
+    household_id     bigint,
+    address          text,
+    suburb           text,
+    postal_code      text,
+    phone            text,
+    folder_no        text,
+    blood_type       text,
+    insurance_id     text,
+    patient_class    text,
+    origin           text,
+    first_seen_on    date,
+    deceased_at      timestamptz
+);
+COMMENT ON TYPE hospital.registration IS
+    'A patient met for the first time, or the same with the death filled in; columns of hospital.people and hospital.patients';
+
+CREATE TYPE hospital.admission AS (
+    admission_id    bigint,
+    patient_id      bigint,
+    visit_id        bigint,
+    ward_code       text,
+    admitted_at     timestamptz,
+    discharged_at   timestamptz,
+    triage          text,
+    outcome         text,
+    department_code text,
+    admission_type  text,
+    referred_from   text
+);
+COMMENT ON TYPE hospital.admission IS
+    'A stay in the hospital; without discharged_at and outcome on the day it begins, complete on the day it ends';
+
+CREATE TYPE hospital.visit AS (
+    visit_id        bigint,
+    patient_id      bigint,
+    doctor_id       bigint,
+    visit_date      date,
+    department_code text,
+    kind            text,
+    diagnosis       text,
+    total_cost      numeric,
+    arrived_at      timestamptz,
+    left_at         timestamptz,
+    triage          text,
+    disposition     text,
+    admission_id    bigint
+);
+COMMENT ON TYPE hospital.visit IS
+    'A visit; one that leads to an admission comes without total_cost, left_at and disposition on its day, complete on the day the stay ends';
+
+CREATE TYPE hospital.status_update AS (
+    update_id    bigint,
+    admission_id bigint,
+    patient_id   bigint,
+    recorded_at  timestamptz,
+    status       text,
+    ward_code    text,
+    recorded_by  bigint,
+    bed_no       int
+);
+COMMENT ON TYPE hospital.status_update IS
+    'A change in the state or place of an inpatient';
+
+CREATE TYPE hospital.doctor_assignment AS (
+    doctor_assignment_id bigint,
+    admission_id         bigint,
+    patient_id           bigint,
+    doctor_id            bigint,
+    starts_at            timestamptz,
+    ends_at              timestamptz,
+    reason               text
+);
+COMMENT ON TYPE hospital.doctor_assignment IS
+    'A doctor who is in charge of an inpatient for a time';
+
+CREATE TYPE hospital.transfer AS (
+    event_id     uuid,
+    event_time   timestamptz,
+    admission_id bigint,
+    patient_id   bigint,
+    from_ward    text,
+    to_ward      text,
+    reason       text,
+    status       text,
+    staff_id     bigint
+);
+COMMENT ON TYPE hospital.transfer IS
+    'A medical transfer from ward to ward; event_id is a UUID of version 7, the same whenever it is computed';
+
+CREATE TYPE hospital.diagnosis AS (
+    diagnosis_id bigint,
+    visit_id     bigint,
+    admission_id bigint,
+    patient_id   bigint,
+    code         text,
+    description  text,
+    at           timestamptz,
+    rank         text
+);
+COMMENT ON TYPE hospital.diagnosis IS
+    'A diagnosis of a visit, by ICD-10';
+
+CREATE TYPE hospital.treatment AS (
+    treatment_id bigint,
+    visit_id     bigint,
+    admission_id bigint,
+    patient_id   bigint,
+    code         text,
+    description  text,
+    at           timestamptz,
+    staff_id     bigint,
+    quantity     int
+);
+COMMENT ON TYPE hospital.treatment IS
+    'Something done to a patient, by the code of the fee schedule';
+
+CREATE TYPE hospital.lab_result AS (
+    lab_result_id bigint,
+    visit_id      bigint,
+    admission_id  bigint,
+    patient_id    bigint,
+    code          text,
+    description   text,
+    at            timestamptz,
+    value         numeric,
+    result        text,
+    unit          text,
+    flag          text,
+    specimen      text
+);
+COMMENT ON TYPE hospital.lab_result IS
+    'One result of the laboratory, by LOINC: a value in a unit, or a word';
+
+CREATE TYPE hospital.vital_signs_reading AS (
+    vital_signs_id bigint,
+    visit_id       bigint,
+    admission_id   bigint,
+    patient_id     bigint,
+    at             timestamptz,
+    temperature    numeric,
+    pulse          int,
+    respiration    int,
+    systolic       int,
+    diastolic      int,
+    spo2           int,
+    consciousness  text,
+    tews           int,
+    recorded_by    bigint
+);
+COMMENT ON TYPE hospital.vital_signs_reading IS
+    'One set of vital signs of a patient';
+
+CREATE TYPE hospital.prescription AS (
+    prescription_id bigint,
+    patient_id      bigint,
+    doctor_id       bigint,
+    visit_id        bigint,
+    medicine_id     text,
+    dosage          text,
+    duration        text,
+    prescribed_at   timestamptz,
+    admission_id    bigint,
+    quantity        int
+);
+COMMENT ON TYPE hospital.prescription IS
+    'A medicine that a doctor prescribed';
+
+CREATE TYPE hospital.bill AS (
+    billing_id     bigint,
+    patient_id     bigint,
+    visit_id       bigint,
+    billing_date   date,
+    total_amount   numeric,
+    payment_status text,
+    admission_id   bigint,
+    patient_class  text,
+    fiscal_year    text,
+    free_reason    text,
+    consultation   numeric,
+    accommodation  numeric,
+    procedures     numeric,
+    imaging        numeric,
+    laboratory     numeric,
+    medicines      numeric,
+    other          numeric
+);
+COMMENT ON TYPE hospital.bill IS
+    'The bill of a visit, in rand; total_amount is the sum of its parts';
+
+CREATE TYPE hospital.staff_change AS (
+    staff_change_id   bigint,
+    staff_id          bigint,
+    changed_on        date,
+    change            text,
+    role              text,
+    department_code   text,
+    replaces_staff_id bigint
+);
+COMMENT ON TYPE hospital.staff_change IS
+    'Somebody of the staff who begins or leaves';
+
+CREATE FUNCTION hospital_generate_registrations(day date, seed bigint DEFAULT 42, people bigint DEFAULT 5000000,
+                                                beds int DEFAULT 1100, start_date date DEFAULT '2020-01-01',
+                                                transfers int DEFAULT 15, id_mode text DEFAULT 'realistic')
+    RETURNS SETOF hospital.registration
+    LANGUAGE C STRICT IMMUTABLE PARALLEL SAFE
+    ROWS 550 SUPPORT hospital_rowsource_support
+    AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION hospital_generate_registrations(date, bigint, bigint, int, date, int, text) IS
+    'The patients who are registered on one hospital day, and again those who died on it, with deceased_at. They fill hospital.people and hospital.patients';
+
 CREATE FUNCTION hospital_generate_admissions(day date, seed bigint DEFAULT 42, people bigint DEFAULT 5000000,
-                                             beds int DEFAULT 1100, start_date date DEFAULT '2020-01-01')
+                                             beds int DEFAULT 1100, start_date date DEFAULT '2020-01-01',
+                                             transfers int DEFAULT 15, id_mode text DEFAULT 'realistic')
     RETURNS SETOF hospital.admission
     LANGUAGE C STRICT IMMUTABLE PARALLEL SAFE
     ROWS 160 SUPPORT hospital_rowsource_support
     AS 'MODULE_PATHNAME';
-COMMENT ON FUNCTION hospital_generate_admissions(date, bigint, bigint, int, date) IS
-    'The admissions of one hospital day, in order of time; patients are persons of hospital_generate_people(people, seed, as_of => start_date)';
+COMMENT ON FUNCTION hospital_generate_admissions(date, bigint, bigint, int, date, int, text) IS
+    'The admissions that begin on one hospital day, without their end, and those that end on it, complete';
+
+CREATE FUNCTION hospital_generate_visits(day date, seed bigint DEFAULT 42, people bigint DEFAULT 5000000,
+                                         beds int DEFAULT 1100, start_date date DEFAULT '2020-01-01',
+                                         transfers int DEFAULT 15, id_mode text DEFAULT 'realistic')
+    RETURNS SETOF hospital.visit
+    LANGUAGE C STRICT IMMUTABLE PARALLEL SAFE
+    ROWS 1800 SUPPORT hospital_rowsource_support
+    AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION hospital_generate_visits(date, bigint, bigint, int, date, int, text) IS
+    'The visits that begin on one hospital day, and again, complete, those with an admission that end on it';
+
+CREATE FUNCTION hospital_generate_status_updates(day date, seed bigint DEFAULT 42, people bigint DEFAULT 5000000,
+                                                 beds int DEFAULT 1100, start_date date DEFAULT '2020-01-01',
+                                                 transfers int DEFAULT 15, id_mode text DEFAULT 'realistic')
+    RETURNS SETOF hospital.status_update
+    LANGUAGE C STRICT IMMUTABLE PARALLEL SAFE
+    ROWS 2200 SUPPORT hospital_rowsource_support
+    AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION hospital_generate_status_updates(date, bigint, bigint, int, date, int, text) IS
+    'The status updates of inpatients on one hospital day, in order of time';
+
+CREATE FUNCTION hospital_generate_doctor_assignments(day date, seed bigint DEFAULT 42, people bigint DEFAULT 5000000,
+                                                     beds int DEFAULT 1100, start_date date DEFAULT '2020-01-01',
+                                                     transfers int DEFAULT 15, id_mode text DEFAULT 'realistic')
+    RETURNS SETOF hospital.doctor_assignment
+    LANGUAGE C STRICT IMMUTABLE PARALLEL SAFE
+    ROWS 440 SUPPORT hospital_rowsource_support
+    AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION hospital_generate_doctor_assignments(date, bigint, bigint, int, date, int, text) IS
+    'The assignments of doctors to inpatients that begin on one hospital day, in order of time';
 
 CREATE FUNCTION hospital_generate_transfers(day date, seed bigint DEFAULT 42, people bigint DEFAULT 5000000,
                                             beds int DEFAULT 1100, start_date date DEFAULT '2020-01-01',
-                                            transfers int DEFAULT 15)
+                                            transfers int DEFAULT 15, id_mode text DEFAULT 'realistic')
     RETURNS SETOF hospital.transfer
     LANGUAGE C STRICT IMMUTABLE PARALLEL SAFE
     ROWS 15 SUPPORT hospital_rowsource_support
     AS 'MODULE_PATHNAME';
-COMMENT ON FUNCTION hospital_generate_transfers(date, bigint, bigint, int, date, int) IS
-    'The medical transfers of one hospital day, in order of time';
+COMMENT ON FUNCTION hospital_generate_transfers(date, bigint, bigint, int, date, int, text) IS
+    'The medical transfers of one hospital day, in order of time; they are streamed and are in the day files too';
 
--- ==== end of workforce ====================================================
+CREATE FUNCTION hospital_generate_diagnoses(day date, seed bigint DEFAULT 42, people bigint DEFAULT 5000000,
+                                            beds int DEFAULT 1100, start_date date DEFAULT '2020-01-01',
+                                            transfers int DEFAULT 15, id_mode text DEFAULT 'realistic')
+    RETURNS SETOF hospital.diagnosis
+    LANGUAGE C STRICT IMMUTABLE PARALLEL SAFE
+    ROWS 3300 SUPPORT hospital_rowsource_support
+    AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION hospital_generate_diagnoses(date, bigint, bigint, int, date, int, text) IS
+    'The diagnoses made on one hospital day, by ICD-10';
+
+CREATE FUNCTION hospital_generate_treatments(day date, seed bigint DEFAULT 42, people bigint DEFAULT 5000000,
+                                             beds int DEFAULT 1100, start_date date DEFAULT '2020-01-01',
+                                             transfers int DEFAULT 15, id_mode text DEFAULT 'realistic')
+    RETURNS SETOF hospital.treatment
+    LANGUAGE C STRICT IMMUTABLE PARALLEL SAFE
+    ROWS 3300 SUPPORT hospital_rowsource_support
+    AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION hospital_generate_treatments(date, bigint, bigint, int, date, int, text) IS
+    'The treatments of one hospital day, by the codes of hospital.tariffs';
+
+CREATE FUNCTION hospital_generate_lab_results(day date, seed bigint DEFAULT 42, people bigint DEFAULT 5000000,
+                                              beds int DEFAULT 1100, start_date date DEFAULT '2020-01-01',
+                                              transfers int DEFAULT 15, id_mode text DEFAULT 'realistic')
+    RETURNS SETOF hospital.lab_result
+    LANGUAGE C STRICT IMMUTABLE PARALLEL SAFE
+    ROWS 9900 SUPPORT hospital_rowsource_support
+    AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION hospital_generate_lab_results(date, bigint, bigint, int, date, int, text) IS
+    'The laboratory results of one hospital day, by LOINC';
+
+CREATE FUNCTION hospital_generate_vital_signs(day date, seed bigint DEFAULT 42, people bigint DEFAULT 5000000,
+                                              beds int DEFAULT 1100, start_date date DEFAULT '2020-01-01',
+                                              transfers int DEFAULT 15, id_mode text DEFAULT 'realistic')
+    RETURNS SETOF hospital.vital_signs_reading
+    LANGUAGE C STRICT IMMUTABLE PARALLEL SAFE
+    ROWS 6600 SUPPORT hospital_rowsource_support
+    AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION hospital_generate_vital_signs(date, bigint, bigint, int, date, int, text) IS
+    'The vital signs taken on one hospital day: degrees Celsius, a minute, mmHg, percent';
+
+CREATE FUNCTION hospital_generate_prescriptions(day date, seed bigint DEFAULT 42, people bigint DEFAULT 5000000,
+                                                beds int DEFAULT 1100, start_date date DEFAULT '2020-01-01',
+                                                transfers int DEFAULT 15, id_mode text DEFAULT 'realistic')
+    RETURNS SETOF hospital.prescription
+    LANGUAGE C STRICT IMMUTABLE PARALLEL SAFE
+    ROWS 5300 SUPPORT hospital_rowsource_support
+    AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION hospital_generate_prescriptions(date, bigint, bigint, int, date, int, text) IS
+    'The prescriptions of one hospital day; medicines are those of hospital.medicines';
+
+CREATE FUNCTION hospital_generate_billing_payments(day date, seed bigint DEFAULT 42, people bigint DEFAULT 5000000,
+                                                   beds int DEFAULT 1100, start_date date DEFAULT '2020-01-01',
+                                                   transfers int DEFAULT 15, id_mode text DEFAULT 'realistic')
+    RETURNS SETOF hospital.bill
+    LANGUAGE C STRICT IMMUTABLE PARALLEL SAFE
+    ROWS 1700 SUPPORT hospital_rowsource_support
+    AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION hospital_generate_billing_payments(date, bigint, bigint, int, date, int, text) IS
+    'The bills of the visits that end on one hospital day, in rand, by hospital.tariffs and hospital.tariff_index';
+
+CREATE FUNCTION hospital_generate_staff_changes(day date, seed bigint DEFAULT 42, people bigint DEFAULT 5000000,
+                                                beds int DEFAULT 1100, start_date date DEFAULT '2020-01-01',
+                                                transfers int DEFAULT 15, id_mode text DEFAULT 'realistic')
+    RETURNS SETOF hospital.staff_change
+    LANGUAGE C STRICT IMMUTABLE PARALLEL SAFE
+    ROWS 2 SUPPORT hospital_rowsource_support
+    AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION hospital_generate_staff_changes(date, bigint, bigint, int, date, int, text) IS
+    'The changes of staff of one hospital day';
+
+CREATE FUNCTION hospital_record_columns(
+        OUT kind text, OUT table_name text, OUT stage int, OUT merge text,
+        OUT number int, OUT column_name text, OUT type text,
+        OUT key boolean, OUT nullable boolean, OUT completes boolean, OUT reference text, OUT words text[])
+    RETURNS SETOF record
+    LANGUAGE C STRICT IMMUTABLE PARALLEL SAFE ROWS 160
+    AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION hospital_record_columns() IS
+    'The columns of the day files, by kind and number: table they go to, order of ingesting (stage), what a line does that meets its row in the table (merge: never, completes, same); whether a column is the key, may be null, is filled in by a later line; table it refers to; words it may be';
+
+-- ==== end of records of a day =============================================
 
 -- ==== workers and files ===================================================
 
@@ -278,6 +594,39 @@ COMMENT ON COLUMN hospital.status.rows IS 'Rows made or brought in since it star
 COMMENT ON COLUMN hospital.status.rate IS 'Rows a second, on average since it started';
 COMMENT ON COLUMN hospital.status.restarts IS 'How often it was started again';
 
+CREATE VIEW hospital.progress AS
+SELECT p.pid, p.relid::pg_catalog.regclass AS loading,
+       p.param3 AS rows_done, nullif(p.param17, -1) AS rows_total,
+       pg_catalog.round(100.0 * p.param3 / nullif(nullif(p.param17, -1), 0), 1) AS percent,
+       pg_catalog.to_timestamp(946684800 + p.param18 / 1000000.0) AS started_at
+FROM pg_catalog.pg_stat_get_progress_info('COPY') p
+WHERE p.param16 = 1752134512;
+COMMENT ON VIEW hospital.progress IS 'Loads that are running now; each is also in pg_stat_progress_copy';
+COMMENT ON COLUMN hospital.progress.pid IS 'Session that called the load';
+COMMENT ON COLUMN hospital.progress.loading IS 'Table';
+COMMENT ON COLUMN hospital.progress.rows_done IS 'Rows there so far';
+COMMENT ON COLUMN hospital.progress.rows_total IS 'Rows there will be; null where it is not known beforehand';
+COMMENT ON COLUMN hospital.progress.percent IS 'Done, of the total';
+COMMENT ON COLUMN hospital.progress.started_at IS 'When the load began';
+GRANT SELECT ON hospital.progress TO PUBLIC;
+
+CREATE PROCEDURE hospital_export(what text, format text DEFAULT 'csv', target text DEFAULT NULL,
+                                 as_of date DEFAULT NULL)
+    LANGUAGE C
+    AS 'MODULE_PATHNAME';
+COMMENT ON PROCEDURE hospital_export(text, text, text, date) IS
+    'Write people, doctors, staff_assignments or assigned_staff (of a date; the first day by default) to a file below hospital.data_folder';
+
+REVOKE ALL ON FUNCTION hospital_start(), hospital_stop(), hospital_status() FROM PUBLIC;
+REVOKE ALL ON PROCEDURE hospital_export(text, text, text, date) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION hospital_status() TO pg_monitor;
+GRANT SELECT ON hospital.status TO pg_monitor;
+GRANT EXECUTE ON PROCEDURE hospital_export(text, text, text, date) TO pg_write_server_files;
+
+-- ==== end of workers and files ============================================
+
+-- ==== ingest ==============================================================
+
 CREATE FUNCTION hospital_open_rows(kind text) RETURNS SETOF record
     LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE ROWS 4096
     AS 'MODULE_PATHNAME';
@@ -290,21 +639,10 @@ CREATE PROCEDURE hospital_ingest(path text)
 COMMENT ON PROCEDURE hospital_ingest(text) IS
     'Ingest one day file below hospital.data_folder now; the outcome is in hospital.batches';
 
-CREATE PROCEDURE hospital_export(what text, format text DEFAULT 'csv', target text DEFAULT NULL,
-                                 as_of date DEFAULT NULL)
-    LANGUAGE C
-    AS 'MODULE_PATHNAME';
-COMMENT ON PROCEDURE hospital_export(text, text, text, date) IS
-    'Write people, doctors, staff_assignments or assigned_staff (of a date; the first day by default) to a file below hospital.data_folder';
-
-REVOKE ALL ON FUNCTION hospital_start(), hospital_stop(), hospital_status() FROM PUBLIC;
-REVOKE ALL ON PROCEDURE hospital_ingest(text), hospital_export(text, text, text, date) FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION hospital_status() TO pg_monitor;
-GRANT SELECT ON hospital.status TO pg_monitor;
+REVOKE ALL ON PROCEDURE hospital_ingest(text) FROM PUBLIC;
 GRANT EXECUTE ON PROCEDURE hospital_ingest(text) TO pg_read_server_files;
-GRANT EXECUTE ON PROCEDURE hospital_export(text, text, text, date) TO pg_write_server_files;
 
--- ==== end of workers and files ============================================
+-- ==== end of ingest =======================================================
 
 -- ==== stream ==============================================================
 -- ==== end of stream =======================================================
@@ -1128,7 +1466,8 @@ GRANT SELECT ON
 CREATE PROCEDURE hospital_create(people bigint DEFAULT NULL, beds int DEFAULT 1100,
                                  start_date date DEFAULT NULL, end_date date DEFAULT NULL,
                                  seed bigint DEFAULT NULL, name text DEFAULT NULL,
-                                 id_mode text DEFAULT 'realistic', transfers_per_day int DEFAULT 15)
+                                 id_mode text DEFAULT 'realistic', transfers_per_day int DEFAULT 15,
+                                 foreign_keys boolean DEFAULT false, dirty_rate numeric DEFAULT 0)
     LANGUAGE plpgsql
     SET search_path = pg_catalog, pg_temp
 AS $create$
@@ -1141,6 +1480,7 @@ DECLARE
     a_seed   bigint := coalesce(seed, current_setting('hospital.seed')::bigint);
     a_name   text   := coalesce(name, trim(both '-' from left(regexp_replace(lower(current_database()), '[^a-z0-9_]+', '-', 'g'), 40)));
     a_beds   int    := coalesce(beds, 1100);
+    a_key    record;
 BEGIN
     -- The arguments.
     IF to_regclass('hospital.simulation') IS NOT NULL THEN
@@ -1153,17 +1493,22 @@ BEGIN
     PERFORM FROM @extschema@.hospital_generate_people(a_people, a_seed, 1::bigint, a_start, id_mode) LIMIT 1;
     PERFORM FROM @extschema@.hospital_generate_wards(a_beds) LIMIT 1;
     PERFORM FROM @extschema@.hospital_generate_staff(a_beds, a_seed, a_start, a_end, id_mode) LIMIT 1;
-    PERFORM FROM @extschema@.hospital_generate_admissions(a_start, a_seed, a_people, a_beds, a_start) LIMIT 1;
-    PERFORM FROM @extschema@.hospital_generate_transfers(a_start, a_seed, a_people, a_beds, a_start, transfers_per_day) LIMIT 1;
+    PERFORM FROM @extschema@.hospital_generate_staff_changes(a_start, a_seed, a_people, a_beds, a_start,
+                                                             transfers_per_day, id_mode) LIMIT 1;
     IF a_name !~ '^[a-z0-9_][a-z0-9_-]{0,39}$' THEN
         RAISE EXCEPTION 'invalid name "%" for a hospital', a_name
             USING ERRCODE = 'invalid_parameter_value',
                   DETAIL = 'The name is part of paths and topics.',
                   HINT = 'Use up to 40 small letters, digits, _ and -.';
     END IF;
-    IF id_mode IS NULL OR transfers_per_day IS NULL THEN
-        RAISE EXCEPTION 'id_mode and transfers_per_day must not be null'
+    IF id_mode IS NULL OR transfers_per_day IS NULL OR foreign_keys IS NULL OR dirty_rate IS NULL THEN
+        RAISE EXCEPTION 'id_mode, transfers_per_day, foreign_keys and dirty_rate must not be null'
             USING ERRCODE = 'null_value_not_allowed', HINT = 'Leave them out for their defaults.';
+    END IF;
+    IF dirty_rate NOT BETWEEN 0.0 AND 0.2 THEN
+        RAISE EXCEPTION 'invalid dirty_rate %', dirty_rate
+            USING ERRCODE = 'invalid_parameter_value',
+                  DETAIL = 'It is the share of the lines that are spoilt: 0 to 0.2.';
     END IF;
 
     -- The frozen truth.
@@ -1178,6 +1523,7 @@ BEGIN
         end_date          date        NOT NULL,
         id_mode           text        NOT NULL,
         transfers_per_day int         NOT NULL,
+        dirty_rate        numeric     NOT NULL DEFAULT 0,
         generator_version int         NOT NULL,
         system_identifier bigint      NOT NULL,
         database_oid      oid         NOT NULL,
@@ -1194,6 +1540,7 @@ BEGIN
     COMMENT ON COLUMN hospital.simulation.end_date IS 'Last hospital day';
     COMMENT ON COLUMN hospital.simulation.id_mode IS 'realistic, or marked: identity numbers that cannot belong to a living person';
     COMMENT ON COLUMN hospital.simulation.transfers_per_day IS 'Medical transfers of a day, which are also streamed';
+    COMMENT ON COLUMN hospital.simulation.dirty_rate IS 'Share of the lines of day files that are spoilt on purpose, see hospital.faults';
     COMMENT ON COLUMN hospital.simulation.generator_version IS 'Version of the generators that made it; another version refuses to go on';
     COMMENT ON COLUMN hospital.simulation.system_identifier IS 'Server it was created in; workers of another leave it alone';
     COMMENT ON COLUMN hospital.simulation.database_oid IS 'Database it was created in; workers of another leave it alone';
@@ -1313,28 +1660,145 @@ BEGIN
     COMMENT ON COLUMN hospital.wards.age_group IS 'adult, child (below 13), neonate (first 28 days) or all';
     COMMENT ON COLUMN hospital.wards.ward_type IS 'general, icu, high_care, labour, …';
 
-    -- What happens.
-    CREATE TABLE hospital.admissions (
-        admission_id  bigint      NOT NULL,
+    -- What happens: the columns of the day files, in their order; src/records.c
+    -- describes the same.  The ingestor checks every line, so that here are only
+    -- checks on what is not bulky: each takes about 0.1 microseconds of a row.
+    CREATE TABLE hospital.patients (
         patient_id    bigint      NOT NULL,
-        visit_id      bigint      NOT NULL,
-        ward_code     text        NOT NULL,
-        admitted_at   timestamptz NOT NULL,
-        discharged_at timestamptz,
-        triage        text        NOT NULL,
-        outcome       text,
-        CONSTRAINT admissions_pkey PRIMARY KEY (admission_id),
-        CONSTRAINT admissions_times CHECK (discharged_at >= admitted_at)
+        folder_no     text        NOT NULL,
+        full_name     text        NOT NULL,
+        date_of_birth date        NOT NULL,
+        gender        text        NOT NULL,
+        blood_type    text        NOT NULL,
+        contact_info  text        NOT NULL,
+        insurance_id  text,
+        patient_class text        NOT NULL,
+        origin        text        NOT NULL,
+        first_seen_on date        NOT NULL,
+        deceased_at   timestamptz,
+        CONSTRAINT patients_pkey PRIMARY KEY (patient_id),
+        CONSTRAINT patients_gender_check CHECK (gender IN ('Female', 'Male')),
+        CONSTRAINT patients_patient_class_check CHECK (patient_class IN ('H0', 'H1', 'H2', 'H3', 'P'))
     );
-    COMMENT ON TABLE hospital.admissions IS 'Admissions, from the day files';
-    COMMENT ON COLUMN hospital.admissions.admission_id IS 'Day since 2000-01-01 times 100000 plus a number within the day';
-    COMMENT ON COLUMN hospital.admissions.patient_id IS 'The patient, a person_id';
-    COMMENT ON COLUMN hospital.admissions.visit_id IS 'Visit that it belongs to';
-    COMMENT ON COLUMN hospital.admissions.ward_code IS 'Ward of admission, see hospital.wards';
+    COMMENT ON TABLE hospital.patients IS 'Everybody who has been to the hospital, from the day files of registrations; who they are is in hospital.people';
+    COMMENT ON COLUMN hospital.patients.patient_id IS 'The patient, a person_id of hospital.people';
+    COMMENT ON COLUMN hospital.patients.folder_no IS 'Number of the folder with the patient''s papers';
+    COMMENT ON COLUMN hospital.patients.full_name IS 'First name and surname';
+    COMMENT ON COLUMN hospital.patients.date_of_birth IS 'Date of birth';
+    COMMENT ON COLUMN hospital.patients.gender IS 'Female or Male';
+    COMMENT ON COLUMN hospital.patients.blood_type IS 'ABO group and rhesus factor: O+, O-, A+, A-, B+, B-, AB+, AB-';
+    COMMENT ON COLUMN hospital.patients.contact_info IS 'Telephone';
+    COMMENT ON COLUMN hospital.patients.insurance_id IS 'Membership number of a medical scheme; null for the uninsured';
+    COMMENT ON COLUMN hospital.patients.patient_class IS 'Class billed by: H0 to H3 or P, see hospital.patient_class';
+    COMMENT ON COLUMN hospital.patients.origin IS 'Where from: city (of the pool of people), born here, born elsewhere or outside (the city)';
+    COMMENT ON COLUMN hospital.patients.first_seen_on IS 'Hospital day of the first visit';
+    COMMENT ON COLUMN hospital.patients.deceased_at IS 'When the patient died; null for the living';
+
+    CREATE TABLE hospital.admissions (
+        admission_id    bigint      NOT NULL,
+        patient_id      bigint      NOT NULL,
+        visit_id        bigint      NOT NULL,
+        ward_code       text        NOT NULL,
+        admitted_at     timestamptz NOT NULL,
+        discharged_at   timestamptz,
+        triage          text,
+        outcome         text,
+        department_code text        NOT NULL,
+        admission_type  text        NOT NULL,
+        referred_from   text,
+        CONSTRAINT admissions_pkey PRIMARY KEY (admission_id),
+        CONSTRAINT admissions_times_check CHECK (discharged_at >= admitted_at),
+        CONSTRAINT admissions_end_check CHECK ((discharged_at IS NULL) = (outcome IS NULL)),
+        CONSTRAINT admissions_outcome_check CHECK (outcome IN ('discharged', 'died', 'absconded', 'refused treatment', 'transferred out')),
+        CONSTRAINT admissions_admission_type_check CHECK (admission_type IN ('emergency', 'elective', 'maternity', 'newborn', 'transfer in'))
+    );
+    COMMENT ON TABLE hospital.admissions IS 'Stays in the hospital. A row is there from the day of admission; the day file of its end fills in discharged_at and outcome';
+    COMMENT ON COLUMN hospital.admissions.admission_id IS 'Day since 2000-01-01 times 1000000 plus a number within the day, from 1; the day of admission';
+    COMMENT ON COLUMN hospital.admissions.patient_id IS 'The patient, see hospital.patients';
+    COMMENT ON COLUMN hospital.admissions.visit_id IS 'Visit that led to it, see hospital.visits';
+    COMMENT ON COLUMN hospital.admissions.ward_code IS 'Ward of admission, see hospital.wards; later ones are in hospital.status_updates';
     COMMENT ON COLUMN hospital.admissions.admitted_at IS 'When admitted';
-    COMMENT ON COLUMN hospital.admissions.discharged_at IS 'When discharged or died';
-    COMMENT ON COLUMN hospital.admissions.triage IS 'South African Triage Scale: RED, ORANGE, YELLOW, GREEN';
-    COMMENT ON COLUMN hospital.admissions.outcome IS 'How it ended';
+    COMMENT ON COLUMN hospital.admissions.discharged_at IS 'When it ended, however it did; null while the patient is in the hospital';
+    COMMENT ON COLUMN hospital.admissions.triage IS 'South African Triage Scale: RED, ORANGE, YELLOW, GREEN, BLUE; null where nobody triages';
+    COMMENT ON COLUMN hospital.admissions.outcome IS 'How it ended: discharged, died, absconded, refused treatment, transferred out; null while it lasts';
+    COMMENT ON COLUMN hospital.admissions.department_code IS 'Department that treats the patient, see hospital.departments';
+    COMMENT ON COLUMN hospital.admissions.admission_type IS 'Way in: emergency, elective, maternity, newborn, transfer in';
+    COMMENT ON COLUMN hospital.admissions.referred_from IS 'Who referred the patient; null for those who came by themselves';
+
+    CREATE TABLE hospital.visits (
+        visit_id        bigint        NOT NULL,
+        patient_id      bigint        NOT NULL,
+        doctor_id       bigint,
+        visit_date      date          NOT NULL,
+        department_code text          NOT NULL,
+        kind            text          NOT NULL,
+        diagnosis       text,
+        total_cost      numeric(12,2),
+        arrived_at      timestamptz   NOT NULL,
+        left_at         timestamptz,
+        triage          text,
+        disposition     text,
+        admission_id    bigint,
+        CONSTRAINT visits_pkey PRIMARY KEY (visit_id),
+        CONSTRAINT visits_times_check CHECK (left_at >= arrived_at),
+        CONSTRAINT visits_end_check CHECK ((left_at IS NULL) = (total_cost IS NULL)),
+        CONSTRAINT visits_kind_check CHECK (kind IN ('outpatient', 'emergency', 'elective', 'maternity', 'newborn', 'transfer in'))
+    );
+    COMMENT ON TABLE hospital.visits IS 'Visits: outpatients, emergencies, and what leads to an admission. A visit with an admission lasts until that ends; the day file of that day fills in total_cost, left_at and disposition';
+    COMMENT ON COLUMN hospital.visits.visit_id IS 'Day since 2000-01-01 times 1000000 plus a number within the day, from 1';
+    COMMENT ON COLUMN hospital.visits.patient_id IS 'The patient, see hospital.patients';
+    COMMENT ON COLUMN hospital.visits.doctor_id IS 'Doctor who saw the patient, see hospital.doctors; null where nobody did';
+    COMMENT ON COLUMN hospital.visits.visit_date IS 'Hospital day of the arrival';
+    COMMENT ON COLUMN hospital.visits.department_code IS 'Department visited, see hospital.departments';
+    COMMENT ON COLUMN hospital.visits.kind IS 'outpatient, emergency, elective, maternity, newborn, transfer in';
+    COMMENT ON COLUMN hospital.visits.diagnosis IS 'Primary diagnosis in words; all of them are in hospital.diagnoses';
+    COMMENT ON COLUMN hospital.visits.total_cost IS 'What the visit costs, in rand, as billed; null until it ends';
+    COMMENT ON COLUMN hospital.visits.arrived_at IS 'When the patient came';
+    COMMENT ON COLUMN hospital.visits.left_at IS 'When the patient left the hospital; null until then';
+    COMMENT ON COLUMN hospital.visits.triage IS 'South African Triage Scale: RED, ORANGE, YELLOW, GREEN, BLUE; null where nobody triages';
+    COMMENT ON COLUMN hospital.visits.disposition IS 'How it ended: discharged, admitted, died, left without being seen, absconded, refused treatment, transferred out; null until it ends';
+    COMMENT ON COLUMN hospital.visits.admission_id IS 'Admission it led to, see hospital.admissions; null for those not admitted';
+
+    CREATE TABLE hospital.status_updates (
+        update_id    bigint      NOT NULL,
+        admission_id bigint      NOT NULL,
+        patient_id   bigint      NOT NULL,
+        recorded_at  timestamptz NOT NULL,
+        status       text        NOT NULL,
+        ward_code    text,
+        recorded_by  bigint      NOT NULL,
+        bed_no       int,
+        CONSTRAINT status_updates_pkey PRIMARY KEY (update_id)
+    );
+    COMMENT ON TABLE hospital.status_updates IS 'What happens to inpatients: admitted, moved, in theatre, discharged, died, and how they are';
+    COMMENT ON COLUMN hospital.status_updates.update_id IS 'Day since 2000-01-01 times 1000000 plus a number within the day, from 1';
+    COMMENT ON COLUMN hospital.status_updates.admission_id IS 'The admission, see hospital.admissions';
+    COMMENT ON COLUMN hospital.status_updates.patient_id IS 'The patient, see hospital.patients';
+    COMMENT ON COLUMN hospital.status_updates.recorded_at IS 'When';
+    COMMENT ON COLUMN hospital.status_updates.status IS 'What: admitted, moved, in theatre, discharged, died, or the patient''s condition such as stable';
+    COMMENT ON COLUMN hospital.status_updates.ward_code IS 'Ward the patient is in from now on, see hospital.wards; null where in none';
+    COMMENT ON COLUMN hospital.status_updates.recorded_by IS 'Who recorded it, see hospital.staff';
+    COMMENT ON COLUMN hospital.status_updates.bed_no IS 'Bed of the ward, from 1; null where the patient is in no bed of a ward';
+
+    CREATE TABLE hospital.doctor_assignments (
+        doctor_assignment_id bigint      NOT NULL,
+        admission_id         bigint      NOT NULL,
+        patient_id           bigint      NOT NULL,
+        doctor_id            bigint      NOT NULL,
+        starts_at            timestamptz NOT NULL,
+        ends_at              timestamptz,
+        reason               text        NOT NULL,
+        CONSTRAINT doctor_assignments_pkey PRIMARY KEY (doctor_assignment_id),
+        CONSTRAINT doctor_assignments_times_check CHECK (ends_at >= starts_at)
+    );
+    COMMENT ON TABLE hospital.doctor_assignments IS 'Which doctor is in charge of an inpatient, from when to when';
+    COMMENT ON COLUMN hospital.doctor_assignments.doctor_assignment_id IS 'Day since 2000-01-01 times 1000000 plus a number within the day, from 1';
+    COMMENT ON COLUMN hospital.doctor_assignments.admission_id IS 'The admission, see hospital.admissions';
+    COMMENT ON COLUMN hospital.doctor_assignments.patient_id IS 'The patient, see hospital.patients';
+    COMMENT ON COLUMN hospital.doctor_assignments.doctor_id IS 'The doctor, see hospital.doctors';
+    COMMENT ON COLUMN hospital.doctor_assignments.starts_at IS 'From when';
+    COMMENT ON COLUMN hospital.doctor_assignments.ends_at IS 'Until when; null where it is not known yet';
+    COMMENT ON COLUMN hospital.doctor_assignments.reason IS 'Why this doctor: admitting, treating, …';
 
     CREATE TABLE hospital.transfers (
         event_id     uuid        NOT NULL,
@@ -1346,18 +1810,252 @@ BEGIN
         reason       text        NOT NULL,
         status       text        NOT NULL,
         staff_id     bigint      NOT NULL,
-        CONSTRAINT transfers_pkey PRIMARY KEY (event_id)
+        CONSTRAINT transfers_pkey PRIMARY KEY (event_id),
+        CONSTRAINT transfers_wards_check CHECK (from_ward <> to_ward)
     );
-    COMMENT ON TABLE hospital.transfers IS 'Medical transfers, from the stream; an event may be here before its admission''s day file';
-    COMMENT ON COLUMN hospital.transfers.event_id IS 'Time-ordered, a function of the simulation';
+    COMMENT ON TABLE hospital.transfers IS 'Medical transfers, from the stream and from the day files; an event may be here before its admission''s day file';
+    COMMENT ON COLUMN hospital.transfers.event_id IS 'Version 7, in order of time, a function of the simulation';
     COMMENT ON COLUMN hospital.transfers.event_time IS 'When the patient moved';
-    COMMENT ON COLUMN hospital.transfers.admission_id IS 'The admission';
-    COMMENT ON COLUMN hospital.transfers.patient_id IS 'The patient, a person_id';
-    COMMENT ON COLUMN hospital.transfers.from_ward IS 'Ward left';
-    COMMENT ON COLUMN hospital.transfers.to_ward IS 'Ward entered';
+    COMMENT ON COLUMN hospital.transfers.admission_id IS 'The admission, see hospital.admissions';
+    COMMENT ON COLUMN hospital.transfers.patient_id IS 'The patient, see hospital.patients';
+    COMMENT ON COLUMN hospital.transfers.from_ward IS 'Ward left, see hospital.wards';
+    COMMENT ON COLUMN hospital.transfers.to_ward IS 'Ward entered, see hospital.wards';
     COMMENT ON COLUMN hospital.transfers.reason IS 'Why';
     COMMENT ON COLUMN hospital.transfers.status IS 'completed, …';
-    COMMENT ON COLUMN hospital.transfers.staff_id IS 'Who ordered it';
+    COMMENT ON COLUMN hospital.transfers.staff_id IS 'Who ordered it, see hospital.staff';
+
+    CREATE TABLE hospital.diagnoses (
+        diagnosis_id bigint      NOT NULL,
+        visit_id     bigint      NOT NULL,
+        admission_id bigint,
+        patient_id   bigint      NOT NULL,
+        code         text        NOT NULL,
+        description  text        NOT NULL,
+        at           timestamptz NOT NULL,
+        rank         text        NOT NULL,
+        CONSTRAINT diagnoses_pkey PRIMARY KEY (diagnosis_id)
+    );
+    COMMENT ON TABLE hospital.diagnoses IS 'Diagnoses of visits: one primary, those that the patient brings along, the cause of an injury';
+    COMMENT ON COLUMN hospital.diagnoses.diagnosis_id IS 'Day since 2000-01-01 times 1000000 plus a number within the day, from 1';
+    COMMENT ON COLUMN hospital.diagnoses.visit_id IS 'The visit, see hospital.visits';
+    COMMENT ON COLUMN hospital.diagnoses.admission_id IS 'The admission, see hospital.admissions; null for those not admitted';
+    COMMENT ON COLUMN hospital.diagnoses.patient_id IS 'The patient, see hospital.patients';
+    COMMENT ON COLUMN hospital.diagnoses.code IS 'ICD-10 code (WHO, 2019), see hospital.diagnosis_profile, hospital.comorbidities and hospital.external_causes';
+    COMMENT ON COLUMN hospital.diagnoses.description IS 'Its title';
+    COMMENT ON COLUMN hospital.diagnoses.at IS 'When it was made';
+    COMMENT ON COLUMN hospital.diagnoses.rank IS 'primary, secondary or external cause';
+
+    CREATE TABLE hospital.treatments (
+        treatment_id bigint      NOT NULL,
+        visit_id     bigint      NOT NULL,
+        admission_id bigint,
+        patient_id   bigint      NOT NULL,
+        code         text        NOT NULL,
+        description  text        NOT NULL,
+        at           timestamptz NOT NULL,
+        staff_id     bigint      NOT NULL,
+        quantity     int         NOT NULL,
+        CONSTRAINT treatments_pkey PRIMARY KEY (treatment_id)
+    );
+    COMMENT ON TABLE hospital.treatments IS 'What was done to patients: operations, deliveries, imaging, sessions of therapy, dressings';
+    COMMENT ON COLUMN hospital.treatments.treatment_id IS 'Day since 2000-01-01 times 1000000 plus a number within the day, from 1';
+    COMMENT ON COLUMN hospital.treatments.visit_id IS 'The visit, see hospital.visits';
+    COMMENT ON COLUMN hospital.treatments.admission_id IS 'The admission, see hospital.admissions; null for those not admitted';
+    COMMENT ON COLUMN hospital.treatments.patient_id IS 'The patient, see hospital.patients';
+    COMMENT ON COLUMN hospital.treatments.code IS 'Fee code, see hospital.tariffs';
+    COMMENT ON COLUMN hospital.treatments.description IS 'What it stands for';
+    COMMENT ON COLUMN hospital.treatments.at IS 'When';
+    COMMENT ON COLUMN hospital.treatments.staff_id IS 'Who did it, see hospital.staff';
+    COMMENT ON COLUMN hospital.treatments.quantity IS 'How often, in the unit of hospital.tariffs';
+
+    CREATE TABLE hospital.lab_results (
+        lab_result_id bigint      NOT NULL,
+        visit_id      bigint      NOT NULL,
+        admission_id  bigint,
+        patient_id    bigint      NOT NULL,
+        code          text        NOT NULL,
+        description   text        NOT NULL,
+        at            timestamptz NOT NULL,
+        value         numeric,
+        result        text,
+        unit          text,
+        flag          text,
+        specimen      text        NOT NULL,
+        CONSTRAINT lab_results_pkey PRIMARY KEY (lab_result_id)
+    );
+    COMMENT ON TABLE hospital.lab_results IS 'Results of the laboratory, one a test';
+    COMMENT ON COLUMN hospital.lab_results.lab_result_id IS 'Day since 2000-01-01 times 1000000 plus a number within the day, from 1';
+    COMMENT ON COLUMN hospital.lab_results.visit_id IS 'The visit, see hospital.visits';
+    COMMENT ON COLUMN hospital.lab_results.admission_id IS 'The admission, see hospital.admissions; null for those not admitted';
+    COMMENT ON COLUMN hospital.lab_results.patient_id IS 'The patient, see hospital.patients';
+    COMMENT ON COLUMN hospital.lab_results.code IS 'LOINC code, see hospital.lab_tests';
+    COMMENT ON COLUMN hospital.lab_results.description IS 'Name of the test';
+    COMMENT ON COLUMN hospital.lab_results.at IS 'When the result was there';
+    COMMENT ON COLUMN hospital.lab_results.value IS 'What was measured, in unit; null where the result is a word';
+    COMMENT ON COLUMN hospital.lab_results.result IS 'The result in a word, such as positive; null where it is a value';
+    COMMENT ON COLUMN hospital.lab_results.unit IS 'Unit of the value; null where the result is a word';
+    COMMENT ON COLUMN hospital.lab_results.flag IS 'L low, H high, LL and HH critically so, A abnormal; null within the normal range';
+    COMMENT ON COLUMN hospital.lab_results.specimen IS 'What was examined: blood, plasma, serum, urine, sputum, swab, …';
+
+    CREATE TABLE hospital.vital_signs (
+        vital_signs_id bigint      NOT NULL,
+        visit_id       bigint      NOT NULL,
+        admission_id   bigint,
+        patient_id     bigint      NOT NULL,
+        at             timestamptz NOT NULL,
+        temperature    numeric     NOT NULL,
+        pulse          int         NOT NULL,
+        respiration    int         NOT NULL,
+        systolic       int         NOT NULL,
+        diastolic      int         NOT NULL,
+        spo2           int         NOT NULL,
+        consciousness  text        NOT NULL,
+        tews           int         NOT NULL,
+        recorded_by    bigint      NOT NULL,
+        CONSTRAINT vital_signs_pkey PRIMARY KEY (vital_signs_id)
+    );
+    COMMENT ON TABLE hospital.vital_signs IS 'Vital signs, one set of measurements a row';
+    COMMENT ON COLUMN hospital.vital_signs.vital_signs_id IS 'Day since 2000-01-01 times 1000000 plus a number within the day, from 1';
+    COMMENT ON COLUMN hospital.vital_signs.visit_id IS 'The visit, see hospital.visits';
+    COMMENT ON COLUMN hospital.vital_signs.admission_id IS 'The admission, see hospital.admissions; null for those not admitted';
+    COMMENT ON COLUMN hospital.vital_signs.patient_id IS 'The patient, see hospital.patients';
+    COMMENT ON COLUMN hospital.vital_signs.at IS 'When measured';
+    COMMENT ON COLUMN hospital.vital_signs.temperature IS 'Temperature of the body, in degrees Celsius';
+    COMMENT ON COLUMN hospital.vital_signs.pulse IS 'Heart beats a minute';
+    COMMENT ON COLUMN hospital.vital_signs.respiration IS 'Breaths a minute';
+    COMMENT ON COLUMN hospital.vital_signs.systolic IS 'Systolic blood pressure, in mmHg';
+    COMMENT ON COLUMN hospital.vital_signs.diastolic IS 'Diastolic blood pressure, in mmHg';
+    COMMENT ON COLUMN hospital.vital_signs.spo2 IS 'Oxygen saturation, in percent';
+    COMMENT ON COLUMN hospital.vital_signs.consciousness IS 'A alert, V responds to voice, P to pain, U unresponsive';
+    COMMENT ON COLUMN hospital.vital_signs.tews IS 'Triage Early Warning Score, see hospital.triage_sats';
+    COMMENT ON COLUMN hospital.vital_signs.recorded_by IS 'Who measured, see hospital.staff';
+
+    CREATE TABLE hospital.prescriptions (
+        prescription_id bigint      NOT NULL,
+        patient_id      bigint      NOT NULL,
+        doctor_id       bigint      NOT NULL,
+        visit_id        bigint      NOT NULL,
+        medicine_id     text        NOT NULL,
+        dosage          text        NOT NULL,
+        duration        text        NOT NULL,
+        prescribed_at   timestamptz NOT NULL,
+        admission_id    bigint,
+        quantity        int         NOT NULL,
+        CONSTRAINT prescriptions_pkey PRIMARY KEY (prescription_id)
+    );
+    COMMENT ON TABLE hospital.prescriptions IS 'Prescriptions, one medicine a row';
+    COMMENT ON COLUMN hospital.prescriptions.prescription_id IS 'Day since 2000-01-01 times 1000000 plus a number within the day, from 1';
+    COMMENT ON COLUMN hospital.prescriptions.patient_id IS 'The patient, see hospital.patients';
+    COMMENT ON COLUMN hospital.prescriptions.doctor_id IS 'Doctor who prescribed it, see hospital.doctors';
+    COMMENT ON COLUMN hospital.prescriptions.visit_id IS 'The visit, see hospital.visits';
+    COMMENT ON COLUMN hospital.prescriptions.medicine_id IS 'The medicine, see hospital.medicines';
+    COMMENT ON COLUMN hospital.prescriptions.dosage IS 'How much, how often';
+    COMMENT ON COLUMN hospital.prescriptions.duration IS 'For how long: a number of days or weeks, such as 5 days or 2 weeks';
+    COMMENT ON COLUMN hospital.prescriptions.prescribed_at IS 'When';
+    COMMENT ON COLUMN hospital.prescriptions.admission_id IS 'The admission, see hospital.admissions; null for those not admitted';
+    COMMENT ON COLUMN hospital.prescriptions.quantity IS 'Packs';
+
+    CREATE TABLE hospital.billing_payments (
+        billing_id     bigint        NOT NULL,
+        patient_id     bigint        NOT NULL,
+        visit_id       bigint        NOT NULL,
+        billing_date   date          NOT NULL,
+        total_amount   numeric(12,2) NOT NULL,
+        payment_status text          NOT NULL,
+        admission_id   bigint,
+        patient_class  text          NOT NULL,
+        fiscal_year    text          NOT NULL,
+        free_reason    text,
+        consultation   numeric(12,2) NOT NULL,
+        accommodation  numeric(12,2) NOT NULL,
+        procedures     numeric(12,2) NOT NULL,
+        imaging        numeric(12,2) NOT NULL,
+        laboratory     numeric(12,2) NOT NULL,
+        medicines      numeric(12,2) NOT NULL,
+        other          numeric(12,2) NOT NULL,
+        CONSTRAINT billing_payments_pkey PRIMARY KEY (billing_id),
+        CONSTRAINT billing_payments_payment_status_check CHECK (payment_status IN ('Paid', 'Pending', 'Unpaid')),
+        CONSTRAINT billing_payments_total_amount_check CHECK (total_amount = consultation + accommodation + procedures + imaging + laboratory + medicines + other)
+    );
+    COMMENT ON TABLE hospital.billing_payments IS 'Bills, one a visit, in rand; total_amount is the sum of the seven parts';
+    COMMENT ON COLUMN hospital.billing_payments.billing_id IS 'Day since 2000-01-01 times 1000000 plus a number within the day, from 1';
+    COMMENT ON COLUMN hospital.billing_payments.patient_id IS 'The patient, see hospital.patients';
+    COMMENT ON COLUMN hospital.billing_payments.visit_id IS 'The visit, see hospital.visits';
+    COMMENT ON COLUMN hospital.billing_payments.billing_date IS 'Hospital day of the bill';
+    COMMENT ON COLUMN hospital.billing_payments.total_amount IS 'What is to be paid, in rand';
+    COMMENT ON COLUMN hospital.billing_payments.payment_status IS 'Paid, Pending or Unpaid';
+    COMMENT ON COLUMN hospital.billing_payments.admission_id IS 'The admission, see hospital.admissions; null for those not admitted';
+    COMMENT ON COLUMN hospital.billing_payments.patient_class IS 'Class billed by: H0 to H3 or P, see hospital.patient_class';
+    COMMENT ON COLUMN hospital.billing_payments.fiscal_year IS 'Fiscal year, such as 2023/24, see hospital.tariff_index';
+    COMMENT ON COLUMN hospital.billing_payments.free_reason IS 'Why it is free of charge, see hospital.free_services; null where it is not';
+    COMMENT ON COLUMN hospital.billing_payments.consultation IS 'Part for consultations, in rand';
+    COMMENT ON COLUMN hospital.billing_payments.accommodation IS 'Part for the days in a ward, in rand';
+    COMMENT ON COLUMN hospital.billing_payments.procedures IS 'Part for operations, deliveries, therapy, in rand';
+    COMMENT ON COLUMN hospital.billing_payments.imaging IS 'Part for imaging, in rand';
+    COMMENT ON COLUMN hospital.billing_payments.laboratory IS 'Part for the laboratory, in rand';
+    COMMENT ON COLUMN hospital.billing_payments.medicines IS 'Part for medicines, in rand';
+    COMMENT ON COLUMN hospital.billing_payments.other IS 'What is left, in rand';
+
+    CREATE TABLE hospital.staff_changes (
+        staff_change_id   bigint NOT NULL,
+        staff_id          bigint NOT NULL,
+        changed_on        date   NOT NULL,
+        change            text   NOT NULL,
+        role              text   NOT NULL,
+        department_code   text,
+        replaces_staff_id bigint,
+        CONSTRAINT staff_changes_pkey PRIMARY KEY (staff_change_id),
+        CONSTRAINT staff_changes_change_check CHECK (change IN ('hired', 'retired', 'term ended', 'left'))
+    );
+    COMMENT ON TABLE hospital.staff_changes IS 'Who was hired and who left, as the day files tell it; hospital.staff has the dates';
+    COMMENT ON COLUMN hospital.staff_changes.staff_change_id IS 'Day since 2000-01-01 times 1000000 plus a number within the day, from 1';
+    COMMENT ON COLUMN hospital.staff_changes.staff_id IS 'Who, see hospital.staff';
+    COMMENT ON COLUMN hospital.staff_changes.changed_on IS 'Hospital day: the first day in the post, or the first day no longer employed';
+    COMMENT ON COLUMN hospital.staff_changes.change IS 'hired, retired, term ended or left';
+    COMMENT ON COLUMN hospital.staff_changes.role IS 'Role, see hospital.staff_roles';
+    COMMENT ON COLUMN hospital.staff_changes.department_code IS 'Department of the post, see hospital.departments; null for posts of the whole hospital';
+    COMMENT ON COLUMN hospital.staff_changes.replaces_staff_id IS 'Who held the post before; null for those who leave';
+
+    -- Few, for each is paid with every row.  A patient's visits and stays are
+    -- found by the patient; what belongs to a visit or a stay by that, whose
+    -- ids grow with time, so that the rows of a day go to the right edge.
+    CREATE INDEX admissions_patient_id_idx ON hospital.admissions (patient_id);
+    COMMENT ON INDEX hospital.admissions_patient_id_idx IS 'The stays of a patient';
+    CREATE INDEX visits_patient_id_idx ON hospital.visits (patient_id);
+    COMMENT ON INDEX hospital.visits_patient_id_idx IS 'The visits of a patient';
+    CREATE INDEX status_updates_admission_id_idx ON hospital.status_updates (admission_id);
+    COMMENT ON INDEX hospital.status_updates_admission_id_idx IS 'The course of a stay';
+    CREATE INDEX doctor_assignments_admission_id_idx ON hospital.doctor_assignments (admission_id);
+    COMMENT ON INDEX hospital.doctor_assignments_admission_id_idx IS 'The doctors of a stay';
+    CREATE INDEX transfers_admission_id_idx ON hospital.transfers (admission_id);
+    COMMENT ON INDEX hospital.transfers_admission_id_idx IS 'The transfers of a stay';
+    CREATE INDEX diagnoses_visit_id_idx ON hospital.diagnoses (visit_id);
+    COMMENT ON INDEX hospital.diagnoses_visit_id_idx IS 'The diagnoses of a visit';
+    CREATE INDEX treatments_visit_id_idx ON hospital.treatments (visit_id);
+    COMMENT ON INDEX hospital.treatments_visit_id_idx IS 'The treatments of a visit';
+    CREATE INDEX lab_results_visit_id_idx ON hospital.lab_results (visit_id);
+    COMMENT ON INDEX hospital.lab_results_visit_id_idx IS 'The laboratory results of a visit';
+    CREATE INDEX vital_signs_visit_id_idx ON hospital.vital_signs (visit_id);
+    COMMENT ON INDEX hospital.vital_signs_visit_id_idx IS 'The vital signs of a visit';
+    CREATE INDEX prescriptions_visit_id_idx ON hospital.prescriptions (visit_id);
+    COMMENT ON INDEX hospital.prescriptions_visit_id_idx IS 'The prescriptions of a visit';
+    CREATE INDEX billing_payments_visit_id_idx ON hospital.billing_payments (visit_id);
+    COMMENT ON INDEX hospital.billing_payments_visit_id_idx IS 'The bill of a visit';
+
+    -- Not declared: what a transfer says of its stay, which an event may be ahead
+    -- of, as a visit of the late evening may be; visit_id, since visits come in
+    -- beside what belongs to them.
+    IF foreign_keys THEN
+        FOR a_key IN
+            SELECT c.table_name, c.column_name, c.reference FROM @extschema@.hospital_record_columns() c
+            WHERE c.reference IS NOT NULL
+              AND NOT (c.table_name = 'transfers' AND c.reference IN ('admissions', 'patients'))
+        LOOP
+            EXECUTE format('ALTER TABLE hospital.%I ADD CONSTRAINT %I FOREIGN KEY (%I) REFERENCES hospital.%I',
+                           a_key.table_name, a_key.table_name || '_' || a_key.column_name || '_fkey',
+                           a_key.column_name, a_key.reference);
+        END LOOP;
+    END IF;
 
     -- How far it got.
     CREATE TABLE hospital.batches (
@@ -1368,56 +2066,107 @@ BEGIN
         sha256      text        NOT NULL,
         bytes       bigint      NOT NULL,
         rows        bigint,
-        state       text        NOT NULL CHECK (state IN ('written', 'ingested', 'refused')),
+        state       text        NOT NULL CHECK (state IN ('written', 'loading', 'ingested', 'refused', 'undone')),
         rejects     bigint      NOT NULL DEFAULT 0,
+        merged      bigint      NOT NULL DEFAULT 0,
         message     text,
+        offset_done bigint      NOT NULL DEFAULT 0,
+        line_done   bigint      NOT NULL DEFAULT 0,
         written_at  timestamptz NOT NULL DEFAULT now(),
         ingested_at timestamptz,
-        UNIQUE (kind, day, sha256)
+        undone_at   timestamptz
     );
+    CREATE UNIQUE INDEX batches_kind_day_sha256_key ON hospital.batches (kind, day, sha256) WHERE state <> 'undone';
+    COMMENT ON INDEX hospital.batches_kind_day_sha256_key IS 'The same bytes come in once, unless they are undone';
+    CREATE INDEX batches_waiting_idx ON hospital.batches (day, batch_id) WHERE state IN ('written', 'loading');
+    COMMENT ON INDEX hospital.batches_waiting_idx IS 'The files that are not in yet, oldest day first';
     COMMENT ON TABLE hospital.batches IS 'The ledger of day files: one row a file, committed before its name appears and changed in the transaction that brings its rows';
     COMMENT ON COLUMN hospital.batches.batch_id IS 'Number of the batch';
-    COMMENT ON COLUMN hospital.batches.kind IS 'Kind of records, a table''s name';
+    COMMENT ON COLUMN hospital.batches.kind IS 'Kind of records: registrations, or a table''s name';
     COMMENT ON COLUMN hospital.batches.day IS 'Hospital day';
     COMMENT ON COLUMN hospital.batches.file IS 'File, below hospital.data_folder';
     COMMENT ON COLUMN hospital.batches.sha256 IS 'SHA-256 of its bytes, in hexadecimal';
     COMMENT ON COLUMN hospital.batches.bytes IS 'Its size';
-    COMMENT ON COLUMN hospital.batches.rows IS 'Records written into it; once ingested, rows brought in';
-    COMMENT ON COLUMN hospital.batches.state IS 'written, ingested or refused';
+    COMMENT ON COLUMN hospital.batches.rows IS 'Records written into it; once ingested, lines that became or completed rows; null where it is not known';
+    COMMENT ON COLUMN hospital.batches.state IS 'written, loading (a big file, committed chunk by chunk), ingested, refused or undone';
     COMMENT ON COLUMN hospital.batches.rejects IS 'Lines that went to hospital.rejects';
-    COMMENT ON COLUMN hospital.batches.message IS 'Why it was refused';
+    COMMENT ON COLUMN hospital.batches.merged IS 'Among its rows: lines that met a row of theirs in the table, and completed it or were the same';
+    COMMENT ON COLUMN hospital.batches.message IS 'Why it was refused or undone';
+    COMMENT ON COLUMN hospital.batches.offset_done IS 'Bytes of the file up to the end of the last chunk that is committed';
+    COMMENT ON COLUMN hospital.batches.line_done IS 'Lines of the file up to there';
     COMMENT ON COLUMN hospital.batches.written_at IS 'When the file was written';
     COMMENT ON COLUMN hospital.batches.ingested_at IS 'When its rows came in';
+    COMMENT ON COLUMN hospital.batches.undone_at IS 'When its rows were taken out again';
 
     CREATE TABLE hospital.rejects (
-        reject_id   bigint      GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-        batch_id    bigint      REFERENCES hospital.batches,
-        topic       text,
-        partition   int,
-        "offset"    bigint,
-        line        bigint,
-        column_name text,
-        raw         bytea,
-        key         bytea,
-        headers     jsonb,
-        sqlstate    text        NOT NULL,
-        message     text        NOT NULL,
-        rejected_at timestamptz NOT NULL DEFAULT now()
+        reject_id      bigint      GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+        batch_id       bigint      REFERENCES hospital.batches,
+        kind           text,
+        day            date,
+        topic          text,
+        partition      int,
+        "offset"       bigint,
+        line           bigint,
+        column_name    text,
+        raw            bytea,
+        encoding       text,
+        key            bytea,
+        headers        jsonb,
+        sqlstate       text        NOT NULL,
+        message        text        NOT NULL,
+        reference      text,
+        reference_id   bigint,
+        reference_text text,
+        rejected_at    timestamptz NOT NULL DEFAULT now(),
+        attempts       int         NOT NULL DEFAULT 0,
+        resolved_at    timestamptz,
+        resolved_by    text        CHECK (resolved_by IN ('retry', 'undo'))
     );
+    CREATE INDEX rejects_batch_id_idx ON hospital.rejects (batch_id);
+    COMMENT ON INDEX hospital.rejects_batch_id_idx IS 'The rejects of a day file';
     COMMENT ON TABLE hospital.rejects IS 'Lines and messages that could not become rows, as they came';
     COMMENT ON COLUMN hospital.rejects.reject_id IS 'Number of the reject';
     COMMENT ON COLUMN hospital.rejects.batch_id IS 'Day file it came in; null for messages';
+    COMMENT ON COLUMN hospital.rejects.kind IS 'Kind of records of the file; null for messages';
+    COMMENT ON COLUMN hospital.rejects.day IS 'Hospital day of the file; null for messages';
     COMMENT ON COLUMN hospital.rejects.topic IS 'Topic it came in; null for lines';
     COMMENT ON COLUMN hospital.rejects.partition IS 'Partition of the topic';
     COMMENT ON COLUMN hospital.rejects."offset" IS 'Offset in the partition';
     COMMENT ON COLUMN hospital.rejects.line IS 'Line of the file on which the record begins; 1 is the header';
     COMMENT ON COLUMN hospital.rejects.column_name IS 'Column at fault, where it is one';
     COMMENT ON COLUMN hospital.rejects.raw IS 'The bytes';
+    COMMENT ON COLUMN hospital.rejects.encoding IS 'Encoding that the file was read in; null for messages';
     COMMENT ON COLUMN hospital.rejects.key IS 'The message''s key';
     COMMENT ON COLUMN hospital.rejects.headers IS 'The message''s headers';
     COMMENT ON COLUMN hospital.rejects.sqlstate IS 'SQLSTATE of the fault';
     COMMENT ON COLUMN hospital.rejects.message IS 'The fault, in words';
+    COMMENT ON COLUMN hospital.rejects.reference IS 'Table that lacks what the line refers to: patients, staff, admissions, wards, departments, medicines; null for other faults';
+    COMMENT ON COLUMN hospital.rejects.reference_id IS 'The id that is not there, where it is a number';
+    COMMENT ON COLUMN hospital.rejects.reference_text IS 'The code that is not there, where it is a text';
     COMMENT ON COLUMN hospital.rejects.rejected_at IS 'When';
+    COMMENT ON COLUMN hospital.rejects.attempts IS 'How often it was tried again';
+    COMMENT ON COLUMN hospital.rejects.resolved_at IS 'When it became a row, or went with its batch; null while it waits';
+    COMMENT ON COLUMN hospital.rejects.resolved_by IS 'retry: hospital_retry_rejects made it a row; undo: hospital_undo_batch took its file back';
+
+    CREATE TABLE hospital.faults (
+        fault_id    bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+        day         date   NOT NULL,
+        kind        text   NOT NULL,
+        line        bigint NOT NULL,
+        fault       text   NOT NULL CHECK (fault IN ('malformed', 'wrong type', 'duplicate', 'late', 'orphan',
+                                                     'impossible date', 'encoding')),
+        column_name text,
+        raw         bytea,
+        CONSTRAINT faults_day_kind_line_key UNIQUE (day, kind, line)
+    );
+    COMMENT ON TABLE hospital.faults IS 'The faults that were put into the day files on purpose, at the rate of hospital.simulation.dirty_rate: what a good ingestor must find, and nothing else';
+    COMMENT ON COLUMN hospital.faults.fault_id IS 'Number of the fault';
+    COMMENT ON COLUMN hospital.faults.day IS 'Hospital day of the file';
+    COMMENT ON COLUMN hospital.faults.kind IS 'Kind of records of the file';
+    COMMENT ON COLUMN hospital.faults.line IS 'Line of the file on which the record begins; 1 is the header';
+    COMMENT ON COLUMN hospital.faults.fault IS 'malformed, wrong type, duplicate (a record again), late (of another day), orphan (refers to nothing), impossible date or encoding';
+    COMMENT ON COLUMN hospital.faults.column_name IS 'Column at fault, where it is one';
+    COMMENT ON COLUMN hospital.faults.raw IS 'The bytes as written';
 
     CREATE TABLE hospital.stream_ranges (
         topic        text        NOT NULL,
@@ -1476,17 +2225,36 @@ BEGIN
     COMMENT ON COLUMN hospital.run_state.changed_at IS 'When hospital_start or hospital_stop was called last';
     COMMENT ON COLUMN hospital.run_state.changed_by IS 'By whom';
 
+    CREATE VIEW hospital.doctors AS
+    SELECT s.staff_id AS doctor_id, s.first_name || ' ' || s.last_name AS name,
+           coalesce(d.name, CASE s.specialty WHEN 'ANA' THEN 'Anaesthesiology' WHEN 'RADI' THEN 'Radiology'
+                                             WHEN 'NUC' THEN 'Nuclear Medicine' WHEN 'ROTATION' THEN 'Rotation'
+                                             ELSE s.specialty END) AS specialization,
+           greatest(0, extract(year FROM age(t.today, s.date_of_birth))::int - 24) AS experience_years,
+           lower(left(s.first_name, 1) || regexp_replace(s.last_name, '[^A-Za-z]', '', 'g')) || s.staff_id
+               || '@hospital.example' AS contact_info
+    FROM hospital.staff s
+    LEFT JOIN hospital.departments d USING (department_code)
+    CROSS JOIN (SELECT coalesce(max(b.day), current_date) AS today FROM hospital.batches b WHERE b.state = 'ingested') t
+    WHERE s.registration_no ~ '^(MP|IN|DP)' AND s.hired_on <= t.today;
+    COMMENT ON VIEW hospital.doctors IS 'Doctors, interns and dentists who are or were employed, as of the last day that is ingested';
+    COMMENT ON COLUMN hospital.doctors.doctor_id IS 'Number of the doctor, a staff_id';
+    COMMENT ON COLUMN hospital.doctors.name IS 'First name and surname';
+    COMMENT ON COLUMN hospital.doctors.specialization IS 'Department, or the field of those who serve all departments';
+    COMMENT ON COLUMN hospital.doctors.experience_years IS 'Years since qualifying: age less 24';
+    COMMENT ON COLUMN hospital.doctors.contact_info IS 'Address for mail, in a domain that does not exist';
+
     INSERT INTO hospital.simulation (simulation_id, name, seed, people, beds, start_date, end_date, id_mode,
-                                     transfers_per_day, generator_version, system_identifier, database_oid)
+                                     transfers_per_day, dirty_rate, generator_version, system_identifier, database_oid)
     SELECT gen_random_uuid(), a_name, a_seed, a_people, a_beds, a_start, a_end, id_mode,
-           transfers_per_day, version,
+           transfers_per_day, dirty_rate, version,
            (pg_control_system()).system_identifier, d.oid
     FROM pg_database d WHERE d.datname = current_database();
     INSERT INTO hospital.run_state DEFAULT VALUES;
 END
 $create$;
-COMMENT ON PROCEDURE hospital_create(bigint, int, date, date, bigint, text, text, int) IS
-    'Freeze what this hospital is and make its tables, as ordinary tables of the caller''s; arguments left out are taken from the settings hospital.num_people, start_date, end_date and seed';
+COMMENT ON PROCEDURE hospital_create(bigint, int, date, date, bigint, text, text, int, boolean, numeric) IS
+    'Freeze what this hospital is and make its tables, as ordinary tables of the caller''s; arguments left out are taken from the settings hospital.num_people, start_date, end_date and seed. foreign_keys: declare those of the day files'' tables, at the price of a slow ingest; dirty_rate: spoil that share of the lines of the day files';
 
 CREATE FUNCTION hospital_adopt() RETURNS void
     LANGUAGE plpgsql
@@ -1518,20 +2286,270 @@ CREATE PROCEDURE hospital_load_staff(workers int DEFAULT NULL)
 COMMENT ON PROCEDURE hospital_load_staff(int) IS
     'Fill hospital.staff and hospital.staff_assignments from the start date to the end date; completes what is missing';
 
-CREATE VIEW hospital.progress AS
-SELECT p.pid, p.relid::pg_catalog.regclass AS loading,
-       p.param3 AS rows_done, nullif(p.param17, -1) AS rows_total,
-       pg_catalog.round(100.0 * p.param3 / nullif(nullif(p.param17, -1), 0), 1) AS percent,
-       pg_catalog.to_timestamp(946684800 + p.param18 / 1000000.0) AS started_at
-FROM pg_catalog.pg_stat_get_progress_info('COPY') p
-WHERE p.param16 = 1752134512;
-COMMENT ON VIEW hospital.progress IS 'Loads that are running now; each is also in pg_stat_progress_copy';
-COMMENT ON COLUMN hospital.progress.pid IS 'Session that called the load';
-COMMENT ON COLUMN hospital.progress.loading IS 'Table';
-COMMENT ON COLUMN hospital.progress.rows_done IS 'Rows there so far';
-COMMENT ON COLUMN hospital.progress.rows_total IS 'Rows there will be; null where it is not known beforehand';
-COMMENT ON COLUMN hospital.progress.percent IS 'Done, of the total';
-COMMENT ON COLUMN hospital.progress.started_at IS 'When the load began';
-GRANT SELECT ON hospital.progress TO PUBLIC;
-
 -- ==== end of create and load ==============================================
+
+-- ==== validate ============================================================
+--
+-- What the generators make for the frozen parameters, against the tables.  All
+-- kinds of a day are compared before the next day, in one statement whose outer
+-- loop is the days, so that every day is simulated once and nothing is kept.
+--
+-- The rows of a day are found by their ids (see src/records.h), those of the two
+-- kinds that have others by the keys of what is generated.  A record that a
+-- later file completes is compared twice: on the day it begins, without what
+-- comes later, and on the day it ends.  Rows that nobody generated, and those
+-- that nothing completed, are counted at the end where they have no such ids.
+
+CREATE FUNCTION hospital_validate_records(from_day date, to_day date,
+        OUT check_name text, OUT expected bigint, OUT found bigint, OUT missing bigint, OUT duplicated bigint,
+        OUT altered bigint, OUT lines bigint)
+    RETURNS SETOF record
+    LANGUAGE plpgsql STABLE STRICT PARALLEL UNSAFE ROWS 13
+    SET search_path = pg_catalog, pg_temp
+    SET jit = off
+    SET work_mem = '64MB'
+AS $validate$
+DECLARE
+    -- patients and people together are what a registration says
+    registered CONSTANT text := $sql$(
+            SELECT p.patient_id AS person_id, h.national_id, h.passport_no,
+                   CASE WHEN p.full_name = h.first_name || ' ' || h.last_name THEN h.first_name END AS first_name,
+                   h.last_name,
+                   CASE WHEN p.date_of_birth = h.date_of_birth THEN h.date_of_birth END AS date_of_birth,
+                   CASE WHEN p.gender = CASE h.sex WHEN 'F' THEN 'Female' ELSE 'Male' END THEN h.sex END AS sex,
+                   h.population_group, h.home_language, h.citizenship, h.household_id, h.address, h.suburb, h.postal_code,
+                   CASE WHEN p.contact_info = h.phone THEN h.phone END AS phone,
+                   p.folder_no, p.blood_type, p.insurance_id, p.patient_class, p.origin, p.first_seen_on, p.deceased_at
+            FROM hospital.patients p LEFT JOIN hospital.people h ON h.person_id = p.patient_id)$sql$;
+    args   text;              -- of the generators, but for the day
+    a_part record;
+    ranges text := '';        -- a column a kind: the day, where its file is in
+    kinds  text[] := '{}';    -- what each part counts for
+    parts  text := '';        -- seven numbers of one day each
+    extra  text := '';        -- what cannot be found by day
+BEGIN
+    SELECT format('%s::bigint, %s::bigint, %s, %L::date, %s, %L::text',
+                  s.seed, s.people, s.beds, s.start_date, s.transfers_per_day, s.id_mode)
+    INTO STRICT args FROM hospital.simulation s;
+
+    FOR a_part IN
+        SELECT k.*, p.old, k.by_id AND NOT p.old AS whole_day,
+               -- begun on an earlier day whose file is in, so that it was counted then
+               CASE WHEN p.old THEN
+                   CASE WHEN k.by_id THEN '(g.' || k.key || ' / 1000000)::int + ''2000-01-01''::date' ELSE 'g.first_seen_on' END
+                   || format(' IN (SELECT b.day FROM hospital.batches b WHERE b.kind = %L AND b.state = ''ingested'''
+                             ' AND b.day BETWEEN $1 AND $2)', k.kind)
+               ELSE 'false' END AS known,
+               CASE WHEN k.ends IS NULL THEN 'true'
+                    WHEN k.by_id THEN format('(g.%I < %s) = %L', k.key, k.first_id, p.old)
+                    ELSE format('(g.first_seen_on < d.%I) = %L', k.kind, p.old) END AS wanted
+        FROM (SELECT c.kind, c.table_name, c.merge IN ('never', 'completes') AND c.kind <> 'registrations' AS by_id,
+                     quote_ident(min(c.column_name) FILTER (WHERE c.key)) AS key,
+                     min(c.column_name) FILTER (WHERE c.completes AND c.type LIKE 'timestamp%') AS ends,
+                     format('(d.%I - ''2000-01-01''::date) * 1000000::bigint', c.kind) AS first_id,
+                     format('ROW(%s) IS NOT DISTINCT FROM ROW(%s)',
+                            string_agg(format('g.%I', c.column_name), ', ' ORDER BY c.number) FILTER (WHERE NOT c.completes),
+                            string_agg(format('t.%I', c.column_name), ', ' ORDER BY c.number) FILTER (WHERE NOT c.completes))
+                     AS same,
+                     format('ROW(%s) IS NOT DISTINCT FROM ROW(%s)',
+                            string_agg(format('g.%I', c.column_name), ', ' ORDER BY c.number) FILTER (WHERE c.completes),
+                            string_agg(format('t.%I', c.column_name), ', ' ORDER BY c.number) FILTER (WHERE c.completes))
+                     AS same_end,
+                     -- a key that was dropped lets a row be there twice
+                     EXISTS (SELECT FROM pg_index i JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0]
+                             WHERE i.indrelid = format('hospital.%I', c.table_name)::regclass AND i.indisunique
+                               AND i.indisvalid AND i.indnkeyatts = 1 AND i.indpred IS NULL
+                               AND a.attname = min(c.column_name) FILTER (WHERE c.key)) AS has_key
+              FROM @extschema@.hospital_record_columns() c
+              GROUP BY c.kind, c.table_name, c.stage, c.merge) k
+        JOIN (VALUES (false), (true)) p (old) ON k.ends IS NOT NULL OR NOT p.old
+        ORDER BY k.kind, p.old
+    LOOP
+        kinds := kinds || a_part.kind;
+        IF NOT a_part.old THEN
+            ranges := ranges || format(', min(b.day) FILTER (WHERE b.kind = %1$L) AS %1$I', a_part.kind);
+        END IF;
+        parts := parts || format($sql$ || (
+    SELECT ARRAY[count(g.%1$s) FILTER (WHERE NOT g.known),
+                 count(t.%1$s) FILTER (WHERE g.known IS NOT TRUE),
+                 count(g.%1$s) FILTER (WHERE NOT g.known AND t.%1$s IS NULL),
+                 %2$s,
+                 count(t.%1$s) FILTER (WHERE CASE WHEN g.known THEN %3$s AND NOT %4$s ELSE NOT (%3$s AND (%4$s OR %5$s)) END),
+                 count(g.%1$s), %6$s]
+    FROM (SELECT g.*, %7$s AS known FROM @extschema@.hospital_generate_%8$s(d.%8$I, %9$s) g WHERE %10$s) g
+    %11$s)$sql$,
+            a_part.key,
+            CASE WHEN a_part.has_key THEN '0' ELSE format('count(t.%1$s) - count(DISTINCT t.%1$s)', a_part.key) END,
+            a_part.same, CASE WHEN a_part.ends IS NULL THEN 'true' ELSE a_part.same_end END,
+            -- what came after the day is not the day's matter
+            CASE WHEN a_part.ends IS NULL OR a_part.old THEN 'false'
+                 ELSE format('g.%1$I IS NULL AND coalesce(t.%1$I >= d.until, false)', a_part.ends) END,
+            CASE WHEN a_part.ends IS NULL THEN '0'
+                 ELSE format('count(t.%1$I) FILTER (WHERE g.%1$I IS NOT NULL OR t.%1$I < d.until)', a_part.ends) END,
+            a_part.known, a_part.kind, args, a_part.wanted,
+            format(CASE WHEN a_part.whole_day THEN 'FULL JOIN (SELECT * FROM %1$s t WHERE t.%2$s BETWEEN %3$s AND %3$s + 999999) t'
+                        ELSE 'LEFT JOIN %1$s t' END || ' ON t.%2$s = g.%2$s',
+                   CASE WHEN a_part.kind = 'registrations' THEN registered ELSE format('hospital.%I', a_part.table_name) END,
+                   a_part.key, a_part.first_id));
+        IF a_part.ends IS NOT NULL AND NOT a_part.old THEN
+            extra := extra || format($sql$
+    UNION ALL SELECT %1$L, 'ended', count(*) FROM hospital.%2$I t
+    WHERE t.%3$I >= $3 AND (t.%3$I < $4 OR (t.%3$I AT TIME ZONE 'Africa/Johannesburg')::date NOT IN (
+        SELECT b.day FROM hospital.batches b WHERE b.kind = %1$L AND b.state = 'ingested'))$sql$,
+                a_part.kind, a_part.table_name, a_part.ends);
+        END IF;
+    END LOOP;
+
+    RETURN QUERY EXECUTE format($sql$
+WITH days AS (
+    SELECT b.day, (b.day + 1)::timestamp AT TIME ZONE 'Africa/Johannesburg' AS until %s
+    FROM hospital.batches b
+    WHERE b.state = 'ingested' AND b.day BETWEEN $1 AND $2
+    GROUP BY b.day ORDER BY b.day
+), compared AS (
+    SELECT $5[(n.number + 6) / 7] AS kind, (n.number - 1) %% 7 AS number, sum(n.value)::bigint AS value
+    FROM days d CROSS JOIN LATERAL unnest('{}'::bigint[] %s) WITH ORDINALITY AS n (value, number)
+    GROUP BY 1, 2
+), sums AS (
+    SELECT c.kind,
+           sum(c.value) FILTER (WHERE c.number = 0)::bigint AS expected, sum(c.value) FILTER (WHERE c.number = 1)::bigint AS found,
+           sum(c.value) FILTER (WHERE c.number = 2)::bigint AS missing, sum(c.value) FILTER (WHERE c.number = 3)::bigint AS duplicated,
+           sum(c.value) FILTER (WHERE c.number = 4)::bigint AS altered, sum(c.value) FILTER (WHERE c.number = 5)::bigint AS lines,
+           sum(c.value) FILTER (WHERE c.number = 6)::bigint AS ended
+    FROM compared c GROUP BY c.kind
+), extra (kind, what, rows) AS (
+    SELECT 'registrations', 'found', count(*) FROM hospital.patients t
+    WHERE t.first_seen_on IN (SELECT d.registrations FROM days d)
+    UNION ALL SELECT 'transfers', 'found', count(*) FROM hospital.transfers t
+    WHERE (t.event_time AT TIME ZONE 'Africa/Johannesburg')::date IN (SELECT d.transfers FROM days d) %s
+)
+SELECT s.kind, s.expected - s.duplicated, greatest(s.found, f.rows), s.missing, s.duplicated,
+       s.altered + greatest(0, f.rows - s.found) + greatest(0, e.rows - s.ended), s.lines - s.duplicated
+FROM sums s
+LEFT JOIN extra f ON f.kind = s.kind AND f.what = 'found'
+LEFT JOIN extra e ON e.kind = s.kind AND e.what = 'ended'
+ORDER BY array_position($5, s.kind)$sql$, ranges, parts, extra)
+    USING from_day, to_day, from_day::timestamp AT TIME ZONE 'Africa/Johannesburg',
+          (to_day + 1)::timestamp AT TIME ZONE 'Africa/Johannesburg', kinds;
+END
+$validate$;
+COMMENT ON FUNCTION hospital_validate_records(date, date) IS
+    'The part of hospital_validate that compares rows; lines is how many records the files of the days have';
+
+CREATE FUNCTION hospital_validate_references(from_day date, to_day date,
+        OUT check_name text, OUT expected bigint, OUT found bigint)
+    RETURNS SETOF record
+    LANGUAGE plpgsql STABLE STRICT PARALLEL UNSAFE ROWS 7
+    SET search_path = pg_catalog, pg_temp
+    SET jit = off
+    SET work_mem = '64MB'
+AS $validate$
+DECLARE
+    scans text;
+BEGIN
+    -- each table is read once, whatever it refers to
+    SELECT string_agg(format($sql$
+    SELECT r.* FROM (SELECT ARRAY[%1$s] AS expected, ARRAY[%2$s] AS found FROM hospital.%3$I t %4$s WHERE %5$s) x,
+                    unnest(%6$L::text[], x.expected, x.found) r (reference, expected, found)$sql$,
+               t.expected, t.found, t.table_name, t.joins, t.rows, t.referred), ' UNION ALL ')
+    INTO scans
+    FROM (SELECT c.table_name,
+                 string_agg(format('count(t.%I)', c.column_name), ', ' ORDER BY c.number) AS expected,
+                 string_agg(format('count(r%s.%I)', c.number, k.key), ', ' ORDER BY c.number) AS found,
+                 string_agg(format('LEFT JOIN hospital.%1$I r%2$s ON r%2$s.%3$I = t.%4$I', c.reference, c.number,
+                                   k.key, c.column_name), ' ' ORDER BY c.number) AS joins,
+                 array_agg(c.reference ORDER BY c.number) AS referred,
+                 CASE WHEN c.table_name = 'transfers' THEN 't.event_time >= $1 AND t.event_time < $2'
+                      ELSE 't.' || quote_ident(min(c.own_key)) || ' BETWEEN $3 AND $4' END AS rows
+          FROM (SELECT c.*, min(c.column_name) FILTER (WHERE c.key) OVER (PARTITION BY c.kind) AS own_key
+                FROM @extschema@.hospital_record_columns() c) c
+          JOIN (VALUES ('patients', 'patient_id'), ('staff', 'staff_id'), ('admissions', 'admission_id'),
+                       ('wards', 'ward_code'), ('departments', 'department_code'), ('medicines', 'medicine_id')) k (reference, key)
+            ON k.reference = c.reference
+          GROUP BY c.table_name) t;
+    RETURN QUERY EXECUTE format($sql$
+SELECT 'references to ' || r.reference, sum(r.expected)::bigint, sum(r.found)::bigint
+FROM (SELECT 'people' AS reference, count(*) AS expected, count(h.person_id) AS found
+      FROM hospital.patients p LEFT JOIN hospital.people h ON h.person_id = p.patient_id
+      WHERE p.first_seen_on BETWEEN $5 AND $6 UNION ALL %s) r
+GROUP BY r.reference ORDER BY 1$sql$, scans)
+    USING from_day::timestamp AT TIME ZONE 'Africa/Johannesburg', (to_day + 1)::timestamp AT TIME ZONE 'Africa/Johannesburg',
+          (from_day - '2000-01-01'::date) * 1000000::bigint, (to_day - '2000-01-01'::date) * 1000000::bigint + 999999,
+          from_day, to_day;
+END
+$validate$;
+COMMENT ON FUNCTION hospital_validate_references(date, date) IS
+    'The part of hospital_validate that follows references; expected are the references, found those that lead somewhere';
+
+CREATE FUNCTION hospital_validate(from_day date DEFAULT NULL, to_day date DEFAULT NULL)
+    RETURNS TABLE (check_name text, expected bigint, found bigint, missing bigint, duplicated bigint, altered bigint,
+                   ok boolean)
+    LANGUAGE plpgsql STABLE PARALLEL UNSAFE ROWS 24
+    SET search_path = pg_catalog, pg_temp
+AS $validate$
+#variable_conflict use_column
+DECLARE
+    a_from date;
+    a_to   date;
+BEGIN
+    IF to_regclass('hospital.simulation') IS NULL THEN
+        RAISE EXCEPTION 'this database has no hospital'
+            USING ERRCODE = 'undefined_table', HINT = 'CALL hospital_create() makes one.';
+    END IF;
+    SELECT min(b.day), max(b.day) INTO a_from, a_to FROM hospital.batches b
+    WHERE b.state = 'ingested' AND b.day >= coalesce(from_day, '-infinity') AND b.day <= coalesce(to_day, 'infinity');
+
+    RETURN QUERY
+    WITH kinds AS (
+        SELECT r.kind FROM @extschema@.hospital_record_columns() r WHERE r.key
+    ), days AS (
+        SELECT DISTINCT b.day FROM hospital.batches b WHERE b.state = 'ingested' AND b.day BETWEEN a_from AND a_to
+    ), files AS (
+        SELECT * FROM hospital.batches b WHERE b.day IN (SELECT d.day FROM days d)
+    ), records AS MATERIALIZED (
+        SELECT * FROM @extschema@.hospital_validate_records(a_from, a_to)
+    ), rejects AS (
+        SELECT j.batch_id, j.kind, j.day, j.line, j.resolved_by FROM hospital.rejects j
+        JOIN files b ON b.batch_id = j.batch_id AND b.state = 'ingested'
+    ), faults AS (
+        SELECT f.kind, f.day, f.line FROM hospital.faults f
+        JOIN (SELECT DISTINCT b.kind, b.day FROM files b WHERE b.state = 'ingested') b ON b.kind = f.kind AND b.day = f.day
+    ), checks (check_name, expected, found, missing, duplicated, altered) AS (
+        SELECT r.check_name, r.expected, r.found, r.missing, r.duplicated, r.altered FROM records r
+        UNION ALL
+        SELECT r.check_name, r.expected, r.found, r.expected - r.found, 0, 0
+        FROM @extschema@.hospital_validate_references(a_from, a_to) r
+        UNION ALL
+        -- a file of each kind for each day, all of them in, none of them twice
+        SELECT 'files', count(*), count(*) FILTER (WHERE x.ingested > 0), count(*) FILTER (WHERE x.ingested = 0 OR x.waiting > 0),
+               coalesce(sum(x.ingested - x.distinct_ingested), 0)::bigint, 0
+        FROM (SELECT count(b.*) FILTER (WHERE b.state = 'ingested') AS ingested,
+                     count(DISTINCT b.sha256) FILTER (WHERE b.state = 'ingested') AS distinct_ingested,
+                     count(b.*) FILTER (WHERE b.state IN ('written', 'loading')) AS waiting
+              FROM days d CROSS JOIN kinds k LEFT JOIN files b ON b.day = d.day AND b.kind = k.kind
+              GROUP BY d.day, k.kind) x
+        UNION ALL
+        -- each line is a row or a reject
+        SELECT 'lines', e.lines, f.lines, greatest(0, e.lines - f.lines), greatest(0, f.lines - e.lines), 0
+        FROM (SELECT coalesce((SELECT sum(r.lines) FROM records r), 0)::bigint + (SELECT count(*) FROM faults) AS lines) e,
+             (SELECT coalesce(sum(b.rows + b.rejects), 0)::bigint AS lines FROM files b WHERE b.state = 'ingested') f
+        UNION ALL
+        SELECT 'rejects', e.rejects, f.rejects, greatest(0, e.rejects - f.rejects), greatest(0, f.rejects - e.rejects), 0
+        FROM (SELECT coalesce(sum(b.rejects), 0)::bigint AS rejects FROM files b WHERE b.state = 'ingested') e,
+             (SELECT count(*) AS rejects FROM rejects j WHERE j.resolved_by IS DISTINCT FROM 'retry') f
+        UNION ALL
+        -- of the faults put in on purpose each is a reject, and nothing else is
+        SELECT 'faults', count(f.line), count(f.line) FILTER (WHERE j.line IS NOT NULL),
+               count(f.line) FILTER (WHERE j.line IS NULL), 0, count(j.line) FILTER (WHERE f.line IS NULL)
+        FROM faults f FULL JOIN (SELECT DISTINCT j.kind, j.day, j.line FROM rejects j WHERE j.resolved_by IS NULL) j
+            ON j.kind = f.kind AND j.day = f.day AND j.line = f.line
+    )
+    SELECT c.check_name, c.expected, c.found, c.missing, c.duplicated, c.altered,
+           c.missing = 0 AND c.duplicated = 0 AND c.altered = 0
+    FROM checks c;
+END
+$validate$;
+COMMENT ON FUNCTION hospital_validate(date, date) IS
+    'Compare what the generators make for the days from_day to to_day whose files are ingested (all by default) with the tables, and the ledger with both. missing: generated and not there, or dangling, or not in yet; duplicated: there twice; altered: there with other values, or never generated';
+
+-- ==== end of validate =====================================================

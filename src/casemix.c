@@ -190,6 +190,8 @@ flags_of(const char *icd, const char *department, int max_age)
 		flags |= CASE_ASSAULT;
 	if (icd[0] == 'C' || has_prefix(icd, "Z51.1") || has_prefix(icd, "Z51.0"))
 		flags |= CASE_CANCER;
+	if (has_prefix(icd, "J12") || has_prefix(icd, "J13") || has_prefix(icd, "J15") || has_prefix(icd, "J18"))
+		flags |= CASE_PNEUMONIA;
 	if (has_prefix(icd, "O82.0"))
 		flags |= CASE_ELECTIVE_CS;
 	return flags;
@@ -206,12 +208,12 @@ static const struct
 	uint32		caesarean;
 }			deliveries[] = {
 	{"O80", MILLION, 0}, {"O81", MILLION, 0}, {"O82", MILLION, MILLION}, {"O75.7", MILLION, 0},
-	{"O60", MILLION, 420000}, {"O62", MILLION, 560000}, {"O64", MILLION, 860000},
+	{"O60", MILLION, 500000}, {"O62", MILLION, 640000}, {"O64", MILLION, 860000},
 	{"O68", MILLION, 840000}, {"O34.2", 900000, 870000}, {"O14", 880000, 700000},
-	{"O15", 880000, 720000}, {"O24", 800000, 600000}, {"O42", 850000, 330000},
+	{"O15", 880000, 720000}, {"O24", 800000, 600000}, {"O42", 850000, 430000},
 	{"O44", 850000, 970000}, {"O45", 900000, 740000}, {"O36.4", 970000, 120000},
-	{"O72.1", 850000, 250000}, {"O98.7", 800000, 380000}, {"O30", 850000, 650000},
-	{"O13", 550000, 450000}, {"O10", 500000, 500000},
+	{"O72.1", 850000, 250000}, {"O98.7", 800000, 450000}, {"O30", 850000, 650000},
+	{"O13", 550000, 560000}, {"O10", 500000, 500000},
 };
 
 static void

@@ -48,6 +48,7 @@ typedef enum Setting
 #define CASE_ASSAULT	0x2000	/* sexual */
 #define CASE_CANCER		0x4000
 #define CASE_ELECTIVE_CS 0x8000
+#define CASE_PNEUMONIA	0x10000
 
 typedef struct Request
 {

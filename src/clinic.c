@@ -171,3 +171,20 @@ clinic_day(Clinic *c, Patients *patients, const DayFacts *facts, Appointment **l
 	*list = c->list;
 	return c->count;
 }
+
+bool
+clinic_patient(const Clinic *c, const Patients *patients, int code, DateADT day, Dice *d,
+			   Person *person)
+{
+	int			weeks = casemix()->codes[code].clinic_weeks;
+	DateADT		booked_for = day - (DateADT) dice_below(d, (uint32) (weeks * 7));
+	int64		places = c->booked[weekday_of(booked_for) - 1][code] >> 16;
+	Appointment a;
+
+	if (places == 0 ||
+		!find_holder(c, patients, code, booked_for, (int) dice_below(d, (uint32) places), &a) ||
+		a.person.id == 0)
+		return false;
+	*person = a.person;
+	return true;
+}

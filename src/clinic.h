@@ -24,4 +24,8 @@ extern Clinic *clinic_open(const DaySpec *spec);
 extern int	clinic_day(Clinic *clinic, Patients *patients, const DayFacts *facts,
 					   Appointment **list);
 
+/* One of the code's patients, who comes for another reason; false: there is none. */
+extern bool clinic_patient(const Clinic *clinic, const Patients *patients, int code, DateADT day,
+						   Dice *dice, Person *person);
+
 #endif							/* HOSPITAL_CLINIC_H */

@@ -217,22 +217,15 @@ day_records(const DaySpec *spec, DateADT day)
 	check_day(spec, day);
 	forget_latest();
 	plan = go_to(spec, day);
-	context = AllocSetContextCreate(TopMemoryContext, "hospital day", ALLOCSET_DEFAULT_SIZES);
+
+	/* the caller's until it is complete: an error leaves nothing behind */
+	context = AllocSetContextCreate(CurrentMemoryContext, "hospital day", ALLOCSET_DEFAULT_SIZES);
 	caller = MemoryContextSwitchTo(context);
-	PG_TRY();
-	{
-		handle = palloc0(sizeof(DayHandle));
-		handle->context = context;
-		make_day(handle, plan);
-	}
-	PG_CATCH();
-	{
-		MemoryContextSwitchTo(caller);
-		MemoryContextDelete(context);
-		PG_RE_THROW();
-	}
-	PG_END_TRY();
+	handle = palloc0(sizeof(DayHandle));
+	handle->context = context;
+	make_day(handle, plan);
 	MemoryContextSwitchTo(caller);
+	MemoryContextSetParent(context, TopMemoryContext);
 	handle->latest = true;
 	latest = handle;
 	return &handle->records;

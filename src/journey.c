@@ -33,7 +33,8 @@
 #define ELECTIVE_BY_ED 150000	/* of elective codes' admissions, millionths */
 #define READMITTED 90500		/* within 30 days: transitions.csv */
 #define DIES_AFTER 12000
-#define CHRONIC_MEMBER 300000	/* an admission is of a clinic's patient */
+#define CLINIC_PATIENT 350000	/* somebody of the code's clinic, where it has one */
+#define LEFT_BEFORE_TRIAGE 24300
 #define BED_TRIES 8
 #define BED_WAIT (45 * USECS_PER_MINUTE)
 #define RETRY_MOVE (5 * USECS_PER_HOUR)
@@ -497,7 +498,7 @@ newborn_code(const Journey *j, const Stay *mother, Dice *d)
 	for (int i = 0; i < j->mix->code_count; i++)
 		if (j->mix->codes[i].icd.data[0] == 'P')
 			total += (uint32) j->mix->codes[i].admissions;
-	if (!dice_ppm(d, (uint32) Min((uint64) total * 10000 / 8150 * (early ? 190 : 78) / 100, 950000)))
+	if (!dice_ppm(d, (uint32) Min((uint64) total * 10000 / 8150 * (early ? 200 : 92) / 100, 950000)))
 		return -1;
 	draw = dice_below(d, total);
 	for (int i = 0; i < j->mix->code_count; i++)
@@ -699,17 +700,22 @@ visit_ends(const Journey *j, TimestampTz arrived, int minutes, uint32 word)
 									 (uint64) (word >> 12)) >> 20) / USECS_PER_SEC * USECS_PER_SEC;
 }
 
-/* By transitions.csv: shares of colours among those admitted, and among the others. */
+/*
+ * By transitions.csv: shares of colours among those admitted, and among the
+ * others, of whom some leave before they have one.
+ */
 static Triage
 draw_triage(bool admitted, Dice *d)
 {
 	static const uint32 upto[2][5] = {
-		{18000, 133000, 426000, 994000, 1000000},	/* not admitted */
+		{9500, 166300, 561000, 995600, 1000000},	/* not admitted */
 		{129000, 389000, 973000, 1000000, 1000000},
 	};
 	uint32		draw = dice_below(d, 1000000);
 	int			colour = 0;
 
+	if (!admitted && dice_ppm(d, LEFT_BEFORE_TRIAGE))
+		return TRIAGE_NONE;
 	while (colour < 4 && draw >= upto[admitted][colour])
 		colour++;
 	return (Triage) colour;
@@ -731,14 +737,16 @@ draw_disposition(Triage triage, Dice *d)
 
 	switch (triage)
 	{
+		case TRIAGE_NONE:
+			return LEFT_BEFORE_SEEN;
 		case TRIAGE_RED:
 			return draw < 850000 ? LEFT_DIED : LEFT_TRANSFERRED;
 		case TRIAGE_BLUE:
 			return LEFT_DIED;
 		case TRIAGE_GREEN:
-			return draw < 148000 ? LEFT_BEFORE_SEEN : draw < 199000 ? LEFT_TO_CLINIC :
-				draw < 209000 ? LEFT_ABSCONDED : draw < 215000 ? LEFT_REFUSED :
-				draw < 219000 ? LEFT_TRANSFERRED : LEFT_DISCHARGED;
+			return draw < 92000 ? LEFT_BEFORE_SEEN : draw < 143000 ? LEFT_TO_CLINIC :
+				draw < 153600 ? LEFT_ABSCONDED : draw < 159000 ? LEFT_REFUSED :
+				draw < 162500 ? LEFT_TRANSFERRED : LEFT_DISCHARGED;
 		default:
 			if (triage == TRIAGE_YELLOW && draw < 66000)
 				return LEFT_BEFORE_SEEN;
@@ -755,6 +763,8 @@ start_visit(Journey *j, Arrival *a, Dice *d)
 	VisitPlan  *v;
 	int			days;
 
+	if (a->person.id == 0 && a->appointment < 0 && dice_ppm(d, CLINIC_PATIENT))
+		(void) clinic_patient(j->clinic, j->patients, a->code, j->day, d, &a->person);
 	if (a->person.id == 0)
 		patients_pick(j->patients, code, a->appointment >= 0 ? 0 :
 					  a->group == GROUP_SEEN ? OUTSIDE_SEEN : OUTSIDE_ADMITTED, d, &a->person, &a->outside);
@@ -792,12 +802,6 @@ emergency_visit(Journey *j, VisitPlan *v, Dice *d)
 
 	v->triage = (int8) draw_triage(false, d);
 	v->disposition = (uint8) draw_disposition((Triage) v->triage, d);
-	if (v->triage == TRIAGE_YELLOW || v->triage == TRIAGE_GREEN)
-	{
-		/* some leave before anybody has seen how ill they are */
-		if (v->disposition == LEFT_BEFORE_SEEN && dice_ppm(d, 270000))
-			v->triage = TRIAGE_NONE;
-	}
 	if (obstetric && v->disposition == LEFT_DIED)
 		v->disposition = LEFT_DISCHARGED;
 	v->left = visit_ends(j, v->arrived, v->triage == TRIAGE_NONE ? 60 :

@@ -18,7 +18,7 @@
 #define SICK_AT_ONCE 550000		/* of those who need intensive care: on arrival; millionths */
 
 /* Of a million admissions, those that end so.  After transitions.csv. */
-#define ABSCOND 12000
+#define ABSCOND 17000
 #define REFUSE 11000
 #define TRANSFER_OUT 22000
 
@@ -29,7 +29,8 @@
 #define YOUNG_FACTOR 600
 #define OLD_FACTOR 1500
 #define HIV_FACTOR 1600
-#define LOW_CD4 500000			/* of those with HIV; millionths */
+#define PNEUMONIA_FACTOR 1600	/* of adults, by their share of deaths in targets.csv */
+#define LOW_CD4 650000			/* of those with HIV; millionths */
 
 static uint32
 mortality_of(const Stay *stay, const CaseCode *code, const DayFacts *facts, Dice *d)
@@ -43,6 +44,8 @@ mortality_of(const Stay *stay, const CaseCode *code, const DayFacts *facts, Dice
 		mortality = mortality * OLD_FACTOR / 1000;
 	else if (age >= 13 && age < 45 && !(code->flags & CASE_PREGNANCY))
 		mortality = mortality * YOUNG_FACTOR / 1000;
+	if ((code->flags & CASE_PNEUMONIA) && age >= 13)
+		mortality = mortality * PNEUMONIA_FACTOR / 1000;
 	if (stay->hiv && dice_ppm(d, LOW_CD4) && !(code->flags & CASE_PREGNANCY))
 		mortality = mortality * HIV_FACTOR / 1000;
 	return (uint32) Min(mortality, 900000);

@@ -1723,7 +1723,7 @@ BEGIN
     COMMENT ON COLUMN hospital.admissions.outcome IS 'How it ended: discharged, died, absconded, refused treatment, transferred out; null while it lasts';
     COMMENT ON COLUMN hospital.admissions.department_code IS 'Department that treats the patient, see hospital.departments';
     COMMENT ON COLUMN hospital.admissions.admission_type IS 'Way in: emergency, elective, maternity, newborn, transfer in';
-    COMMENT ON COLUMN hospital.admissions.referred_from IS 'Who referred the patient; null for those who came by themselves';
+    COMMENT ON COLUMN hospital.admissions.referred_from IS 'Who referred the patient: community clinic, general practitioner, district hospital, other province; null for those who came by themselves';
 
     CREATE TABLE hospital.visits (
         visit_id        bigint        NOT NULL,
@@ -1756,7 +1756,7 @@ BEGIN
     COMMENT ON COLUMN hospital.visits.arrived_at IS 'When the patient came';
     COMMENT ON COLUMN hospital.visits.left_at IS 'When the patient left the hospital; null until then';
     COMMENT ON COLUMN hospital.visits.triage IS 'South African Triage Scale: RED, ORANGE, YELLOW, GREEN, BLUE; null where nobody triages';
-    COMMENT ON COLUMN hospital.visits.disposition IS 'How it ended: discharged, admitted, died, left without being seen, absconded, refused treatment, transferred out; null until it ends';
+    COMMENT ON COLUMN hospital.visits.disposition IS 'How it ended: discharged, follow-up booked, referred to clinic, left without being seen, absconded, refused treatment, transferred out, died; null until it ends';
     COMMENT ON COLUMN hospital.visits.admission_id IS 'Admission it led to, see hospital.admissions; null for those not admitted';
 
     CREATE TABLE hospital.status_updates (
@@ -1775,7 +1775,7 @@ BEGIN
     COMMENT ON COLUMN hospital.status_updates.admission_id IS 'The admission, see hospital.admissions';
     COMMENT ON COLUMN hospital.status_updates.patient_id IS 'The patient, see hospital.patients';
     COMMENT ON COLUMN hospital.status_updates.recorded_at IS 'When';
-    COMMENT ON COLUMN hospital.status_updates.status IS 'What: admitted, moved, in theatre, discharged, died, or the patient''s condition such as stable';
+    COMMENT ON COLUMN hospital.status_updates.status IS 'What happened: admitted, moved, in theatre, in recovery, delivered, discharged, died, absconded, refused treatment, transferred out; or how the patient is: critical, deteriorating, guarded, stable, improving, fit for discharge';
     COMMENT ON COLUMN hospital.status_updates.ward_code IS 'Ward the patient is in from now on, see hospital.wards; null where in none';
     COMMENT ON COLUMN hospital.status_updates.recorded_by IS 'Who recorded it, see hospital.staff';
     COMMENT ON COLUMN hospital.status_updates.bed_no IS 'Bed of the ward, from 1; null where the patient is in no bed of a ward';
@@ -1798,7 +1798,7 @@ BEGIN
     COMMENT ON COLUMN hospital.doctor_assignments.doctor_id IS 'The doctor, see hospital.doctors';
     COMMENT ON COLUMN hospital.doctor_assignments.starts_at IS 'From when';
     COMMENT ON COLUMN hospital.doctor_assignments.ends_at IS 'Until when; null where it is not known yet';
-    COMMENT ON COLUMN hospital.doctor_assignments.reason IS 'Why this doctor: admitting, treating, …';
+    COMMENT ON COLUMN hospital.doctor_assignments.reason IS 'Why this doctor: admitting, ward round, ward change, surgeon, intensive care';
 
     CREATE TABLE hospital.transfers (
         event_id     uuid        NOT NULL,
@@ -1820,8 +1820,8 @@ BEGIN
     COMMENT ON COLUMN hospital.transfers.patient_id IS 'The patient, see hospital.patients';
     COMMENT ON COLUMN hospital.transfers.from_ward IS 'Ward left, see hospital.wards';
     COMMENT ON COLUMN hospital.transfers.to_ward IS 'Ward entered, see hospital.wards';
-    COMMENT ON COLUMN hospital.transfers.reason IS 'Why';
-    COMMENT ON COLUMN hospital.transfers.status IS 'completed, …';
+    COMMENT ON COLUMN hospital.transfers.reason IS 'Why, such as isolation, specialist care, bed needed or course of labour';
+    COMMENT ON COLUMN hospital.transfers.status IS 'How it went: completed';
     COMMENT ON COLUMN hospital.transfers.staff_id IS 'Who ordered it, see hospital.staff';
 
     CREATE TABLE hospital.diagnoses (
@@ -1892,10 +1892,10 @@ BEGIN
     COMMENT ON COLUMN hospital.lab_results.description IS 'Name of the test';
     COMMENT ON COLUMN hospital.lab_results.at IS 'When the result was there';
     COMMENT ON COLUMN hospital.lab_results.value IS 'What was measured, in unit; null where the result is a word';
-    COMMENT ON COLUMN hospital.lab_results.result IS 'The result in a word, such as positive; null where it is a value';
+    COMMENT ON COLUMN hospital.lab_results.result IS 'The result in words, such as positive, no growth or a blood group; null where it is a value';
     COMMENT ON COLUMN hospital.lab_results.unit IS 'Unit of the value; null where the result is a word';
     COMMENT ON COLUMN hospital.lab_results.flag IS 'L low, H high, LL and HH critically so, A abnormal; null within the normal range';
-    COMMENT ON COLUMN hospital.lab_results.specimen IS 'What was examined: blood, plasma, serum, urine, sputum, swab, …';
+    COMMENT ON COLUMN hospital.lab_results.specimen IS 'What was examined: blood, plasma, serum, urine, sputum or swab';
 
     CREATE TABLE hospital.vital_signs (
         vital_signs_id bigint      NOT NULL,

@@ -1,5 +1,5 @@
 /*
- * csv_file.h: CSV out, with the bytes of COPY ... CSV, and in, by libcsv.
+ * csv_file.h: CSV out, with the bytes of COPY ... CSV.
  */
 #ifndef HOSPITAL_CSV_FILE_H
 #define HOSPITAL_CSV_FILE_H
@@ -10,8 +10,6 @@
 
 #include "lakefile.h"
 #include "rowsource.h"
-
-/* ---- out ---------------------------------------------------------------- */
 
 typedef struct CsvWriter CsvWriter;
 
@@ -27,29 +25,5 @@ extern int64 csv_rows_written(const CsvWriter *writer);
  */
 extern int	csv_pin_settings(void);
 extern void csv_unpin_settings(int level);
-
-/* ---- in ----------------------------------------------------------------- */
-
-typedef struct CsvField
-{
-	const char *data;			/* NULL: empty and not quoted, that is null */
-	size_t		length;
-} CsvField;
-
-typedef struct CsvRecord
-{
-	int64		line;			/* of the file, from 1: where it begins */
-	const char *raw;			/* its bytes, line end included */
-	size_t		raw_length;
-	int			nfields;
-	CsvField   *fields;
-	const char *error;			/* malformed: why; nfields is then 0 */
-} CsvRecord;
-
-typedef struct CsvReader CsvReader;
-
-extern CsvReader *csv_reader(LakeFile *file);
-/* False at the end.  The record is good until the next call. */
-extern bool csv_next(CsvReader *reader, CsvRecord *record);
 
 #endif							/* HOSPITAL_CSV_FILE_H */

@@ -2097,6 +2097,20 @@ BEGIN
     COMMENT ON COLUMN hospital.batches.ingested_at IS 'When its rows came in';
     COMMENT ON COLUMN hospital.batches.undone_at IS 'When its rows were taken out again';
 
+    CREATE TABLE hospital.days (
+        day             date        NOT NULL PRIMARY KEY,
+        rows            bigint      NOT NULL,
+        bytes           bigint      NOT NULL,
+        manifest_sha256 text        NOT NULL,
+        written_at      timestamptz NOT NULL DEFAULT now()
+    );
+    COMMENT ON TABLE hospital.days IS 'Hospital days whose folder has been written: one row, committed with the rows of its files in hospital.batches';
+    COMMENT ON COLUMN hospital.days.day IS 'Hospital day';
+    COMMENT ON COLUMN hospital.days.rows IS 'Records in its files';
+    COMMENT ON COLUMN hospital.days.bytes IS 'Size of its files, the manifest not counted';
+    COMMENT ON COLUMN hospital.days.manifest_sha256 IS 'SHA-256 of manifest.json, in hexadecimal';
+    COMMENT ON COLUMN hospital.days.written_at IS 'When';
+
     CREATE TABLE hospital.rejects (
         reject_id      bigint      GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
         batch_id       bigint      REFERENCES hospital.batches,

@@ -23,7 +23,7 @@
 #include "utils/builtins.h"
 #include "utils/date.h"
 
-#include "csv_file.h"
+#include "csv_write.h"
 #include "lakefile.h"
 
 PG_FUNCTION_INFO_V1(hospital_export);
@@ -230,8 +230,9 @@ hospital_export(PG_FUNCTION_ARGS)
 	as_of = PG_ARGISNULL(3) ? start_date() : PG_GETARG_DATUM(3);
 	file = lake_create(target);
 	rows = run_export(export, file, as_of);
-	lake_sync(file);
-	lake_publish(file);
+	lake_finish(file);
+	lake_sync(&file, 1);
+	lake_publish(&file, 1);
 	SPI_finish();
 	csv_unpin_settings(level);
 	ereport(NOTICE,

@@ -5,7 +5,7 @@
  * ... CSV HEADER with TimeZone UTC and DateStyle ISO, made from the structs and
  * their descriptions without Datums, output functions or settings: a day has
  * some 400,000 fields.  Calendar dates are few and computed once; a text is
- * copied first and looked at, eight bytes at a time, where it then is.
+ * copied and searched for what must be quoted eight bytes at a time.
  */
 #include "postgres.h"
 
@@ -119,12 +119,53 @@ put_time(char *to, TimestampTz at)
 /* ---- numbers ---- */
 
 static inline char *
+put_six(char *to, int number)
+{
+	to = put_two(to, number / 10000);
+	to = put_two(to, number / 100 % 100);
+	return put_two(to, number % 100);
+}
+
+/* Below a million, without leading zeros. */
+static inline char *
+put_small(char *to, uint32 number)
+{
+	if (number >= 10000)
+	{
+		if (number >= 100000)
+			return put_six(to, number);
+		*to++ = '0' + number / 10000;
+		to = put_two(to, number / 100 % 100);
+		return put_two(to, number % 100);
+	}
+	if (number >= 100)
+	{
+		if (number >= 1000)
+			to = put_two(to, number / 100);
+		else
+			*to++ = '0' + number / 100;
+		return put_two(to, number % 100);
+	}
+	if (number >= 10)
+		return put_two(to, number);
+	*to++ = '0' + number;
+	return to;
+}
+
+static inline char *
 put_integer(char *to, int64 number)
 {
 	uint64		magnitude = number < 0 ? (uint64) 0 - (uint64) number : (uint64) number;
 
 	if (number < 0)
 		*to++ = '-';
+	if (magnitude < 1000000)
+		return put_small(to, (uint32) magnitude);
+	if (magnitude < UINT64CONST(1000000000000))
+	{
+		to = put_small(to, (uint32) (magnitude / 1000000));
+		return put_six(to, (int) (magnitude % 1000000));
+	}
 	return to + pg_ulltoa_n(magnitude, to);
 }
 
@@ -138,7 +179,7 @@ put_decimal(char *to, int64 digits, int scale)
 
 	if (digits < 0)
 		*to++ = '-';
-	to += pg_ulltoa_n(magnitude / powers[scale], to);
+	to = put_integer(to, (int64) (magnitude / powers[scale]));
 	if (scale == 0)
 		return to;
 	*to = '.';
@@ -168,48 +209,71 @@ put_uuid(char *to, const pg_uuid_t *uuid)
 /* ---- texts ---- */
 
 #define EACH_BYTE(b) (UINT64CONST(0x0101010101010101) * (b))
-#define HAS_ZERO(word) (((word) - EACH_BYTE(0x01)) & ~(word) & EACH_BYTE(0x80))
-#define HAS_BYTE(word, b) HAS_ZERO((word) ^ EACH_BYTE(b))
+#define HIGH_BITS EACH_BYTE(0x80)
 
-/* Is there anything for which COPY quotes?  Zeros follow the text. */
-static inline bool
-needs_quotes(const char *text, size_t length)
+/* In each byte's highest bit: is it zero, is it below n?  (Or maybe, above a byte that is.) */
+#define ZERO_BYTES(word) (((word) - EACH_BYTE(0x01)) & ~(word) & HIGH_BITS)
+#define BYTES_BELOW(word, n) (((word) - EACH_BYTE(n)) & ~(word) & HIGH_BITS)
+
+/* Is there perhaps something for which COPY quotes? */
+static inline uint64
+is_suspect(uint64 word)
 {
-	for (size_t i = 0; i < length; i += sizeof(uint64))
-	{
-		uint64		word;
-
-		memcpy(&word, text + i, sizeof(word));
-		if (HAS_BYTE(word, ',') | HAS_BYTE(word, '"') | HAS_BYTE(word, '\n') | HAS_BYTE(word, '\r'))
-			return true;
-	}
-	return false;
+	return BYTES_BELOW(word, 0x20) | ZERO_BYTES(word ^ EACH_BYTE(',')) | ZERO_BYTES(word ^ EACH_BYTE('"'));
 }
 
 static char *
 put_quoted(char *to, const char *data, size_t length)
 {
-	*to++ = '"';
+	bool		quote = length == 0;
+
+	for (size_t i = 0; i < length && !quote; i++)
+		quote = data[i] == ',' || data[i] == '"' || data[i] == '\n' || data[i] == '\r';
+	if (quote)
+		*to++ = '"';
 	for (size_t i = 0; i < length; i++)
 	{
 		if (data[i] == '"')
 			*to++ = '"';
 		*to++ = data[i];
 	}
-	*to++ = '"';
+	if (quote)
+		*to++ = '"';
 	return to;
 }
 
+/* The last bytes of a long text are looked at twice, those of a short one alone. */
 static inline char *
 put_text(char *to, const RecText *text)
 {
-	if (text->length == 0)
-		return put_quoted(to, NULL, 0);
-	memcpy(to, text->data, text->length);
-	memset(to + text->length, 0, sizeof(uint64));
-	if (needs_quotes(to, text->length))
-		return put_quoted(to, text->data, text->length);
-	return to + text->length;
+	const char *data = text->data;
+	size_t		length = text->length;
+	uint64		suspect = 0;
+	uint64		word;
+
+	if (length >= sizeof(word))
+	{
+		for (size_t i = 0; i + sizeof(word) < length; i += sizeof(word))
+		{
+			memcpy(&word, data + i, sizeof(word));
+			suspect |= is_suspect(word);
+			memcpy(to + i, &word, sizeof(word));
+		}
+		memcpy(&word, data + length - sizeof(word), sizeof(word));
+		memcpy(to + length - sizeof(word), &word, sizeof(word));
+	}
+	else
+	{
+		word = EACH_BYTE('x');
+		for (size_t i = 0; i < length; i++)
+			to[i] = data[i];
+		for (size_t i = 0; i < length; i++)
+			word = word << 8 | (unsigned char) data[i];
+	}
+	suspect |= is_suspect(word);
+	if (suspect != 0 || length == 0)
+		return put_quoted(to, data, length);
+	return to + length;
 }
 
 /* ---- fields and lines ---- */

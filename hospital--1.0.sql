@@ -595,20 +595,38 @@ COMMENT ON COLUMN hospital.status.rate IS 'Rows a second, on average since it st
 COMMENT ON COLUMN hospital.status.restarts IS 'How often it was started again';
 
 CREATE VIEW hospital.progress AS
-SELECT p.pid, p.relid::pg_catalog.regclass AS loading,
-       p.param3 AS rows_done, nullif(p.param17, -1) AS rows_total,
-       pg_catalog.round(100.0 * p.param3 / nullif(nullif(p.param17, -1), 0), 1) AS percent,
+SELECT p.pid, CASE p.param16 WHEN 1752134514 THEN 'run' ELSE 'load' END AS activity,
+       CASE WHEN p.param16 = 1752134512 THEN p.relid::pg_catalog.regclass END AS loading,
+       CASE WHEN p.param16 = 1752134514 THEN p.param19 END AS days_done,
+       CASE WHEN p.param16 = 1752134514 THEN p.param20 END AS days_written,
+       CASE WHEN p.param16 = 1752134514 THEN p.param17 END AS days_total,
+       p.param3 AS rows_done,
+       CASE WHEN p.param16 = 1752134512 THEN nullif(p.param17, -1) END AS rows_total,
+       CASE WHEN p.param16 = 1752134514 THEN p.param1 END AS bytes_done,
+       pg_catalog.round(100.0 * CASE p.param16 WHEN 1752134514 THEN p.param19 ELSE p.param3 END
+                        / nullif(nullif(p.param17, -1), 0), 1) AS percent,
        pg_catalog.to_timestamp(946684800 + p.param18 / 1000000.0) AS started_at
 FROM pg_catalog.pg_stat_get_progress_info('COPY') p
-WHERE p.param16 = 1752134512;
-COMMENT ON VIEW hospital.progress IS 'Loads that are running now; each is also in pg_stat_progress_copy';
-COMMENT ON COLUMN hospital.progress.pid IS 'Session that called the load';
-COMMENT ON COLUMN hospital.progress.loading IS 'Table';
-COMMENT ON COLUMN hospital.progress.rows_done IS 'Rows there so far';
+WHERE p.param16 IN (1752134512, 1752134514);
+COMMENT ON VIEW hospital.progress IS 'Loads and runs that are at work now; each is also in pg_stat_progress_copy';
+COMMENT ON COLUMN hospital.progress.pid IS 'Session that called it';
+COMMENT ON COLUMN hospital.progress.activity IS 'load or run';
+COMMENT ON COLUMN hospital.progress.loading IS 'A load''s table';
+COMMENT ON COLUMN hospital.progress.days_done IS 'A run''s days whose files are ingested';
+COMMENT ON COLUMN hospital.progress.days_written IS 'A run''s days whose files are written';
+COMMENT ON COLUMN hospital.progress.days_total IS 'A run''s days in all, with those that an earlier one had left';
+COMMENT ON COLUMN hospital.progress.rows_done IS 'Rows there so far; a run: records ingested';
 COMMENT ON COLUMN hospital.progress.rows_total IS 'Rows there will be; null where it is not known beforehand';
+COMMENT ON COLUMN hospital.progress.bytes_done IS 'Bytes that a run has ingested';
 COMMENT ON COLUMN hospital.progress.percent IS 'Done, of the total';
-COMMENT ON COLUMN hospital.progress.started_at IS 'When the load began';
+COMMENT ON COLUMN hospital.progress.started_at IS 'When it began';
 GRANT SELECT ON hospital.progress TO PUBLIC;
+
+CREATE PROCEDURE hospital_run(days int)
+    LANGUAGE C
+    AS 'MODULE_PATHNAME';
+COMMENT ON PROCEDURE hospital_run(int) IS
+    'Run the next hospital days as fast as possible: their files are written and ingested, day by day. May be interrupted and called again at any time; progress is in hospital.progress';
 
 CREATE PROCEDURE hospital_export(what text, format text DEFAULT 'csv', target text DEFAULT NULL,
                                  as_of date DEFAULT NULL)
@@ -618,7 +636,7 @@ COMMENT ON PROCEDURE hospital_export(text, text, text, date) IS
     'Write people, doctors, staff_assignments or assigned_staff (of a date; the first day by default) to a file below hospital.data_folder';
 
 REVOKE ALL ON FUNCTION hospital_start(), hospital_stop(), hospital_status() FROM PUBLIC;
-REVOKE ALL ON PROCEDURE hospital_export(text, text, text, date) FROM PUBLIC;
+REVOKE ALL ON PROCEDURE hospital_run(int), hospital_export(text, text, text, date) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION hospital_status() TO pg_monitor;
 GRANT SELECT ON hospital.status TO pg_monitor;
 GRANT EXECUTE ON PROCEDURE hospital_export(text, text, text, date) TO pg_write_server_files;

@@ -398,29 +398,29 @@ day_next_unwritten(DateADT first)
 										1, types, values, DateADTGetDatum(first)));
 }
 
-/* ---- the lock ---- */
+/* ---- locks ---- */
 
-/* An advisory lock of a class that no SQL function takes. */
+/* Advisory locks of a class that no SQL function takes. */
 static void
-set_writer_tag(LOCKTAG *tag)
+set_lock_tag(LOCKTAG *tag, HospitalLock lock)
 {
-	SET_LOCKTAG_ADVISORY(*tag, MyDatabaseId, 0x686f7370, 1, 0x6c61);
+	SET_LOCKTAG_ADVISORY(*tag, MyDatabaseId, 0x686f7370, (uint32) lock, 0x6873);
 }
 
 bool
-lake_writer_lock(bool wait)
+hospital_lock(HospitalLock lock, bool wait)
 {
 	LOCKTAG		tag;
 
-	set_writer_tag(&tag);
+	set_lock_tag(&tag, lock);
 	return LockAcquire(&tag, ExclusiveLock, true, !wait) != LOCKACQUIRE_NOT_AVAIL;
 }
 
 void
-lake_writer_unlock(void)
+hospital_unlock(HospitalLock lock)
 {
 	LOCKTAG		tag;
 
-	set_writer_tag(&tag);
+	set_lock_tag(&tag, lock);
 	(void) LockRelease(&tag, ExclusiveLock, true);
 }

@@ -42,11 +42,18 @@ extern bool day_ledger_knows(const Simulation *simulation, const char *path, con
 extern DateADT day_next_unwritten(DateADT first);
 
 /*
- * Only one process of a database writes below the lake: a lock that it keeps,
- * through errors and transactions, until it ends or gives it back.  False when
- * another has it; "wait" waits for it instead.
+ * What only one process of a database may do at a time: write below the lake,
+ * run days ahead of the clock.  A process keeps such a lock, through errors and
+ * transactions, until it ends or gives it back.  False when another has it;
+ * "wait" waits for it instead.
  */
-extern bool lake_writer_lock(bool wait);
-extern void lake_writer_unlock(void);
+typedef enum HospitalLock
+{
+	HOSPITAL_LOCK_LAKE = 1,
+	HOSPITAL_LOCK_RUN
+} HospitalLock;
+
+extern bool hospital_lock(HospitalLock lock, bool wait);
+extern void hospital_unlock(HospitalLock lock);
 
 #endif							/* HOSPITAL_DAY_WRITER_H */

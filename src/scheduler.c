@@ -217,7 +217,7 @@ static bool
 prepare_lake(Scheduler *scheduler)
 {
 	if (!scheduler->lake_is_ours)
-		scheduler->lake_is_ours = lake_writer_lock(false);
+		scheduler->lake_is_ours = hospital_lock(HOSPITAL_LOCK_LAKE, false);
 	if (!scheduler->lake_is_ours)
 		return false;
 	if (scheduler->recovered)

@@ -633,7 +633,7 @@ CREATE PROCEDURE hospital_export(what text, format text DEFAULT 'csv', target te
     LANGUAGE C
     AS 'MODULE_PATHNAME';
 COMMENT ON PROCEDURE hospital_export(text, text, text, date) IS
-    'Write people, doctors, staff_assignments or assigned_staff (of a date; the first day by default) to a file below hospital.data_folder';
+    'Write people, doctors, staff_assignments, assigned_staff (of a date; the first day by default) or hospital_patients (one row a patient, with what was done in all) to a file below hospital.data_folder';
 
 REVOKE ALL ON FUNCTION hospital_start(), hospital_stop(), hospital_status() FROM PUBLIC;
 REVOKE ALL ON PROCEDURE hospital_run(int), hospital_export(text, text, text, date) FROM PUBLIC;

@@ -539,6 +539,16 @@ CREATE FUNCTION hospital_generate_staff_changes(day date, seed bigint DEFAULT 42
 COMMENT ON FUNCTION hospital_generate_staff_changes(date, bigint, bigint, int, date, int, text) IS
     'The changes of staff of one hospital day';
 
+CREATE FUNCTION hospital_record_columns(
+        OUT kind text, OUT table_name text, OUT stage int, OUT merge text,
+        OUT number int, OUT column_name text, OUT type text,
+        OUT key boolean, OUT nullable boolean, OUT completes boolean, OUT reference text, OUT words text[])
+    RETURNS SETOF record
+    LANGUAGE C STRICT IMMUTABLE PARALLEL SAFE ROWS 160
+    AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION hospital_record_columns() IS
+    'The columns of the day files, by kind and number: table they go to, order of ingesting (stage), what a line does that meets its row in the table (merge: never, completes, same); whether a column is the key, may be null, is filled in by a later line; table it refers to; words it may be';
+
 -- ==== end of records of a day =============================================
 
 -- ==== workers and files ===================================================
@@ -585,30 +595,48 @@ COMMENT ON COLUMN hospital.status.rate IS 'Rows a second, on average since it st
 COMMENT ON COLUMN hospital.status.restarts IS 'How often it was started again';
 
 CREATE VIEW hospital.progress AS
-SELECT p.pid, p.relid::pg_catalog.regclass AS loading,
-       p.param3 AS rows_done, nullif(p.param17, -1) AS rows_total,
-       pg_catalog.round(100.0 * p.param3 / nullif(nullif(p.param17, -1), 0), 1) AS percent,
+SELECT p.pid, CASE p.param16 WHEN 1752134514 THEN 'run' ELSE 'load' END AS activity,
+       CASE WHEN p.param16 = 1752134512 THEN p.relid::pg_catalog.regclass END AS loading,
+       CASE WHEN p.param16 = 1752134514 THEN p.param19 END AS days_done,
+       CASE WHEN p.param16 = 1752134514 THEN p.param20 END AS days_written,
+       CASE WHEN p.param16 = 1752134514 THEN p.param17 END AS days_total,
+       p.param3 AS rows_done,
+       CASE WHEN p.param16 = 1752134512 THEN nullif(p.param17, -1) END AS rows_total,
+       CASE WHEN p.param16 = 1752134514 THEN p.param1 END AS bytes_done,
+       pg_catalog.round(100.0 * CASE p.param16 WHEN 1752134514 THEN p.param19 ELSE p.param3 END
+                        / nullif(nullif(p.param17, -1), 0), 1) AS percent,
        pg_catalog.to_timestamp(946684800 + p.param18 / 1000000.0) AS started_at
 FROM pg_catalog.pg_stat_get_progress_info('COPY') p
-WHERE p.param16 = 1752134512;
-COMMENT ON VIEW hospital.progress IS 'Loads that are running now; each is also in pg_stat_progress_copy';
-COMMENT ON COLUMN hospital.progress.pid IS 'Session that called the load';
-COMMENT ON COLUMN hospital.progress.loading IS 'Table';
-COMMENT ON COLUMN hospital.progress.rows_done IS 'Rows there so far';
+WHERE p.param16 IN (1752134512, 1752134514);
+COMMENT ON VIEW hospital.progress IS 'Loads and runs that are at work now; each is also in pg_stat_progress_copy';
+COMMENT ON COLUMN hospital.progress.pid IS 'Session that called it';
+COMMENT ON COLUMN hospital.progress.activity IS 'load or run';
+COMMENT ON COLUMN hospital.progress.loading IS 'A load''s table';
+COMMENT ON COLUMN hospital.progress.days_done IS 'A run''s days whose files are ingested';
+COMMENT ON COLUMN hospital.progress.days_written IS 'A run''s days whose files are written';
+COMMENT ON COLUMN hospital.progress.days_total IS 'A run''s days in all, with those that an earlier one had left';
+COMMENT ON COLUMN hospital.progress.rows_done IS 'Rows there so far; a run: records ingested';
 COMMENT ON COLUMN hospital.progress.rows_total IS 'Rows there will be; null where it is not known beforehand';
+COMMENT ON COLUMN hospital.progress.bytes_done IS 'Bytes that a run has ingested';
 COMMENT ON COLUMN hospital.progress.percent IS 'Done, of the total';
-COMMENT ON COLUMN hospital.progress.started_at IS 'When the load began';
+COMMENT ON COLUMN hospital.progress.started_at IS 'When it began';
 GRANT SELECT ON hospital.progress TO PUBLIC;
+
+CREATE PROCEDURE hospital_run(days int)
+    LANGUAGE C
+    AS 'MODULE_PATHNAME';
+COMMENT ON PROCEDURE hospital_run(int) IS
+    'Run the next hospital days as fast as possible: their files are written and ingested, day by day. May be interrupted and called again at any time; progress is in hospital.progress';
 
 CREATE PROCEDURE hospital_export(what text, format text DEFAULT 'csv', target text DEFAULT NULL,
                                  as_of date DEFAULT NULL)
     LANGUAGE C
     AS 'MODULE_PATHNAME';
 COMMENT ON PROCEDURE hospital_export(text, text, text, date) IS
-    'Write people, doctors, staff_assignments or assigned_staff (of a date; the first day by default) to a file below hospital.data_folder';
+    'Write people, doctors, staff_assignments, assigned_staff (of a date; the first day by default) or hospital_patients (one row a patient, with what was done in all) to a file below hospital.data_folder';
 
 REVOKE ALL ON FUNCTION hospital_start(), hospital_stop(), hospital_status() FROM PUBLIC;
-REVOKE ALL ON PROCEDURE hospital_export(text, text, text, date) FROM PUBLIC;
+REVOKE ALL ON PROCEDURE hospital_run(int), hospital_export(text, text, text, date) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION hospital_status() TO pg_monitor;
 GRANT SELECT ON hospital.status TO pg_monitor;
 GRANT EXECUTE ON PROCEDURE hospital_export(text, text, text, date) TO pg_write_server_files;
@@ -2032,36 +2060,18 @@ BEGIN
     CREATE INDEX billing_payments_visit_id_idx ON hospital.billing_payments (visit_id);
     COMMENT ON INDEX hospital.billing_payments_visit_id_idx IS 'The bill of a visit';
 
-    -- Not declared: transfers, whose events may be here before the admission;
-    -- visit_id, since visits come in beside what belongs to them.
+    -- Not declared: what a transfer says of its stay, which an event may be ahead
+    -- of, as a visit of the late evening may be; visit_id, since visits come in
+    -- beside what belongs to them.
     IF foreign_keys THEN
         FOR a_key IN
-            SELECT * FROM (VALUES
-                ('admissions', 'patient_id', 'patients'), ('admissions', 'ward_code', 'wards'),
-                ('admissions', 'department_code', 'departments'),
-                ('visits', 'patient_id', 'patients'), ('visits', 'doctor_id', 'staff'),
-                ('visits', 'department_code', 'departments'), ('visits', 'admission_id', 'admissions'),
-                ('status_updates', 'admission_id', 'admissions'), ('status_updates', 'patient_id', 'patients'),
-                ('status_updates', 'ward_code', 'wards'), ('status_updates', 'recorded_by', 'staff'),
-                ('doctor_assignments', 'admission_id', 'admissions'), ('doctor_assignments', 'patient_id', 'patients'),
-                ('doctor_assignments', 'doctor_id', 'staff'),
-                ('transfers', 'from_ward', 'wards'), ('transfers', 'to_ward', 'wards'), ('transfers', 'staff_id', 'staff'),
-                ('diagnoses', 'admission_id', 'admissions'), ('diagnoses', 'patient_id', 'patients'),
-                ('treatments', 'admission_id', 'admissions'), ('treatments', 'patient_id', 'patients'),
-                ('treatments', 'staff_id', 'staff'),
-                ('lab_results', 'admission_id', 'admissions'), ('lab_results', 'patient_id', 'patients'),
-                ('vital_signs', 'admission_id', 'admissions'), ('vital_signs', 'patient_id', 'patients'),
-                ('vital_signs', 'recorded_by', 'staff'),
-                ('prescriptions', 'patient_id', 'patients'), ('prescriptions', 'doctor_id', 'staff'),
-                ('prescriptions', 'medicine_id', 'medicines'), ('prescriptions', 'admission_id', 'admissions'),
-                ('billing_payments', 'patient_id', 'patients'), ('billing_payments', 'admission_id', 'admissions'),
-                ('staff_changes', 'staff_id', 'staff'), ('staff_changes', 'department_code', 'departments'),
-                ('staff_changes', 'replaces_staff_id', 'staff')
-            ) AS k (child, child_column, parent)
+            SELECT c.table_name, c.column_name, c.reference FROM @extschema@.hospital_record_columns() c
+            WHERE c.reference IS NOT NULL
+              AND NOT (c.table_name = 'transfers' AND c.reference IN ('admissions', 'patients'))
         LOOP
-            EXECUTE format('ALTER TABLE hospital.%1$I ADD CONSTRAINT %4$I FOREIGN KEY (%2$I) REFERENCES hospital.%3$I',
-                           a_key.child, a_key.child_column, a_key.parent,
-                           a_key.child || '_' || a_key.child_column || '_fkey');
+            EXECUTE format('ALTER TABLE hospital.%I ADD CONSTRAINT %I FOREIGN KEY (%I) REFERENCES hospital.%I',
+                           a_key.table_name, a_key.table_name || '_' || a_key.column_name || '_fkey',
+                           a_key.column_name, a_key.reference);
         END LOOP;
     END IF;
 
@@ -2105,6 +2115,20 @@ BEGIN
     COMMENT ON COLUMN hospital.batches.written_at IS 'When the file was written';
     COMMENT ON COLUMN hospital.batches.ingested_at IS 'When its rows came in';
     COMMENT ON COLUMN hospital.batches.undone_at IS 'When its rows were taken out again';
+
+    CREATE TABLE hospital.days (
+        day             date        NOT NULL PRIMARY KEY,
+        rows            bigint      NOT NULL,
+        bytes           bigint      NOT NULL,
+        manifest_sha256 text        NOT NULL,
+        written_at      timestamptz NOT NULL DEFAULT now()
+    );
+    COMMENT ON TABLE hospital.days IS 'Hospital days whose folder has been written: one row, committed with the rows of its files in hospital.batches';
+    COMMENT ON COLUMN hospital.days.day IS 'Hospital day';
+    COMMENT ON COLUMN hospital.days.rows IS 'Records in its files';
+    COMMENT ON COLUMN hospital.days.bytes IS 'Size of its files, the manifest not counted';
+    COMMENT ON COLUMN hospital.days.manifest_sha256 IS 'SHA-256 of manifest.json, in hexadecimal';
+    COMMENT ON COLUMN hospital.days.written_at IS 'When';
 
     CREATE TABLE hospital.rejects (
         reject_id      bigint      GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -2295,3 +2319,269 @@ COMMENT ON PROCEDURE hospital_load_staff(int) IS
     'Fill hospital.staff and hospital.staff_assignments from the start date to the end date; completes what is missing';
 
 -- ==== end of create and load ==============================================
+
+-- ==== validate ============================================================
+--
+-- What the generators make for the frozen parameters, against the tables.  All
+-- kinds of a day are compared before the next day, in one statement whose outer
+-- loop is the days, so that every day is simulated once and nothing is kept.
+--
+-- The rows of a day are found by their ids (see src/records.h), those of the two
+-- kinds that have others by the keys of what is generated.  A record that a
+-- later file completes is compared twice: on the day it begins, without what
+-- comes later, and on the day it ends.  Rows that nobody generated, and those
+-- that nothing completed, are counted at the end where they have no such ids.
+
+CREATE FUNCTION hospital_validate_records(from_day date, to_day date,
+        OUT check_name text, OUT expected bigint, OUT found bigint, OUT missing bigint, OUT duplicated bigint,
+        OUT altered bigint, OUT lines bigint)
+    RETURNS SETOF record
+    LANGUAGE plpgsql STABLE STRICT PARALLEL UNSAFE ROWS 13
+    SET search_path = pg_catalog, pg_temp
+    SET jit = off
+    SET work_mem = '64MB'
+AS $validate$
+DECLARE
+    -- patients and people together are what a registration says
+    registered CONSTANT text := $sql$(
+            SELECT p.patient_id AS person_id, h.national_id, h.passport_no,
+                   CASE WHEN p.full_name = h.first_name || ' ' || h.last_name THEN h.first_name END AS first_name,
+                   h.last_name,
+                   CASE WHEN p.date_of_birth = h.date_of_birth THEN h.date_of_birth END AS date_of_birth,
+                   CASE WHEN p.gender = CASE h.sex WHEN 'F' THEN 'Female' ELSE 'Male' END THEN h.sex END AS sex,
+                   h.population_group, h.home_language, h.citizenship, h.household_id, h.address, h.suburb, h.postal_code,
+                   CASE WHEN p.contact_info = h.phone THEN h.phone END AS phone,
+                   p.folder_no, p.blood_type, p.insurance_id, p.patient_class, p.origin, p.first_seen_on, p.deceased_at
+            FROM hospital.patients p LEFT JOIN hospital.people h ON h.person_id = p.patient_id)$sql$;
+    args   text;              -- of the generators, but for the day
+    a_part record;
+    ranges text := '';        -- a column a kind: the day, where its file is in
+    kinds  text[] := '{}';    -- what each part counts for
+    parts  text := '';        -- seven numbers of one day each
+    extra  text := '';        -- what cannot be found by day
+BEGIN
+    SELECT format('%s::bigint, %s::bigint, %s, %L::date, %s, %L::text',
+                  s.seed, s.people, s.beds, s.start_date, s.transfers_per_day, s.id_mode)
+    INTO STRICT args FROM hospital.simulation s;
+
+    FOR a_part IN
+        SELECT k.*, p.old, k.by_id AND NOT p.old AS whole_day,
+               -- begun on an earlier day whose file is in, so that it was counted then
+               CASE WHEN p.old THEN
+                   CASE WHEN k.by_id THEN '(g.' || k.key || ' / 1000000)::int + ''2000-01-01''::date' ELSE 'g.first_seen_on' END
+                   || format(' IN (SELECT b.day FROM hospital.batches b WHERE b.kind = %L AND b.state = ''ingested'''
+                             ' AND b.day BETWEEN $1 AND $2)', k.kind)
+               ELSE 'false' END AS known,
+               CASE WHEN k.ends IS NULL THEN 'true'
+                    WHEN k.by_id THEN format('(g.%I < %s) = %L', k.key, k.first_id, p.old)
+                    ELSE format('(g.first_seen_on < d.%I) = %L', k.kind, p.old) END AS wanted
+        FROM (SELECT c.kind, c.table_name, c.merge IN ('never', 'completes') AND c.kind <> 'registrations' AS by_id,
+                     quote_ident(min(c.column_name) FILTER (WHERE c.key)) AS key,
+                     min(c.column_name) FILTER (WHERE c.completes AND c.type LIKE 'timestamp%') AS ends,
+                     format('(d.%I - ''2000-01-01''::date) * 1000000::bigint', c.kind) AS first_id,
+                     format('ROW(%s) IS NOT DISTINCT FROM ROW(%s)',
+                            string_agg(format('g.%I', c.column_name), ', ' ORDER BY c.number) FILTER (WHERE NOT c.completes),
+                            string_agg(format('t.%I', c.column_name), ', ' ORDER BY c.number) FILTER (WHERE NOT c.completes))
+                     AS same,
+                     format('ROW(%s) IS NOT DISTINCT FROM ROW(%s)',
+                            string_agg(format('g.%I', c.column_name), ', ' ORDER BY c.number) FILTER (WHERE c.completes),
+                            string_agg(format('t.%I', c.column_name), ', ' ORDER BY c.number) FILTER (WHERE c.completes))
+                     AS same_end,
+                     -- a key that was dropped lets a row be there twice
+                     EXISTS (SELECT FROM pg_index i JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0]
+                             WHERE i.indrelid = format('hospital.%I', c.table_name)::regclass AND i.indisunique
+                               AND i.indisvalid AND i.indnkeyatts = 1 AND i.indpred IS NULL
+                               AND a.attname = min(c.column_name) FILTER (WHERE c.key)) AS has_key
+              FROM @extschema@.hospital_record_columns() c
+              GROUP BY c.kind, c.table_name, c.stage, c.merge) k
+        JOIN (VALUES (false), (true)) p (old) ON k.ends IS NOT NULL OR NOT p.old
+        ORDER BY k.kind, p.old
+    LOOP
+        kinds := kinds || a_part.kind;
+        IF NOT a_part.old THEN
+            ranges := ranges || format(', min(b.day) FILTER (WHERE b.kind = %1$L) AS %1$I', a_part.kind);
+        END IF;
+        parts := parts || format($sql$ || (
+    SELECT ARRAY[count(g.%1$s) FILTER (WHERE NOT g.known),
+                 count(t.%1$s) FILTER (WHERE g.known IS NOT TRUE),
+                 count(g.%1$s) FILTER (WHERE NOT g.known AND t.%1$s IS NULL),
+                 %2$s,
+                 count(t.%1$s) FILTER (WHERE CASE WHEN g.known THEN %3$s AND NOT %4$s ELSE NOT (%3$s AND (%4$s OR %5$s)) END),
+                 count(g.%1$s), %6$s]
+    FROM (SELECT g.*, %7$s AS known FROM @extschema@.hospital_generate_%8$s(d.%8$I, %9$s) g WHERE %10$s) g
+    %11$s)$sql$,
+            a_part.key,
+            CASE WHEN a_part.has_key THEN '0' ELSE format('count(t.%1$s) - count(DISTINCT t.%1$s)', a_part.key) END,
+            a_part.same, CASE WHEN a_part.ends IS NULL THEN 'true' ELSE a_part.same_end END,
+            -- what came after the day is not the day's matter
+            CASE WHEN a_part.ends IS NULL OR a_part.old THEN 'false'
+                 ELSE format('g.%1$I IS NULL AND coalesce(t.%1$I >= d.until, false)', a_part.ends) END,
+            CASE WHEN a_part.ends IS NULL THEN '0'
+                 ELSE format('count(t.%1$I) FILTER (WHERE g.%1$I IS NOT NULL OR t.%1$I < d.until)', a_part.ends) END,
+            a_part.known, a_part.kind, args, a_part.wanted,
+            format(CASE WHEN a_part.whole_day THEN 'FULL JOIN (SELECT * FROM %1$s t WHERE t.%2$s BETWEEN %3$s AND %3$s + 999999) t'
+                        ELSE 'LEFT JOIN %1$s t' END || ' ON t.%2$s = g.%2$s',
+                   CASE WHEN a_part.kind = 'registrations' THEN registered ELSE format('hospital.%I', a_part.table_name) END,
+                   a_part.key, a_part.first_id));
+        IF a_part.ends IS NOT NULL AND NOT a_part.old THEN
+            extra := extra || format($sql$
+    UNION ALL SELECT %1$L, 'ended', count(*) FROM hospital.%2$I t
+    WHERE t.%3$I >= $3 AND (t.%3$I < $4 OR (t.%3$I AT TIME ZONE 'Africa/Johannesburg')::date NOT IN (
+        SELECT b.day FROM hospital.batches b WHERE b.kind = %1$L AND b.state = 'ingested'))$sql$,
+                a_part.kind, a_part.table_name, a_part.ends);
+        END IF;
+    END LOOP;
+
+    RETURN QUERY EXECUTE format($sql$
+WITH days AS (
+    SELECT b.day, (b.day + 1)::timestamp AT TIME ZONE 'Africa/Johannesburg' AS until %s
+    FROM hospital.batches b
+    WHERE b.state = 'ingested' AND b.day BETWEEN $1 AND $2
+    GROUP BY b.day ORDER BY b.day
+), compared AS (
+    SELECT $5[(n.number + 6) / 7] AS kind, (n.number - 1) %% 7 AS number, sum(n.value)::bigint AS value
+    FROM days d CROSS JOIN LATERAL unnest('{}'::bigint[] %s) WITH ORDINALITY AS n (value, number)
+    GROUP BY 1, 2
+), sums AS (
+    SELECT c.kind,
+           sum(c.value) FILTER (WHERE c.number = 0)::bigint AS expected, sum(c.value) FILTER (WHERE c.number = 1)::bigint AS found,
+           sum(c.value) FILTER (WHERE c.number = 2)::bigint AS missing, sum(c.value) FILTER (WHERE c.number = 3)::bigint AS duplicated,
+           sum(c.value) FILTER (WHERE c.number = 4)::bigint AS altered, sum(c.value) FILTER (WHERE c.number = 5)::bigint AS lines,
+           sum(c.value) FILTER (WHERE c.number = 6)::bigint AS ended
+    FROM compared c GROUP BY c.kind
+), extra (kind, what, rows) AS (
+    SELECT 'registrations', 'found', count(*) FROM hospital.patients t
+    WHERE t.first_seen_on IN (SELECT d.registrations FROM days d)
+    UNION ALL SELECT 'transfers', 'found', count(*) FROM hospital.transfers t
+    WHERE (t.event_time AT TIME ZONE 'Africa/Johannesburg')::date IN (SELECT d.transfers FROM days d) %s
+)
+SELECT s.kind, s.expected - s.duplicated, greatest(s.found, f.rows), s.missing, s.duplicated,
+       s.altered + greatest(0, f.rows - s.found) + greatest(0, e.rows - s.ended), s.lines - s.duplicated
+FROM sums s
+LEFT JOIN extra f ON f.kind = s.kind AND f.what = 'found'
+LEFT JOIN extra e ON e.kind = s.kind AND e.what = 'ended'
+ORDER BY array_position($5, s.kind)$sql$, ranges, parts, extra)
+    USING from_day, to_day, from_day::timestamp AT TIME ZONE 'Africa/Johannesburg',
+          (to_day + 1)::timestamp AT TIME ZONE 'Africa/Johannesburg', kinds;
+END
+$validate$;
+COMMENT ON FUNCTION hospital_validate_records(date, date) IS
+    'The part of hospital_validate that compares rows; lines is how many records the files of the days have';
+
+CREATE FUNCTION hospital_validate_references(from_day date, to_day date,
+        OUT check_name text, OUT expected bigint, OUT found bigint)
+    RETURNS SETOF record
+    LANGUAGE plpgsql STABLE STRICT PARALLEL UNSAFE ROWS 7
+    SET search_path = pg_catalog, pg_temp
+    SET jit = off
+    SET work_mem = '64MB'
+AS $validate$
+DECLARE
+    scans text;
+BEGIN
+    -- each table is read once, whatever it refers to
+    SELECT string_agg(format($sql$
+    SELECT r.* FROM (SELECT ARRAY[%1$s] AS expected, ARRAY[%2$s] AS found FROM hospital.%3$I t %4$s WHERE %5$s) x,
+                    unnest(%6$L::text[], x.expected, x.found) r (reference, expected, found)$sql$,
+               t.expected, t.found, t.table_name, t.joins, t.rows, t.referred), ' UNION ALL ')
+    INTO scans
+    FROM (SELECT c.table_name,
+                 string_agg(format('count(t.%I)', c.column_name), ', ' ORDER BY c.number) AS expected,
+                 string_agg(format('count(r%s.%I)', c.number, k.key), ', ' ORDER BY c.number) AS found,
+                 string_agg(format('LEFT JOIN hospital.%1$I r%2$s ON r%2$s.%3$I = t.%4$I', c.reference, c.number,
+                                   k.key, c.column_name), ' ' ORDER BY c.number) AS joins,
+                 array_agg(c.reference ORDER BY c.number) AS referred,
+                 CASE WHEN c.table_name = 'transfers' THEN 't.event_time >= $1 AND t.event_time < $2'
+                      ELSE 't.' || quote_ident(min(c.own_key)) || ' BETWEEN $3 AND $4' END AS rows
+          FROM (SELECT c.*, min(c.column_name) FILTER (WHERE c.key) OVER (PARTITION BY c.kind) AS own_key
+                FROM @extschema@.hospital_record_columns() c) c
+          JOIN (VALUES ('patients', 'patient_id'), ('staff', 'staff_id'), ('admissions', 'admission_id'),
+                       ('wards', 'ward_code'), ('departments', 'department_code'), ('medicines', 'medicine_id')) k (reference, key)
+            ON k.reference = c.reference
+          GROUP BY c.table_name) t;
+    RETURN QUERY EXECUTE format($sql$
+SELECT 'references to ' || r.reference, sum(r.expected)::bigint, sum(r.found)::bigint
+FROM (SELECT 'people' AS reference, count(*) AS expected, count(h.person_id) AS found
+      FROM hospital.patients p LEFT JOIN hospital.people h ON h.person_id = p.patient_id
+      WHERE p.first_seen_on BETWEEN $5 AND $6 UNION ALL %s) r
+GROUP BY r.reference ORDER BY 1$sql$, scans)
+    USING from_day::timestamp AT TIME ZONE 'Africa/Johannesburg', (to_day + 1)::timestamp AT TIME ZONE 'Africa/Johannesburg',
+          (from_day - '2000-01-01'::date) * 1000000::bigint, (to_day - '2000-01-01'::date) * 1000000::bigint + 999999,
+          from_day, to_day;
+END
+$validate$;
+COMMENT ON FUNCTION hospital_validate_references(date, date) IS
+    'The part of hospital_validate that follows references; expected are the references, found those that lead somewhere';
+
+CREATE FUNCTION hospital_validate(from_day date DEFAULT NULL, to_day date DEFAULT NULL)
+    RETURNS TABLE (check_name text, expected bigint, found bigint, missing bigint, duplicated bigint, altered bigint,
+                   ok boolean)
+    LANGUAGE plpgsql STABLE PARALLEL UNSAFE ROWS 24
+    SET search_path = pg_catalog, pg_temp
+AS $validate$
+#variable_conflict use_column
+DECLARE
+    a_from date;
+    a_to   date;
+BEGIN
+    IF to_regclass('hospital.simulation') IS NULL THEN
+        RAISE EXCEPTION 'this database has no hospital'
+            USING ERRCODE = 'undefined_table', HINT = 'CALL hospital_create() makes one.';
+    END IF;
+    SELECT min(b.day), max(b.day) INTO a_from, a_to FROM hospital.batches b
+    WHERE b.state = 'ingested' AND b.day >= coalesce(from_day, '-infinity') AND b.day <= coalesce(to_day, 'infinity');
+
+    RETURN QUERY
+    WITH kinds AS (
+        SELECT r.kind FROM @extschema@.hospital_record_columns() r WHERE r.key
+    ), days AS (
+        SELECT DISTINCT b.day FROM hospital.batches b WHERE b.state = 'ingested' AND b.day BETWEEN a_from AND a_to
+    ), files AS (
+        SELECT * FROM hospital.batches b WHERE b.day IN (SELECT d.day FROM days d)
+    ), records AS MATERIALIZED (
+        SELECT * FROM @extschema@.hospital_validate_records(a_from, a_to)
+    ), rejects AS (
+        SELECT j.batch_id, j.kind, j.day, j.line, j.resolved_by FROM hospital.rejects j
+        JOIN files b ON b.batch_id = j.batch_id AND b.state = 'ingested'
+    ), faults AS (
+        SELECT f.kind, f.day, f.line FROM hospital.faults f
+        JOIN (SELECT DISTINCT b.kind, b.day FROM files b WHERE b.state = 'ingested') b ON b.kind = f.kind AND b.day = f.day
+    ), checks (check_name, expected, found, missing, duplicated, altered) AS (
+        SELECT r.check_name, r.expected, r.found, r.missing, r.duplicated, r.altered FROM records r
+        UNION ALL
+        SELECT r.check_name, r.expected, r.found, r.expected - r.found, 0, 0
+        FROM @extschema@.hospital_validate_references(a_from, a_to) r
+        UNION ALL
+        -- a file of each kind for each day, all of them in, none of them twice
+        SELECT 'files', count(*), count(*) FILTER (WHERE x.ingested > 0), count(*) FILTER (WHERE x.ingested = 0 OR x.waiting > 0),
+               coalesce(sum(x.ingested - x.distinct_ingested), 0)::bigint, 0
+        FROM (SELECT count(b.*) FILTER (WHERE b.state = 'ingested') AS ingested,
+                     count(DISTINCT b.sha256) FILTER (WHERE b.state = 'ingested') AS distinct_ingested,
+                     count(b.*) FILTER (WHERE b.state IN ('written', 'loading')) AS waiting
+              FROM days d CROSS JOIN kinds k LEFT JOIN files b ON b.day = d.day AND b.kind = k.kind
+              GROUP BY d.day, k.kind) x
+        UNION ALL
+        -- each line is a row or a reject
+        SELECT 'lines', e.lines, f.lines, greatest(0, e.lines - f.lines), greatest(0, f.lines - e.lines), 0
+        FROM (SELECT coalesce((SELECT sum(r.lines) FROM records r), 0)::bigint + (SELECT count(*) FROM faults) AS lines) e,
+             (SELECT coalesce(sum(b.rows + b.rejects), 0)::bigint AS lines FROM files b WHERE b.state = 'ingested') f
+        UNION ALL
+        SELECT 'rejects', e.rejects, f.rejects, greatest(0, e.rejects - f.rejects), greatest(0, f.rejects - e.rejects), 0
+        FROM (SELECT coalesce(sum(b.rejects), 0)::bigint AS rejects FROM files b WHERE b.state = 'ingested') e,
+             (SELECT count(*) AS rejects FROM rejects j WHERE j.resolved_by IS DISTINCT FROM 'retry') f
+        UNION ALL
+        -- of the faults put in on purpose each is a reject, and nothing else is
+        SELECT 'faults', count(f.line), count(f.line) FILTER (WHERE j.line IS NOT NULL),
+               count(f.line) FILTER (WHERE j.line IS NULL), 0, count(j.line) FILTER (WHERE f.line IS NULL)
+        FROM faults f FULL JOIN (SELECT DISTINCT j.kind, j.day, j.line FROM rejects j WHERE j.resolved_by IS NULL) j
+            ON j.kind = f.kind AND j.day = f.day AND j.line = f.line
+    )
+    SELECT c.check_name, c.expected, c.found, c.missing, c.duplicated, c.altered,
+           c.missing = 0 AND c.duplicated = 0 AND c.altered = 0
+    FROM checks c;
+END
+$validate$;
+COMMENT ON FUNCTION hospital_validate(date, date) IS
+    'Compare what the generators make for the days from_day to to_day whose files are ingested (all by default) with the tables, and the ledger with both. missing: generated and not there, or dangling, or not in yet; duplicated: there twice; altered: there with other values, or never generated';
+
+-- ==== end of validate =====================================================

@@ -34,7 +34,8 @@
 #include "utils/resowner.h"
 
 #include "control.h"
-#include "csv_file.h"
+#include "csv_read.h"
+#include "csv_write.h"
 #include "day_file.h"
 #include "fields.h"
 #include "lakefile.h"

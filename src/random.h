@@ -26,7 +26,8 @@ typedef enum RandomKind
 	RANDOM_ROSTER = 5,			/* index: (day, ward or staff) */
 	RANDOM_ADMISSION = 6,		/* index: (day, admission of the day) */
 	RANDOM_TRANSFER = 7,		/* index: (day, transfer of the day) */
-	RANDOM_DAY = 8				/* index: day */
+	RANDOM_DAY = 8,				/* index: day */
+	RANDOM_FAULT = 40			/* index: (day, kind, record of the file) */
 } RandomKind;
 
 typedef struct RandomBlock

@@ -1,15 +1,15 @@
 /*
- * csv_file.c: CSV out, with the bytes of COPY ... CSV.
+ * csv_write.c: rows as CSV, with the bytes of COPY ... CSV HEADER.
  *
- * A null is nothing, a value is quoted where COPY would quote it.  The
- * types of the day files are written without the catalogs, so that a worker
- * can write a file with no transaction open; others go through their output
- * functions.
+ * A null is nothing, a value is quoted where COPY would quote it.  The types
+ * that most exports have are written without the catalogs, others go through
+ * their output functions.  Day files are written by record_csv.c.
  */
 #include "postgres.h"
 
 #include "catalog/pg_type.h"
 #include "fmgr.h"
+#include "lib/stringinfo.h"
 #include "utils/builtins.h"
 #include "utils/date.h"
 #include "utils/guc.h"
@@ -18,7 +18,7 @@
 #include "utils/timestamp.h"
 #include "utils/uuid.h"
 
-#include "csv_file.h"
+#include "csv_write.h"
 
 typedef struct CsvColumn
 {
@@ -144,17 +144,6 @@ csv_writer_for_tupdesc(LakeFile *file, TupleDesc tupdesc)
 	for (int i = 0; i < tupdesc->natts; i++)
 		set_column(writer, i, NameStr(TupleDescAttr(tupdesc, i)->attname),
 				   getBaseType(TupleDescAttr(tupdesc, i)->atttypid));
-	end_line(writer);
-	return writer;
-}
-
-CsvWriter *
-csv_writer_for_source(LakeFile *file, const RowSourceMethods *methods)
-{
-	CsvWriter  *writer = new_writer(file, methods->ncolumns);
-
-	for (int i = 0; i < methods->ncolumns; i++)
-		set_column(writer, i, methods->columns[i].name, methods->columns[i].type);
 	end_line(writer);
 	return writer;
 }

@@ -32,6 +32,7 @@
 
 #define PIECE_SIZE (128 * 1024)
 #define RECORD_LIMIT (1024 * 1024)
+#define FIRST_FIELDS 32
 #define MAX_FIELDS MaxHeapAttributeNumber
 
 struct CsvReader
@@ -56,6 +57,7 @@ struct CsvReader
 	size_t		values_used;
 	CsvField   *fields;
 	int			nfields;
+	int			max_fields;		/* that there is room for */
 	bool		complete;
 	bool		second;			/* more than one record in a line */
 };
@@ -90,7 +92,8 @@ new_reader(size_t capacity)
 	reader->capacity = capacity;
 	reader->buffer = palloc(capacity);
 	reader->values = palloc(capacity);
-	reader->fields = palloc(MAX_FIELDS * sizeof(CsvField));
+	reader->max_fields = FIRST_FIELDS;
+	reader->fields = palloc(FIRST_FIELDS * sizeof(CsvField));
 	start_parser(reader);
 	reader->callback.func = free_parser;
 	reader->callback.arg = reader;
@@ -239,6 +242,20 @@ csv_is_utf8(const CsvReader *reader)
 
 /* ---- records ---- */
 
+/* Room for another field; NULL: there are too many. */
+static inline CsvField *
+next_field(CsvReader *reader)
+{
+	if (reader->nfields == reader->max_fields)
+	{
+		if (reader->max_fields == MAX_FIELDS)
+			return NULL;
+		reader->max_fields = Min(reader->max_fields * 2, MAX_FIELDS);
+		reader->fields = repalloc(reader->fields, reader->max_fields * sizeof(CsvField));
+	}
+	return &reader->fields[reader->nfields++];
+}
+
 /* What is between the commas of a line that has nothing else to it. */
 static const char *
 split_line(CsvReader *reader, const char *line, size_t length)
@@ -250,9 +267,9 @@ split_line(CsvReader *reader, const char *line, size_t length)
 		const char *comma = memchr(line, ',', end - line);
 		CsvField   *field;
 
-		if (reader->nfields == MAX_FIELDS)
+		field = next_field(reader);
+		if (field == NULL)
 			return "more than 1,600 fields";
-		field = &reader->fields[reader->nfields++];
 		field->length = (comma != NULL ? comma : end) - line;
 		field->data = field->length > 0 ? line : NULL;
 		if (comma == NULL)
@@ -262,8 +279,8 @@ split_line(CsvReader *reader, const char *line, size_t length)
 }
 
 /*
- * libcsv's callbacks.  Nothing here may fail, for it would be half-way through
- * csv_parse.
+ * libcsv's callbacks.  Nothing here may fail half-way through csv_parse but
+ * for want of memory, after which the reader is thrown away.
  */
 static void
 take_field(void *data, size_t length, void *arg)
@@ -271,12 +288,12 @@ take_field(void *data, size_t length, void *arg)
 	CsvReader  *reader = arg;
 	CsvField   *field;
 
-	if (reader->complete || reader->nfields == MAX_FIELDS)
+	field = reader->complete ? NULL : next_field(reader);
+	if (field == NULL)
 	{
 		reader->second = true;
 		return;
 	}
-	field = &reader->fields[reader->nfields++];
 	field->length = data == NULL ? 0 : length;
 	field->data = data == NULL ? NULL : reader->values + reader->values_used;
 	memcpy(reader->values + reader->values_used, data == NULL ? "" : data, field->length);

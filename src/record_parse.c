@@ -328,6 +328,7 @@ bool
 record_parse(RecordParser *parser, const CsvRecord *line, void *record, RecordFault *fault)
 {
 	const RecordKind *kind = parser->kind;
+	FieldError	error = {0};
 
 	if (line->error != NULL)
 		return line_fault(fault, -1, ERRCODE_BAD_COPY_FILE_FORMAT, line->error);
@@ -338,7 +339,6 @@ record_parse(RecordParser *parser, const CsvRecord *line, void *record, RecordFa
 	{
 		ParsedColumn *column = &parser->columns[i];
 		void	   *to = (char *) record + column->offset;
-		FieldError	error;
 
 		if (line->fields[i].data == NULL)
 		{

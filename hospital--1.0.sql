@@ -595,30 +595,48 @@ COMMENT ON COLUMN hospital.status.rate IS 'Rows a second, on average since it st
 COMMENT ON COLUMN hospital.status.restarts IS 'How often it was started again';
 
 CREATE VIEW hospital.progress AS
-SELECT p.pid, p.relid::pg_catalog.regclass AS loading,
-       p.param3 AS rows_done, nullif(p.param17, -1) AS rows_total,
-       pg_catalog.round(100.0 * p.param3 / nullif(nullif(p.param17, -1), 0), 1) AS percent,
+SELECT p.pid, CASE p.param16 WHEN 1752134514 THEN 'run' ELSE 'load' END AS activity,
+       CASE WHEN p.param16 = 1752134512 THEN p.relid::pg_catalog.regclass END AS loading,
+       CASE WHEN p.param16 = 1752134514 THEN p.param19 END AS days_done,
+       CASE WHEN p.param16 = 1752134514 THEN p.param20 END AS days_written,
+       CASE WHEN p.param16 = 1752134514 THEN p.param17 END AS days_total,
+       p.param3 AS rows_done,
+       CASE WHEN p.param16 = 1752134512 THEN nullif(p.param17, -1) END AS rows_total,
+       CASE WHEN p.param16 = 1752134514 THEN p.param1 END AS bytes_done,
+       pg_catalog.round(100.0 * CASE p.param16 WHEN 1752134514 THEN p.param19 ELSE p.param3 END
+                        / nullif(nullif(p.param17, -1), 0), 1) AS percent,
        pg_catalog.to_timestamp(946684800 + p.param18 / 1000000.0) AS started_at
 FROM pg_catalog.pg_stat_get_progress_info('COPY') p
-WHERE p.param16 = 1752134512;
-COMMENT ON VIEW hospital.progress IS 'Loads that are running now; each is also in pg_stat_progress_copy';
-COMMENT ON COLUMN hospital.progress.pid IS 'Session that called the load';
-COMMENT ON COLUMN hospital.progress.loading IS 'Table';
-COMMENT ON COLUMN hospital.progress.rows_done IS 'Rows there so far';
+WHERE p.param16 IN (1752134512, 1752134514);
+COMMENT ON VIEW hospital.progress IS 'Loads and runs that are at work now; each is also in pg_stat_progress_copy';
+COMMENT ON COLUMN hospital.progress.pid IS 'Session that called it';
+COMMENT ON COLUMN hospital.progress.activity IS 'load or run';
+COMMENT ON COLUMN hospital.progress.loading IS 'A load''s table';
+COMMENT ON COLUMN hospital.progress.days_done IS 'A run''s days whose files are ingested';
+COMMENT ON COLUMN hospital.progress.days_written IS 'A run''s days whose files are written';
+COMMENT ON COLUMN hospital.progress.days_total IS 'A run''s days in all, with those that an earlier one had left';
+COMMENT ON COLUMN hospital.progress.rows_done IS 'Rows there so far; a run: records ingested';
 COMMENT ON COLUMN hospital.progress.rows_total IS 'Rows there will be; null where it is not known beforehand';
+COMMENT ON COLUMN hospital.progress.bytes_done IS 'Bytes that a run has ingested';
 COMMENT ON COLUMN hospital.progress.percent IS 'Done, of the total';
-COMMENT ON COLUMN hospital.progress.started_at IS 'When the load began';
+COMMENT ON COLUMN hospital.progress.started_at IS 'When it began';
 GRANT SELECT ON hospital.progress TO PUBLIC;
+
+CREATE PROCEDURE hospital_run(days int)
+    LANGUAGE C
+    AS 'MODULE_PATHNAME';
+COMMENT ON PROCEDURE hospital_run(int) IS
+    'Run the next hospital days as fast as possible: their files are written and ingested, day by day. May be interrupted and called again at any time; progress is in hospital.progress';
 
 CREATE PROCEDURE hospital_export(what text, format text DEFAULT 'csv', target text DEFAULT NULL,
                                  as_of date DEFAULT NULL)
     LANGUAGE C
     AS 'MODULE_PATHNAME';
 COMMENT ON PROCEDURE hospital_export(text, text, text, date) IS
-    'Write people, doctors, staff_assignments or assigned_staff (of a date; the first day by default) to a file below hospital.data_folder';
+    'Write people, doctors, staff_assignments, assigned_staff (of a date; the first day by default) or hospital_patients (one row a patient, with what was done in all) to a file below hospital.data_folder';
 
 REVOKE ALL ON FUNCTION hospital_start(), hospital_stop(), hospital_status() FROM PUBLIC;
-REVOKE ALL ON PROCEDURE hospital_export(text, text, text, date) FROM PUBLIC;
+REVOKE ALL ON PROCEDURE hospital_run(int), hospital_export(text, text, text, date) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION hospital_status() TO pg_monitor;
 GRANT SELECT ON hospital.status TO pg_monitor;
 GRANT EXECUTE ON PROCEDURE hospital_export(text, text, text, date) TO pg_write_server_files;
@@ -633,14 +651,27 @@ CREATE FUNCTION hospital_open_rows(kind text) RETURNS SETOF record
 COMMENT ON FUNCTION hospital_open_rows(text) IS
     'Rows that this very process has read from a file or a topic; only the hospital''s own workers have any';
 
-CREATE PROCEDURE hospital_ingest(path text)
+CREATE PROCEDURE hospital_ingest(path text, encoding text DEFAULT 'UTF8')
     LANGUAGE C
     AS 'MODULE_PATHNAME';
-COMMENT ON PROCEDURE hospital_ingest(text) IS
-    'Ingest one day file below hospital.data_folder now; the outcome is in hospital.batches';
+COMMENT ON PROCEDURE hospital_ingest(text, text) IS
+    'Ingest a day file, or a folder of them, below hospital.data_folder now; the outcome is in hospital.batches';
 
-REVOKE ALL ON PROCEDURE hospital_ingest(text) FROM PUBLIC;
-GRANT EXECUTE ON PROCEDURE hospital_ingest(text) TO pg_read_server_files;
+CREATE PROCEDURE hospital_undo_batch(batch_id bigint)
+    LANGUAGE C
+    AS 'MODULE_PATHNAME';
+COMMENT ON PROCEDURE hospital_undo_batch(bigint) IS
+    'Take out again what a day file brought, by the file itself; it may be ingested anew then';
+
+CREATE PROCEDURE hospital_retry_rejects(batch_id bigint DEFAULT NULL, kind text DEFAULT NULL)
+    LANGUAGE C
+    AS 'MODULE_PATHNAME';
+COMMENT ON PROCEDURE hospital_retry_rejects(bigint, text) IS
+    'Try the unresolved rejects of day files once more, of all or of one batch or kind; hospital.rejects.raw may have been mended';
+
+REVOKE ALL ON PROCEDURE hospital_ingest(text, text), hospital_undo_batch(bigint), hospital_retry_rejects(bigint, text)
+    FROM PUBLIC;
+GRANT EXECUTE ON PROCEDURE hospital_ingest(text, text), hospital_undo_batch(bigint) TO pg_read_server_files;
 
 -- ==== end of ingest =======================================================
 
@@ -2070,6 +2101,8 @@ BEGIN
         rejects     bigint      NOT NULL DEFAULT 0,
         merged      bigint      NOT NULL DEFAULT 0,
         message     text,
+        encoding    text        NOT NULL DEFAULT 'UTF8',
+        header      text,
         offset_done bigint      NOT NULL DEFAULT 0,
         line_done   bigint      NOT NULL DEFAULT 0,
         written_at  timestamptz NOT NULL DEFAULT now(),
@@ -2080,6 +2113,8 @@ BEGIN
     COMMENT ON INDEX hospital.batches_kind_day_sha256_key IS 'The same bytes come in once, unless they are undone';
     CREATE INDEX batches_waiting_idx ON hospital.batches (day, batch_id) WHERE state IN ('written', 'loading');
     COMMENT ON INDEX hospital.batches_waiting_idx IS 'The files that are not in yet, oldest day first';
+    CREATE INDEX batches_undone_idx ON hospital.batches (batch_id) WHERE state = 'undone';
+    COMMENT ON INDEX hospital.batches_undone_idx IS 'How many there are tells the ingestor when to forget what it remembers of references';
     COMMENT ON TABLE hospital.batches IS 'The ledger of day files: one row a file, committed before its name appears and changed in the transaction that brings its rows';
     COMMENT ON COLUMN hospital.batches.batch_id IS 'Number of the batch';
     COMMENT ON COLUMN hospital.batches.kind IS 'Kind of records: registrations, or a table''s name';
@@ -2092,11 +2127,27 @@ BEGIN
     COMMENT ON COLUMN hospital.batches.rejects IS 'Lines that went to hospital.rejects';
     COMMENT ON COLUMN hospital.batches.merged IS 'Among its rows: lines that met a row of theirs in the table, and completed it or were the same';
     COMMENT ON COLUMN hospital.batches.message IS 'Why it was refused or undone';
+    COMMENT ON COLUMN hospital.batches.encoding IS 'Encoding that it is read in';
+    COMMENT ON COLUMN hospital.batches.header IS 'Its header line, where the columns are in another order than usual: what hospital_retry_rejects needs to know';
     COMMENT ON COLUMN hospital.batches.offset_done IS 'Bytes of the file up to the end of the last chunk that is committed';
     COMMENT ON COLUMN hospital.batches.line_done IS 'Lines of the file up to there';
     COMMENT ON COLUMN hospital.batches.written_at IS 'When the file was written';
     COMMENT ON COLUMN hospital.batches.ingested_at IS 'When its rows came in';
     COMMENT ON COLUMN hospital.batches.undone_at IS 'When its rows were taken out again';
+
+    CREATE TABLE hospital.days (
+        day             date        NOT NULL PRIMARY KEY,
+        rows            bigint      NOT NULL,
+        bytes           bigint      NOT NULL,
+        manifest_sha256 text        NOT NULL,
+        written_at      timestamptz NOT NULL DEFAULT now()
+    );
+    COMMENT ON TABLE hospital.days IS 'Hospital days whose folder has been written: one row, committed with the rows of its files in hospital.batches';
+    COMMENT ON COLUMN hospital.days.day IS 'Hospital day';
+    COMMENT ON COLUMN hospital.days.rows IS 'Records in its files';
+    COMMENT ON COLUMN hospital.days.bytes IS 'Size of its files, the manifest not counted';
+    COMMENT ON COLUMN hospital.days.manifest_sha256 IS 'SHA-256 of manifest.json, in hexadecimal';
+    COMMENT ON COLUMN hospital.days.written_at IS 'When';
 
     CREATE TABLE hospital.rejects (
         reject_id      bigint      GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -2124,6 +2175,9 @@ BEGIN
     );
     CREATE INDEX rejects_batch_id_idx ON hospital.rejects (batch_id);
     COMMENT ON INDEX hospital.rejects_batch_id_idx IS 'The rejects of a day file';
+    CREATE INDEX rejects_reference_idx ON hospital.rejects (reference, reference_id)
+        WHERE resolved_at IS NULL AND reference_id IS NOT NULL;
+    COMMENT ON INDEX hospital.rejects_reference_idx IS 'The lines that wait for somebody: tried again when the patient or the admission comes in';
     COMMENT ON TABLE hospital.rejects IS 'Lines and messages that could not become rows, as they came';
     COMMENT ON COLUMN hospital.rejects.reject_id IS 'Number of the reject';
     COMMENT ON COLUMN hospital.rejects.batch_id IS 'Day file it came in; null for messages';

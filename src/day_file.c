@@ -29,13 +29,12 @@ day_file_path(const char *simulation_name, DateADT day, const char *kind)
 	return psprintf(BATCH_FOLDER "/%s/date=%s/%s.csv", simulation_name, day_file_date(day), kind);
 }
 
-bool
-day_file_parse(const char *path, const char *simulation_name, DateADT *day, char **kind)
+/* The day of a path of the simulation's, and what follows its folder; NULL: it has none. */
+static const char *
+parse_folder(const char *path, const char *simulation_name, DateADT *day)
 {
 	char	   *prefix = psprintf(BATCH_FOLDER "/%s/date=", simulation_name);
 	const char *date = path + strlen(prefix);
-	const char *name;
-	const char *dot;
 	int			year;
 	int			month;
 	int			mday;
@@ -43,15 +42,33 @@ day_file_parse(const char *path, const char *simulation_name, DateADT *day, char
 	if (strncmp(path, prefix, strlen(prefix)) != 0 || strlen(date) <= DATE_LENGTH + 1 ||
 		strspn(date, "0123456789-") != DATE_LENGTH || date[DATE_LENGTH] != '/' ||
 		sscanf(date, "%4d-%2d-%2d/", &year, &month, &mday) != 3)
-		return false;
+		return NULL;
 	if (year < 1900 || month < 1 || month > 12 || mday < 1 ||
 		mday > day_tab[isleap(year)][month - 1])
+		return NULL;
+	*day = date2j(year, month, mday) - POSTGRES_EPOCH_JDATE;
+	return date + DATE_LENGTH + 1;
+}
+
+bool
+day_file_parse(const char *path, const char *simulation_name, DateADT *day, char **kind)
+{
+	const char *name = parse_folder(path, simulation_name, day);
+	const char *dot;
+
+	if (name == NULL)
 		return false;
-	name = date + DATE_LENGTH + 1;
 	dot = strrchr(name, '.');
 	if (dot == NULL || strcmp(dot, ".csv") != 0 || dot == name || strchr(name, '/') != NULL)
 		return false;
-	*day = date2j(year, month, mday) - POSTGRES_EPOCH_JDATE;
 	*kind = pnstrdup(name, dot - name);
 	return true;
+}
+
+bool
+day_file_is_manifest(const char *path, const char *simulation_name, DateADT *day)
+{
+	const char *name = parse_folder(path, simulation_name, day);
+
+	return name != NULL && strcmp(name, MANIFEST_NAME) == 0;
 }

@@ -1,5 +1,5 @@
 /*
- * day_file.h: the day files of the lake and their ledger, hospital.batches.
+ * day_file.h: the day files of the lake: where they are.
  */
 #ifndef HOSPITAL_DAY_FILE_H
 #define HOSPITAL_DAY_FILE_H
@@ -7,9 +7,8 @@
 #include "postgres.h"
 #include "utils/date.h"
 
-#include "simulation.h"
-
 #define BATCH_FOLDER "lake/batch"
+#define MANIFEST_NAME "manifest.json"
 
 /* <BATCH_FOLDER>/<simulation>/date=YYYY-MM-DD/<kind>.csv, palloc'd. */
 extern char *day_file_path(const char *simulation_name, DateADT day, const char *kind);
@@ -20,18 +19,7 @@ extern const char *day_file_date(DateADT day);
 /* Take such a path apart; false when it is none of this simulation's. */
 extern bool day_file_parse(const char *path, const char *simulation_name, DateADT *day, char **kind);
 
-typedef enum IngestOutcome
-{
-	INGEST_NOT_WRITTEN,			/* the batch is not in state "written" (any more) */
-	INGEST_PENDING,				/* the ledger knows the file, its name is to come */
-	INGEST_DONE,
-	INGEST_REFUSED				/* it never can be; "message" says why */
-} IngestOutcome;
-
-/*
- * Ingest one batch of the ledger in the current transaction (SPI connected):
- * rows, rejects and the ledger's row.
- */
-extern IngestOutcome ingest_batch(int64 batch_id, const char *schema, char **message);
+/* The same for the path of a day's manifest. */
+extern bool day_file_is_manifest(const char *path, const char *simulation_name, DateADT *day);
 
 #endif							/* HOSPITAL_DAY_FILE_H */

@@ -23,7 +23,7 @@
 #include "utils/builtins.h"
 #include "utils/date.h"
 
-#include "csv_file.h"
+#include "csv_write.h"
 #include "lakefile.h"
 
 PG_FUNCTION_INFO_V1(hospital_export);
@@ -33,6 +33,7 @@ typedef struct Export
 {
 	const char *name;
 	const char *query;
+	const char *target;			/* where to, unless said; NULL: <name>.csv */
 } Export;
 
 /* A hospital day is one of Johannesburg's. */
@@ -71,6 +72,36 @@ static const Export exports[] = {
 		" AND a.starts_at < " LOCAL_MIDNIGHT("$1 + 1")
 		" ORDER BY a.staff_id, a.starts_at, a.assignment_id"
 	},
+	{
+		/* One row a patient: who, how often, what for, for how much. */
+		"hospital_patients",
+		"WITH visited AS (SELECT patient_id, count(*) AS visits, max(visit_date) AS last_visit_on,"
+		" (array_agg(diagnosis ORDER BY arrived_at DESC, visit_id DESC) FILTER (WHERE diagnosis IS NOT NULL))[1]"
+		" AS last_diagnosis FROM hospital.visits GROUP BY patient_id),"
+		" stayed AS (SELECT patient_id, count(*) AS admissions, max(admitted_at) AS last_admitted_at,"
+		" round(sum(extract(epoch FROM discharged_at - admitted_at)) / 86400, 1) AS days_in_hospital"
+		" FROM hospital.admissions GROUP BY patient_id),"
+		" counted AS (SELECT patient_id, code, min(description) AS description,"
+		" row_number() OVER (PARTITION BY patient_id ORDER BY count(*) DESC, code) AS place"
+		" FROM hospital.diagnoses WHERE rank = 'primary' GROUP BY patient_id, code),"
+		" diagnosed AS (SELECT patient_id,"
+		" string_agg(code || ' ' || description, '; ' ORDER BY place) AS main_diagnoses"
+		" FROM counted WHERE place <= 3 GROUP BY patient_id),"
+		" prescribed AS (SELECT patient_id, count(*) AS prescriptions FROM hospital.prescriptions GROUP BY patient_id),"
+		" billed AS (SELECT patient_id, sum(total_amount) AS total_billed,"
+		" sum(total_amount) FILTER (WHERE payment_status = 'Paid') AS total_paid"
+		" FROM hospital.billing_payments GROUP BY patient_id)"
+		" SELECT p.patient_id, p.folder_no, p.full_name, p.date_of_birth, p.gender, p.blood_type, p.contact_info,"
+		" p.patient_class, p.insurance_id, p.origin, p.first_seen_on, p.deceased_at,"
+		" coalesce(v.visits, 0) AS visits, coalesce(a.admissions, 0) AS admissions, a.days_in_hospital,"
+		" v.last_visit_on, a.last_admitted_at, v.last_diagnosis, d.main_diagnoses,"
+		" coalesce(r.prescriptions, 0) AS prescriptions, coalesce(b.total_billed, 0.00) AS total_billed,"
+		" coalesce(b.total_paid, 0.00) AS total_paid"
+		" FROM hospital.patients p LEFT JOIN visited v USING (patient_id) LEFT JOIN stayed a USING (patient_id)"
+		" LEFT JOIN diagnosed d USING (patient_id) LEFT JOIN prescribed r USING (patient_id)"
+		" LEFT JOIN billed b USING (patient_id) ORDER BY p.patient_id",
+		"exports/hospital_patients.csv"
+	},
 };
 
 /* A destination for the executor's rows. */
@@ -78,6 +109,7 @@ typedef struct CsvReceiver
 {
 	DestReceiver receiver;
 	LakeFile   *file;
+	MemoryContext context;		/* the executor's ends before the writer is asked */
 	CsvWriter  *writer;
 } CsvReceiver;
 
@@ -86,7 +118,10 @@ receiver_startup(DestReceiver *self, int operation, TupleDesc tupdesc)
 {
 	CsvReceiver *receiver = (CsvReceiver *) self;
 
+	MemoryContext caller = MemoryContextSwitchTo(receiver->context);
+
 	receiver->writer = csv_writer_for_tupdesc(receiver->file, tupdesc);
+	MemoryContextSwitchTo(caller);
 }
 
 static bool
@@ -182,7 +217,8 @@ run_export(const Export *export, LakeFile *file, Datum as_of)
 		/* No kind is ours; SPI takes DestNone for "no rows wanted". */
 		.receiver = {receive_row, receiver_startup, receiver_shutdown, receiver_shutdown,
 		DestTuplestore},
-		.file = file
+		.file = file,
+		.context = CurrentMemoryContext
 	};
 	ParamListInfo params = makeParamList(1);
 	SPIExecuteOptions options = {0};
@@ -219,8 +255,10 @@ hospital_export(PG_FUNCTION_ARGS)
 				 errmsg("say what to export, and in which format")));
 	export = find_export(text_to_cstring(PG_GETARG_TEXT_PP(0)));
 	check_format(text_to_cstring(PG_GETARG_TEXT_PP(1)));
-	target = PG_ARGISNULL(2) ? psprintf("%s.csv", export->name) :
-		text_to_cstring(PG_GETARG_TEXT_PP(2));
+	if (!PG_ARGISNULL(2))
+		target = text_to_cstring(PG_GETARG_TEXT_PP(2));
+	else
+		target = export->target != NULL ? pstrdup(export->target) : psprintf("%s.csv", export->name);
 	check_may_write_files();
 	check_target(target);
 
@@ -230,8 +268,9 @@ hospital_export(PG_FUNCTION_ARGS)
 	as_of = PG_ARGISNULL(3) ? start_date() : PG_GETARG_DATUM(3);
 	file = lake_create(target);
 	rows = run_export(export, file, as_of);
-	lake_sync(file);
-	lake_publish(file);
+	lake_finish(file);
+	lake_sync(&file, 1);
+	lake_publish(&file, 1);
 	SPI_finish();
 	csv_unpin_settings(level);
 	ereport(NOTICE,

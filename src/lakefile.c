@@ -27,6 +27,7 @@
 #include "miscadmin.h"
 #include "nodes/pg_list.h"
 #include "storage/fd.h"
+#include "utils/builtins.h"
 #include "utils/memutils.h"
 #include "utils/resowner.h"
 #include "utils/timestamp.h"
@@ -57,7 +58,8 @@ struct LakeFile
 	char		name[NAME_MAX + 1];
 	char		temporary[NAME_MAX + 1];
 	size_t		buffered;
-	char	   *buffer;
+	char	   *buffer;			/* made when something small is written */
+	MemoryContext context;		/* where this is */
 };
 
 static void
@@ -162,17 +164,9 @@ set_close(int *fd)
 	*fd = -1;
 }
 
-/* The context's reset, or lake_close: whatever state the file is in. */
 static void
-release_file(void *arg)
+release_hash(LakeFile *file)
 {
-	LakeFile   *file = arg;
-
-	if (file->remove)
-		(void) unlinkat(file->folder, file->temporary, 0);
-	file->remove = false;
-	set_close(&file->fd);
-	set_close(&file->folder);
 	if (file->sha256 != NULL)
 		pg_cryptohash_free(file->sha256);
 	file->sha256 = NULL;
@@ -186,12 +180,27 @@ release_file(void *arg)
 	file->owner = NULL;
 }
 
+/* The context's reset, or lake_close: whatever state the file is in. */
+static void
+release_file(void *arg)
+{
+	LakeFile   *file = arg;
+
+	if (file->remove)
+		(void) unlinkat(file->folder, file->temporary, 0);
+	file->remove = false;
+	set_close(&file->fd);
+	set_close(&file->folder);
+	release_hash(file);
+}
+
 static LakeFile *
 new_file(const char *path)
 {
 	LakeFile   *file = palloc0(sizeof(LakeFile));
 
 	file->fd = file->folder = -1;
+	file->context = CurrentMemoryContext;
 	strlcpy(file->path, path, sizeof(file->path));
 	file->callback.func = release_file;
 	file->callback.arg = file;
@@ -222,6 +231,21 @@ add_to_hash(LakeFile *file, const char *data, size_t size)
 				(errcode(ERRCODE_INTERNAL_ERROR),
 				 errmsg("could not compute a SHA-256 hash")));
 	file->bytes += size;
+}
+
+static void
+make_hash_final(LakeFile *file)
+{
+	uint8		digest[PG_SHA256_DIGEST_LENGTH];
+
+	if (file->hash[0] != '\0')
+		return;
+	if (pg_cryptohash_final(file->sha256, digest, sizeof(digest)) < 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INTERNAL_ERROR),
+				 errmsg("could not compute a SHA-256 hash")));
+	hex_encode((const char *) digest, PG_SHA256_DIGEST_LENGTH, file->hash);
+	file->hash[LAKE_HASH_LENGTH] = '\0';
 }
 
 static void
@@ -309,13 +333,12 @@ walk_to(LakeFile *file, bool make)
 	}
 }
 
-LakeFile *
-lake_create(const char *path)
+/* The temporary file, in the folder that has been reached. */
+static void
+start_temporary(LakeFile *file)
 {
-	LakeFile   *file = new_file(path);
 	int			fd;
 
-	walk_to(file, true);
 	snprintf(file->temporary, sizeof(file->temporary), ".%.*s" TEMPORARY_MARK "%d",
 			 (int) (NAME_MAX - TEMPORARY_ROOM), file->name, MyProcPid);
 
@@ -330,22 +353,48 @@ lake_create(const char *path)
 	if (fchmod(fd, LAKE_FILE_MODE) < 0)
 		report_access(file, "create");
 	start_hash(file);
-	file->buffer = MemoryContextAlloc(CurrentMemoryContext, WRITE_BUFFER_SIZE);
+}
+
+LakeFile *
+lake_create(const char *path)
+{
+	LakeFile   *file = new_file(path);
+
+	walk_to(file, true);
+	start_temporary(file);
+	return file;
+}
+
+LakeFile *
+lake_create_beside(const LakeFile *other, const char *name)
+{
+	const char *slash = strrchr(other->path, '/');
+	LakeFile   *file = new_file(slash == NULL ? name :
+								psprintf("%.*s/%s", (int) (slash - other->path), other->path, name));
+	int			folder;
+
+	lake_check_path(file->path);
+	strlcpy(file->name, name, sizeof(file->name));
+	folder = dup(other->folder);
+	if (folder < 0)
+		report_access(file, "open the folder of");
+	set_open(&file->folder, folder);
+	start_temporary(file);
 	return file;
 }
 
 static void
-flush_buffer(LakeFile *file)
+write_out(LakeFile *file, const char *data, size_t size)
 {
 	size_t		done = 0;
 
 	CHECK_FOR_INTERRUPTS();
-	while (done < file->buffered)
+	while (done < size)
 	{
 		ssize_t		written;
 
 		errno = 0;
-		written = write(file->fd, file->buffer + done, file->buffered - done);
+		written = write(file->fd, data + done, size - done);
 		if (written < 0 && errno == EINTR)
 			continue;
 		if (written <= 0)
@@ -356,41 +405,65 @@ flush_buffer(LakeFile *file)
 		}
 		done += written;
 	}
-	add_to_hash(file, file->buffer, file->buffered);
+	add_to_hash(file, data, size);
+}
+
+static void
+flush_buffer(LakeFile *file)
+{
+	if (file->buffered > 0)
+		write_out(file, file->buffer, file->buffered);
 	file->buffered = 0;
 }
 
 void
 lake_write(LakeFile *file, const char *data, size_t size)
 {
-	while (size > 0)
+	if (file->buffered + size > WRITE_BUFFER_SIZE)
+		flush_buffer(file);
+	if (size >= WRITE_BUFFER_SIZE)
 	{
-		size_t		part = Min(size, WRITE_BUFFER_SIZE - file->buffered);
-
-		memcpy(file->buffer + file->buffered, data, part);
-		file->buffered += part;
-		data += part;
-		size -= part;
-		if (file->buffered == WRITE_BUFFER_SIZE)
-			flush_buffer(file);
+		write_out(file, data, size);
+		return;
 	}
+	if (file->buffer == NULL)
+		file->buffer = MemoryContextAlloc(file->context, WRITE_BUFFER_SIZE);
+	memcpy(file->buffer + file->buffered, data, size);
+	file->buffered += size;
 }
 
+/* The kernel begins to write it out, while the caller makes the next one. */
 void
-lake_sync(LakeFile *file)
+lake_finish(LakeFile *file)
 {
-	int			fd;
-
 	flush_buffer(file);
-	if (fsync(file->fd) < 0)
+	if (file->buffer != NULL)
+		pfree(file->buffer);
+	file->buffer = NULL;
+	make_hash_final(file);
+	pg_flush_data(file->fd, 0, 0);
+}
+
+static void
+sync_file(LakeFile *file)
+{
+	int			fd = file->fd;
+
+	if (fsync(fd) < 0)
 		report_access(file, "sync");
-	fd = file->fd;
 	file->fd = -1;
 	ReleaseExternalFD();
 	if (close(fd) < 0)
 		report_access(file, "close");
-	if (fsync(file->folder) < 0)
-		report_access(file, "sync the folder of");
+}
+
+void
+lake_sync(LakeFile *const *files, int nfiles)
+{
+	for (int i = 0; i < nfiles; i++)
+		sync_file(files[i]);
+	if (fsync(files[0]->folder) < 0)
+		report_access(files[0], "sync the folder of");
 }
 
 void
@@ -400,14 +473,20 @@ lake_keep(LakeFile *file)
 }
 
 void
-lake_publish(LakeFile *file)
+lake_publish(LakeFile *const *files, int nfiles)
 {
-	if (renameat(file->folder, file->temporary, file->folder, file->name) < 0)
-		report_access(file, "rename");
-	file->remove = false;
-	if (fsync(file->folder) < 0)
-		report_access(file, "sync the folder of");
-	lake_close(file);
+	for (int i = 0; i < nfiles; i++)
+	{
+		LakeFile   *file = files[i];
+
+		if (renameat(file->folder, file->temporary, file->folder, file->name) < 0)
+			report_access(file, "rename");
+		file->remove = false;
+	}
+	if (fsync(files[0]->folder) < 0)
+		report_access(files[0], "sync the folder of");
+	for (int i = 0; i < nfiles; i++)
+		lake_close(files[i]);
 }
 
 /* Open file->name in the folder that has been reached, for reading. */
@@ -454,8 +533,56 @@ lake_read(LakeFile *file, char *buffer, size_t size)
 	while (got < 0 && errno == EINTR);
 	if (got < 0)
 		report_access(file, "read");
-	add_to_hash(file, buffer, got);
+	if (file->sha256 != NULL)
+		add_to_hash(file, buffer, got);
 	return got;
+}
+
+void
+lake_seek(LakeFile *file, int64 offset)
+{
+	release_hash(file);
+	if (lseek(file->fd, offset, SEEK_SET) < 0)
+		report_access(file, "read");
+}
+
+static void
+fill_status(LakeStatus *status, const struct stat *found)
+{
+	status->is_folder = S_ISDIR(found->st_mode);
+	status->device = found->st_dev;
+	status->inode = found->st_ino;
+	status->bytes = found->st_size;
+	status->changed_at = (int64) found->st_mtim.tv_sec * INT64CONST(1000000000) + found->st_mtim.tv_nsec;
+}
+
+void
+lake_status(const LakeFile *file, LakeStatus *status)
+{
+	struct stat found;
+
+	if (fstat(file->fd, &found) < 0)
+		report_access(file, "read");
+	fill_status(status, &found);
+}
+
+bool
+lake_look(const char *path, LakeStatus *status)
+{
+	LakeFile   *file = new_file(path);
+	struct stat found;
+	bool		there = walk_to(file, false);
+
+	if (there && fstatat(file->folder, file->name, &found, AT_SYMLINK_NOFOLLOW) < 0)
+	{
+		if (errno != ENOENT)
+			report_access(file, "look at");
+		there = false;
+	}
+	if (there)
+		fill_status(status, &found);
+	lake_close(file);
+	return there;
 }
 
 int64
@@ -467,18 +594,14 @@ lake_bytes(const LakeFile *file)
 void
 lake_hash(LakeFile *file, char hash[LAKE_HASH_LENGTH + 1])
 {
-	uint8		digest[PG_SHA256_DIGEST_LENGTH];
-
-	if (file->hash[0] == '\0')
-	{
-		if (pg_cryptohash_final(file->sha256, digest, sizeof(digest)) < 0)
-			ereport(ERROR,
-					(errcode(ERRCODE_INTERNAL_ERROR),
-					 errmsg("could not compute a SHA-256 hash")));
-		for (int i = 0; i < PG_SHA256_DIGEST_LENGTH; i++)
-			snprintf(file->hash + 2 * i, 3, "%02x", digest[i]);
-	}
+	make_hash_final(file);
 	memcpy(hash, file->hash, LAKE_HASH_LENGTH + 1);
+}
+
+const char *
+lake_path(const LakeFile *file)
+{
+	return file->path;
 }
 
 /* Ends the use of the file; its memory goes with the context. */
@@ -540,6 +663,25 @@ folder_entries(const char *folder)
 	return names;
 }
 
+static int
+compare_names(const ListCell *a, const ListCell *b)
+{
+	return strcmp(lfirst(a), lfirst(b));
+}
+
+List *
+lake_names(const char *folder)
+{
+	List	   *names = NIL;
+	ListCell   *cell;
+
+	foreach(cell, folder_entries(folder))
+		if (((char *) lfirst(cell))[0] != '.')
+			names = lappend(names, lfirst(cell));
+	list_sort(names, compare_names);
+	return names;
+}
+
 bool
 lake_is_pending(const char *path)
 {
@@ -595,33 +737,41 @@ recover_one(const char *folder, const char *entry, const char *final, LakeKnown 
 			;
 		lake_hash(file, hash);
 		if (known(file->path, hash, arg))
-			lake_publish(file);
+			lake_publish(&file, 1);
 		else
 			quarantine(file);
 	}
 	lake_close(file);
 }
 
-void
-lake_recover(const char *folder, LakeKnown known, void *arg)
+/* The leftovers of one folder that are named "last", or those that are not. */
+static void
+recover_folder(const char *folder, const char *last, bool named_last, LakeKnown known, void *arg)
 {
-	ListCell   *outer;
+	ListCell   *cell;
 
-	foreach(outer, folder_entries(folder))
+	foreach(cell, folder_entries(folder))
 	{
-		const char *day = lfirst(outer);
+		char		final[NAME_MAX + 1];
+
+		if (is_temporary(lfirst(cell), final) && (strcmp(final, last) == 0) == named_last)
+			recover_one(folder, lfirst(cell), final, known, arg);
+	}
+}
+
+void
+lake_recover(const char *folder, const char *last, LakeKnown known, void *arg)
+{
+	ListCell   *cell;
+
+	foreach(cell, folder_entries(folder))
+	{
 		char	   *path;
-		ListCell   *inner;
 
-		if (strncmp(day, "date=", 5) != 0)
+		if (strncmp(lfirst(cell), "date=", 5) != 0)
 			continue;
-		path = psprintf("%s/%s", folder, day);
-		foreach(inner, folder_entries(path))
-		{
-			char		final[NAME_MAX + 1];
-
-			if (is_temporary(lfirst(inner), final))
-				recover_one(path, lfirst(inner), final, known, arg);
-		}
+		path = psprintf("%s/%s", folder, (char *) lfirst(cell));
+		recover_folder(path, last, false, known, arg);
+		recover_folder(path, last, true, known, arg);
 	}
 }

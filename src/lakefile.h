@@ -12,6 +12,7 @@
 #include "postgres.h"
 
 #include "common/sha2.h"
+#include "nodes/pg_list.h"
 
 typedef struct LakeFile LakeFile;
 
@@ -23,20 +24,53 @@ extern void lake_check_folder(void);
 extern void lake_check_path(const char *path);
 
 /*
- * Writing: create (with the folders on the way), write, sync (file and folder
- * are on disk under the temporary name; size and hash are final), publish (the
- * name is there, durably).  Between sync and publish lake_keep says that the
- * ledger is about to know the file: from then on only lake_recover touches it.
+ * Writing: create (with the folders on the way), write, finish (no more comes;
+ * size and hash are final), sync (files and folder are on disk under the
+ * temporary names), publish (the names are there, durably, given in the order
+ * of the list).  Between sync and publish lake_keep says that the ledger is
+ * about to know the file: from then on only lake_recover touches it.
+ *
+ * Those that are synced or published together are of one folder, which is
+ * synced once.  "lake_create_beside" makes a file in the folder of another.
  */
 extern LakeFile *lake_create(const char *path);
+extern LakeFile *lake_create_beside(const LakeFile *other, const char *name);
 extern void lake_write(LakeFile *file, const char *data, size_t size);
-extern void lake_sync(LakeFile *file);
+extern void lake_finish(LakeFile *file);
+extern void lake_sync(LakeFile *const *files, int nfiles);
 extern void lake_keep(LakeFile *file);
-extern void lake_publish(LakeFile *file);
+extern void lake_publish(LakeFile *const *files, int nfiles);
 
 /* Reading: NULL from open when there is no such file; read gives 0 at the end. */
 extern LakeFile *lake_open(const char *path);
 extern size_t lake_read(LakeFile *file, char *buffer, size_t size);
+
+/* The next read is from there; such a file has no hash any more. */
+extern void lake_seek(LakeFile *file, int64 offset);
+
+/* What a file is to the system: it is another one, or has been written to, when this differs. */
+typedef struct LakeStatus
+{
+	bool		is_folder;
+	uint64		device;
+	uint64		inode;
+	int64		bytes;
+	int64		changed_at;		/* of its bytes: nanoseconds since 1970 */
+} LakeStatus;
+
+extern void lake_status(const LakeFile *file, LakeStatus *status);
+static inline bool
+lake_same_status(const LakeStatus *a, const LakeStatus *b)
+{
+	return a->device == b->device && a->inode == b->inode && a->bytes == b->bytes &&
+		a->changed_at == b->changed_at;
+}
+
+/* False when there is nothing at the path.  Links are not followed. */
+extern bool lake_look(const char *path, LakeStatus *status);
+
+/* The names in a folder, in order; those of unfinished files and hidden ones left out. */
+extern List *lake_names(const char *folder);
 
 /* No such file, but one is on disk that is about to get its name. */
 extern bool lake_is_pending(const char *path);
@@ -45,14 +79,17 @@ extern bool lake_is_pending(const char *path);
 extern int64 lake_bytes(const LakeFile *file);
 extern void lake_hash(LakeFile *file, char hash[LAKE_HASH_LENGTH + 1]);
 
+extern const char *lake_path(const LakeFile *file);
+
 extern void lake_close(LakeFile *file);
 
 /*
  * After a crash: in every subfolder of "folder", a temporary file whose final
- * name and hash are known gets that name; any other is moved to
- * lake/quarantine.  Only one process may write below the folder meanwhile.
+ * name and hash are known gets that name, the one named "last" after the
+ * others; any other is moved to lake/quarantine.  Only one process may write
+ * below the folder meanwhile.
  */
 typedef bool (*LakeKnown) (const char *path, const char *hash, void *arg);
-extern void lake_recover(const char *folder, LakeKnown known, void *arg);
+extern void lake_recover(const char *folder, const char *last, LakeKnown known, void *arg);
 
 #endif							/* HOSPITAL_LAKEFILE_H */

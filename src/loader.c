@@ -257,7 +257,7 @@ make_shared(Load *load, List *chunks, bool keys)
 	pg_atomic_init_u32(&shared->chunks_done, 0);
 	pg_atomic_init_u64(&shared->rows, 0);
 	pg_atomic_init_u64(&shared->last_commit, InvalidXLogRecPtr);
-	pg_atomic_init_u32(&shared->error.state, 0);
+	helper_error_init(&shared->error);
 	shared->nchunks = nchunks;
 	foreach(lc, chunks)
 		shared->chunks[i++] = *(LoadChunk *) lfirst(lc);
@@ -340,18 +340,8 @@ stop_if_one_failed(const Load *load, int running)
 static void
 raise_worker_error(Load *load)
 {
-	LoadError  *error = &load->shared->error;
-
-	if (pg_atomic_read_u32(&error->state) == 2)
-	{
-		pg_read_barrier();
-		ereport(ERROR,
-				(errcode(error->sqlstate),
-				 errmsg("%s", error->message),
-				 error->detail[0] ? errdetail("%s", error->detail) : 0,
-				 error->hint[0] ? errhint("%s", error->hint) : 0,
-				 errcontext("hospital load worker, table hospital.%s", load_table_name(load->target->kind))));
-	}
+	helper_error_raise(&load->shared->error,
+					   psprintf("hospital load worker, table hospital.%s", load_table_name(load->target->kind)));
 	if (pg_atomic_read_u32(&load->shared->chunks_done) < (uint32) load->shared->nchunks)
 		ereport(ERROR,
 				(errcode(ERRCODE_OPERATOR_INTERVENTION),

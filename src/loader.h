@@ -11,6 +11,7 @@
 #include "utils/date.h"
 #include "utils/rel.h"
 
+#include "helper_error.h"
 #include "rowsource.h"
 #include "simulation.h"
 
@@ -31,18 +32,6 @@ typedef struct LoadChunk
 	int64		lo;
 	int64		hi;
 } LoadChunk;
-
-#define LOAD_TEXT 1024
-
-/* The first error of any worker; state 0 none, 1 being written, 2 there. */
-typedef struct LoadError
-{
-	pg_atomic_uint32 state;
-	int			sqlstate;
-	char		message[LOAD_TEXT];
-	char		detail[LOAD_TEXT];
-	char		hint[LOAD_TEXT];
-} LoadError;
 
 /* A key of a target table: its constraint's name, 'p' or 'u', its column. */
 typedef struct LoadKey
@@ -71,7 +60,7 @@ typedef struct LoadShared
 	pg_atomic_uint32 chunks_done;
 	pg_atomic_uint64 last_commit;	/* end of the latest commit's WAL */
 	pg_atomic_uint64 rows;		/* written so far, committed or not */
-	LoadError	error;
+	HelperError error;
 	int			nchunks;
 	LoadChunk	chunks[FLEXIBLE_ARRAY_MEMBER];
 } LoadShared;

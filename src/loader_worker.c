@@ -188,24 +188,6 @@ do_chunk(LoadShared *shared, const LoadChunk *chunk)
 	pgstat_report_stat(true);
 }
 
-/* Leave the error for the leader, unless another worker was first. */
-static void
-report_error(LoadShared *shared, const ErrorData *edata)
-{
-	uint32		expected = 0;
-
-	if (!pg_atomic_compare_exchange_u32(&shared->error.state, &expected, 1))
-		return;
-	shared->error.sqlstate = edata->sqlerrcode;
-	strlcpy(shared->error.message, edata->message ? edata->message : "", LOAD_TEXT);
-	strlcpy(shared->error.detail, edata->detail ? edata->detail : "", LOAD_TEXT);
-	strlcpy(shared->error.hint, edata->hint ? edata->hint : "", LOAD_TEXT);
-	pg_write_barrier();
-	pg_atomic_write_u32(&shared->error.state, 2);
-	pg_atomic_write_u32(&shared->stop, 1);
-	SetLatch(shared->leader_latch);
-}
-
 /* Settings that could bend what is written, or block it. */
 static void
 pin_settings(const LoadShared *shared)
@@ -277,7 +259,8 @@ hospital_load_worker_main(Datum main_arg)
 	PG_CATCH();
 	{
 		MemoryContextSwitchTo(TopMemoryContext);
-		report_error(shared, CopyErrorData());
+		helper_error_leave(&shared->error, CopyErrorData(), shared->leader_latch);
+		pg_atomic_write_u32(&shared->stop, 1);
 		AbortCurrentTransaction();
 		FlushErrorState();
 	}

@@ -34,7 +34,7 @@ typedef enum RandomKind
 	RANDOM_NEWCOMER = 13,		/* index: person who is not of the pool */
 	RANDOM_VISIT = 14,			/* index: visit */
 	RANDOM_STAY_DAY = 15,		/* index: (admission, day) */
-	RANDOM_DELIVERY = 16		/* index: (day, delivery of the day) */
+	RANDOM_FAULT = 40			/* index: (day, kind, record of the file) */
 } RandomKind;
 
 typedef struct RandomBlock

@@ -3,24 +3,17 @@
  *
  * One process for each database with a running hospital.  It looks at
  * hospital.run_state, tells the launcher which other workers are needed, and
- * makes what is due: a file for each hospital day, events for each tick.
- * Nothing is kept in memory alone: the ledger (hospital.batches) and
+ * makes what is due: a folder of files for each hospital day (day_writer.c),
+ * events for each tick.  Nothing is kept in memory alone: hospital.days and
  * hospital.published say what has been done, the clock what should have been;
  * the first that is due and missing is made next.
  *
- * A day file, and what a crash leaves at each step:
- *
- *	1. temporary file and its folder synced    a file that nobody knows: quarantined,
- *	                                           and made again
- *	2. ledger row "written" committed          a file that the ledger knows:
- *	3. renamed, folder synced                  renamed at the next start
- *
- * Files are written with no transaction open; the rows come from the generator
- * and need no table.
- *
- * Events may have to wait for Kafka, files do not: while the producer waits, it
- * calls back several times a second, and files that have become due are written
+ * Events may have to wait for Kafka, days do not: while the producer waits, it
+ * calls back several times a second, and days that have become due are written
  * then and there.
+ *
+ * While CALL hospital_run() is at work, the lake is that session's and days
+ * wait; it moves the clock's anchor behind the days that it has run.
  *
  * Where there is nothing to do (no hospital, stopped, a copy) the process ends,
  * so that it is not in the way of DROP DATABASE or CREATE DATABASE ...
@@ -41,20 +34,18 @@
 
 #include "clock.h"
 #include "control.h"
-#include "csv_file.h"
-#include "day.h"
 #include "day_file.h"
+#include "day_writer.h"
 #include "lakefile.h"
 #include "producer.h"
-#include "record_source.h"
 #include "settings.h"
 #include "simulation.h"
 #include "worker.h"
 
-#define DAY_FILE_KIND "admissions"
 #define STREAM_RETRY_FIRST_MS 1000
 #define STREAM_RETRY_LAST_MS 60000
-#define MEANWHILE_MS 1000		/* the producer waits this long before files go first */
+#define MEANWHILE_MS 1000		/* the producer waits this long before days go first */
+#define LAKE_RETRY_MS 500		/* while another process writes the lake */
 #define TICK_KEY 10000			/* more than ticks can be in a day */
 
 typedef struct Scheduler
@@ -62,8 +53,10 @@ typedef struct Scheduler
 	Simulation	simulation;
 	Pace		pace;
 	const char *verdict;		/* why there is nothing to do; NULL: run */
+	bool		lake_is_ours;	/* we hold its lock, for the life of this process */
 	bool		recovered;		/* leftovers of the lake have been dealt with */
-	TimestampTz look_at;		/* when to look for due files while the producer waits */
+	int			written;		/* as many days from the anchor on are known to be written */
+	TimestampTz look_at;		/* when to look for due days while the producer waits */
 
 	/* The stream fails on its own: days go on while Kafka is away. */
 	const ProducerApi *producer;
@@ -109,7 +102,7 @@ streaming(void)
 static void
 want_workers(void)
 {
-	control_want(streaming() ? hospital_consumer_workers : 0, true,
+	control_want(streaming() ? hospital_consumer_workers : 0, hospital_ingest_workers,
 				 strcmp(hospital_kafka_brokers, KAFKA_EMBEDDED) == 0);
 }
 
@@ -122,6 +115,7 @@ read_run_state(Scheduler *scheduler)
 	bool		isnull;
 	HeapTuple	row;
 	TupleDesc	tupdesc;
+	DateADT		anchor_day;
 
 	execute("SELECT desired = 'running', anchor_at, anchor_day FROM hospital.run_state"
 			" WHERE anchor_at IS NOT NULL AND anchor_day IS NOT NULL",
@@ -133,7 +127,10 @@ read_run_state(Scheduler *scheduler)
 	if (!DatumGetBool(SPI_getbinval(row, tupdesc, 1, &isnull)) || isnull)
 		return false;
 	scheduler->pace.anchor_at = DatumGetTimestampTz(SPI_getbinval(row, tupdesc, 2, &isnull));
-	scheduler->pace.anchor_day = DatumGetDateADT(SPI_getbinval(row, tupdesc, 3, &isnull));
+	anchor_day = DatumGetDateADT(SPI_getbinval(row, tupdesc, 3, &isnull));
+	if (anchor_day != scheduler->pace.anchor_day)
+		scheduler->written = 0;
+	scheduler->pace.anchor_day = anchor_day;
 	scheduler->pace.end_day = scheduler->simulation.end_date;
 	scheduler->pace.batch_interval = hospital_batch_interval;
 	scheduler->pace.stream_interval = hospital_stream_interval;
@@ -142,20 +139,27 @@ read_run_state(Scheduler *scheduler)
 	return true;
 }
 
-/* The first of the days due that has no file, from 0; -1: none. */
+/*
+ * The first of the days due that has not been written, from 0; -1: none.  What
+ * has been found written once is not looked at again.
+ */
 static int
-missing_day(const Scheduler *scheduler, int due)
+missing_day(Scheduler *scheduler, int due)
 {
-	Oid			types[] = {DATEOID, INT4OID, TEXTOID};
+	Oid			types[] = {DATEOID, INT4OID, INT4OID};
 	Datum		values[] = {
-		DateADTGetDatum(scheduler->pace.anchor_day), Int32GetDatum(due),
-		CStringGetTextDatum(DAY_FILE_KIND)
+		DateADTGetDatum(scheduler->pace.anchor_day), Int32GetDatum(scheduler->written),
+		Int32GetDatum(due)
 	};
+	int			day;
 
-	return (int) single_number("SELECT k::bigint FROM generate_series(0, $2 - 1) k"
-							   " WHERE NOT EXISTS (SELECT FROM hospital.batches b"
-							   "  WHERE b.kind = $3 AND b.day = $1 + k)"
-							   " ORDER BY k LIMIT 1", 3, types, values, -1);
+	if (scheduler->written >= due)
+		return -1;
+	day = (int) single_number("SELECT k::bigint FROM generate_series($2, $3 - 1) k"
+							  " WHERE NOT EXISTS (SELECT FROM hospital.days d WHERE d.day = $1 + k)"
+							  " ORDER BY k LIMIT 1", 3, types, values, -1);
+	scheduler->written = day < 0 ? due : day;
+	return day;
 }
 
 /*
@@ -191,100 +195,66 @@ find_missing_tick(Scheduler *scheduler, int64 due)
 	return key >= 0;
 }
 
-/* ---- day files ----------------------------------------------------------- */
+/* ---- days ---------------------------------------------------------------- */
 
-/* The ledger knows the file when it has its place and its bytes. */
 static bool
 ledger_knows(const char *path, const char *hash, void *arg)
 {
-	Oid			types[] = {TEXTOID, TEXTOID};
-	Datum		values[] = {CStringGetTextDatum(path), CStringGetTextDatum(hash)};
-	int64		found;
+	Scheduler  *scheduler = arg;
+	bool		known;
 
-	(void) arg;
-	if (!worker_begin("looking for an unfinished file in hospital.batches"))
+	if (!worker_begin("looking for an unfinished file in the ledger"))
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("the hospital went away while its unfinished files were looked for")));
-	found = single_number("SELECT 1::bigint FROM hospital.batches WHERE file = $1 AND sha256 = $2",
-						  2, types, values, 0);
+	known = day_ledger_knows(&scheduler->simulation, path, hash);
 	worker_commit();
-	return found == 1;
+	return known;
 }
 
-static void
-recover_lake(Scheduler *scheduler)
+/* False: another process is writing there. */
+static bool
+prepare_lake(Scheduler *scheduler)
 {
+	if (!scheduler->lake_is_ours)
+		scheduler->lake_is_ours = hospital_lock(HOSPITAL_LOCK_LAKE, false);
+	if (!scheduler->lake_is_ours)
+		return false;
+	if (scheduler->recovered)
+		return true;
 	worker_state("looking for unfinished files");
 	lake_check_folder();
-	lake_recover(psprintf(BATCH_FOLDER "/%s", scheduler->simulation.name), ledger_knows, NULL);
+	lake_recover(psprintf(BATCH_FOLDER "/%s", scheduler->simulation.name), MANIFEST_NAME,
+				 ledger_knows, scheduler);
 	scheduler->recovered = true;
-}
-
-/* Step 1: the day's rows in a temporary file, on disk. */
-static LakeFile *
-write_day_file(const Simulation *simulation, DateADT day, const char *path, int64 *rows)
-{
-	LakeFile   *file = lake_create(path);
-	DaySpec		spec = simulation_days(simulation);
-	const DayRecords *records = day_records(&spec, day);
-	const RecordKind *kind = &record_kinds[KIND_ADMISSIONS];
-	Datum	   *values = palloc(kind->ncolumns * sizeof(Datum));
-	bool	   *isnull = palloc(kind->ncolumns * sizeof(bool));
-	char	   *scratch = palloc(ROW_SCRATCH);
-	CsvWriter  *writer = csv_writer_for_source(file, &record_sources[KIND_ADMISSIONS]);
-
-	for (int i = 0; i < records->count[KIND_ADMISSIONS]; i++)
-	{
-		record_datums(kind, (char *) records->rows[KIND_ADMISSIONS] + i * kind->size, values, isnull, scratch);
-		csv_write_row(writer, values, isnull);
-	}
-	*rows = csv_rows_written(writer);
-	lake_sync(file);
-	return file;
+	return true;
 }
 
 static void
 write_day(Scheduler *scheduler, DateADT day)
 {
-	char	   *path = day_file_path(scheduler->simulation.name, day, DAY_FILE_KIND);
-	char		hash[LAKE_HASH_LENGTH + 1];
-	int64		rows;
-	LakeFile   *file;
-	Oid			types[] = {TEXTOID, DATEOID, TEXTOID, TEXTOID, INT8OID, INT8OID};
-	Datum		values[6];
+	DayFiles   *files;
 
-	worker_state("writing the file of %s", day_file_date(day));
-	file = write_day_file(&scheduler->simulation, day, path, &rows);
-	lake_hash(file, hash);
-
-	if (!worker_begin("recording a day file in hospital.batches"))
+	worker_state("writing the files of %s", day_file_date(day));
+	files = day_write(&scheduler->simulation, day);
+	if (!worker_begin("recording a day in the ledger"))
 		return;					/* the next pass sees why */
-	values[0] = CStringGetTextDatum(DAY_FILE_KIND);
-	values[1] = DateADTGetDatum(day);
-	values[2] = CStringGetTextDatum(path);
-	values[3] = CStringGetTextDatum(hash);
-	values[4] = Int64GetDatum(lake_bytes(file));
-	values[5] = Int64GetDatum(rows);
-	execute("INSERT INTO hospital.batches (kind, day, file, sha256, bytes, rows, state, written_at)"
-			" VALUES ($1, $2, $3, $4, $5, $6, 'written', clock_timestamp())",
-			6, types, values, SPI_OK_INSERT);
 
 	/*
-	 * From here to the end of lake_publish an error leaves a file whose fate
-	 * the ledger decides.
+	 * From here to the end of day_publish an error leaves files whose fate the
+	 * ledger decides.
 	 */
 	scheduler->recovered = false;
-	lake_keep(file);
+	day_record(files);
 	worker_commit();
-	lake_publish(file);
+	day_publish(files);
 	scheduler->recovered = true;
 
-	worker_count_rows(rows);
+	worker_count_rows(files->all_rows);
 	worker_wake(MyDatabaseId, WORKER_INGESTOR);
 	ereport(LOG,
-			(errmsg("hospital scheduler: %s: day file written, " INT64_FORMAT " admissions",
-					day_file_date(day), rows)));
+			(errmsg("hospital scheduler: %s: day files written, " INT64_FORMAT " records, " INT64_FORMAT " bytes",
+					day_file_date(day), files->all_rows, files->all_bytes)));
 }
 
 /* ---- events -------------------------------------------------------------- */
@@ -323,16 +293,14 @@ broker_is_new(const Scheduler *scheduler)
 	return epoch != 0 && (!scheduler->producer_open || epoch != scheduler->broker_epoch);
 }
 
-/* Through worker_try: an error is the files' alone. */
+/* Through worker_try: an error is the days' alone. */
 static void
 write_due_day(void *arg)
 {
 	Scheduler  *scheduler = arg;
 	int			day;
 
-	if (!scheduler->recovered)
-		recover_lake(scheduler);
-	if (!worker_begin("looking for a day that is due"))
+	if (!prepare_lake(scheduler) || !worker_begin("looking for a day that is due"))
 		return;
 	day = missing_day(scheduler, clock_days_due(&scheduler->pace, hospital_clock->now()));
 	worker_commit();
@@ -349,7 +317,7 @@ look_later(Scheduler *scheduler, int ms)
 }
 
 /*
- * Called by the producer while it waits.  One file at a time, so that what it
+ * Called by the producer while it waits.  One day at a time, so that what it
  * waits for is not kept waiting.
  */
 static void
@@ -438,7 +406,7 @@ static void
 leave(Scheduler *scheduler, const char *state)
 {
 	close_producer(scheduler);
-	control_want(0, false, false);
+	control_want(0, 0, false);
 	worker_leave(state);
 }
 
@@ -511,9 +479,12 @@ scheduler_pass(void *arg)
 	}
 	want_workers();
 	notice_settings(scheduler);
-	if (!scheduler->recovered)
-		recover_lake(scheduler);
-
+	if (!prepare_lake(scheduler))
+	{
+		worker_state("waiting for hospital_run to end");
+		worker_wait(LAKE_RETRY_MS, -1);
+		return true;
+	}
 	if (!worker_begin("looking for what is due"))
 		return true;			/* the next pass sees why */
 	day = missing_day(scheduler, clock_days_due(&scheduler->pace, now));
@@ -523,7 +494,7 @@ scheduler_pass(void *arg)
 		tick = find_missing_tick(scheduler, clock_ticks_due(&scheduler->pace, now));
 	worker_commit();
 
-	/* In the order in which they were due; a day's file comes after its ticks. */
+	/* In the order in which they were due; a day's files come after its ticks. */
 	if (day >= 0 && (!tick || day < scheduler->tick_day))
 		write_day(scheduler, scheduler->pace.anchor_day + day);
 	else if (tick || (stream_ready && broker_is_new(scheduler)))

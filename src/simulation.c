@@ -17,12 +17,12 @@
 enum
 {
 	COL_ID = 1, COL_NAME, COL_SEED, COL_PEOPLE, COL_BEDS, COL_START, COL_END,
-	COL_ID_MODE, COL_TRANSFERS, COL_VERSION, COL_SYSTEM, COL_DATABASE
+	COL_ID_MODE, COL_TRANSFERS, COL_DIRTY, COL_VERSION, COL_SYSTEM, COL_DATABASE
 };
 
 static const char *const simulation_query =
 	"SELECT simulation_id, name, seed, people, beds, start_date, end_date, id_mode,"
-	" transfers_per_day, generator_version, system_identifier, database_oid"
+	" transfers_per_day, dirty_rate::float8, generator_version, system_identifier, database_oid"
 	" FROM hospital.simulation";
 
 static Datum
@@ -80,6 +80,7 @@ simulation_read(Simulation *simulation, bool for_workers)
 	simulation->end_date = DatumGetDateADT(column(COL_END));
 	simulation->marked = strcmp(TextDatumGetCString(column(COL_ID_MODE)), "marked") == 0;
 	simulation->transfers_per_day = DatumGetInt32(column(COL_TRANSFERS));
+	simulation->dirty_rate = DatumGetFloat8(column(COL_DIRTY));
 	check_generator_version(DatumGetInt32(column(COL_VERSION)));
 	if (for_workers)
 		check_home(DatumGetInt64(column(COL_SYSTEM)), DatumGetObjectId(column(COL_DATABASE)));

@@ -23,6 +23,7 @@ typedef struct Simulation
 	DateADT		end_date;
 	bool		marked;
 	int			transfers_per_day;
+	double		dirty_rate;		/* bad lines for each good one in the day files */
 } Simulation;
 
 /*

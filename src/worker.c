@@ -198,6 +198,15 @@ worker_start(Datum main_arg)
 }
 
 void
+worker_start_helper(Oid database)
+{
+	unblock_signals();
+	BackgroundWorkerInitializeConnectionByOid(database, InvalidOid, 0);
+	GetUserIdAndSecContext(&connected_user, &connected_context);
+	pin_settings();
+}
+
+void
 worker_start_launcher(void)
 {
 	WorkerSlot *slot;

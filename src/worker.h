@@ -44,6 +44,12 @@ typedef enum WorkerRole
 extern PGDLLEXPORT void worker_start(Datum main_arg);
 
 /*
+ * The same for a process that a session has started to work for it, which has
+ * no slot.
+ */
+extern void worker_start_helper(Oid database);
+
+/*
  * One transaction, as the owner of the data tables, in a security-restricted
  * context; SPI connected and a snapshot pushed.  False, with no transaction
  * left open, when the extension or the data tables are not there (any more),

@@ -1,0 +1,26 @@
+/*
+ * csv_write.h: rows as CSV, with the bytes of COPY ... CSV HEADER.
+ */
+#ifndef HOSPITAL_CSV_WRITE_H
+#define HOSPITAL_CSV_WRITE_H
+
+#include "postgres.h"
+#include "access/tupdesc.h"
+
+#include "lakefile.h"
+
+typedef struct CsvWriter CsvWriter;
+
+/* Lives in CurrentMemoryContext. */
+extern CsvWriter *csv_writer_for_tupdesc(LakeFile *file, TupleDesc tupdesc);
+extern void csv_write_row(CsvWriter *writer, const Datum *values, const bool *isnull);
+extern int64 csv_rows_written(const CsvWriter *writer);
+
+/*
+ * Dates, times and numbers as the files have them, whatever the session says.
+ * The end gives the session its own back; an ERROR does so too.
+ */
+extern int	csv_pin_settings(void);
+extern void csv_unpin_settings(int level);
+
+#endif							/* HOSPITAL_CSV_WRITE_H */

@@ -1,0 +1,31 @@
+/*
+ * helper_error.h: an error of a background process that works for a session.
+ */
+#ifndef HOSPITAL_HELPER_ERROR_H
+#define HOSPITAL_HELPER_ERROR_H
+
+#include "postgres.h"
+#include "port/atomics.h"
+#include "storage/latch.h"
+
+#define HELPER_TEXT 1024
+
+/* In dynamic shared memory: the first error of any helper. */
+typedef struct HelperError
+{
+	pg_atomic_uint32 state;		/* 0 none, 1 being written, 2 there */
+	int			sqlstate;
+	char		message[HELPER_TEXT];
+	char		detail[HELPER_TEXT];
+	char		hint[HELPER_TEXT];
+} HelperError;
+
+extern void helper_error_init(HelperError *error);
+
+/* In the helper, in PG_CATCH: leave it for the session, unless another was first. */
+extern void helper_error_leave(HelperError *error, const ErrorData *edata, Latch *session);
+
+/* In the session: raise it, if there is one; "context" says whose it was. */
+extern void helper_error_raise(HelperError *error, const char *context);
+
+#endif							/* HOSPITAL_HELPER_ERROR_H */

@@ -102,12 +102,12 @@ FROM hospital.diagnoses WHERE rank = 'primary'
 GROUP BY code ORDER BY times DESC, code LIMIT 12;
 
 \echo '== One patient, one stay'
-SELECT a.admission_id AS stay, a.patient_id AS patient, a.visit_id AS visit
-FROM hospital.admissions a
-WHERE a.discharged_at - a.admitted_at BETWEEN interval '2 days' AND interval '6 days'
-ORDER BY EXISTS (SELECT FROM hospital.transfers t WHERE t.admission_id = a.admission_id) DESC,
-         (SELECT count(*) FROM hospital.lab_results l WHERE l.admission_id = a.admission_id) DESC, a.admission_id
-LIMIT 1 \gset
+SELECT min(admission_id) AS stay, min(patient_id) AS patient, min(visit_id) AS visit
+FROM (SELECT * FROM hospital.admissions a
+      WHERE discharged_at - admitted_at BETWEEN interval '2 days' AND interval '6 days'
+      ORDER BY EXISTS (SELECT FROM hospital.transfers t WHERE t.admission_id = a.admission_id) DESC,
+               (SELECT count(*) FROM hospital.lab_results l WHERE l.admission_id = a.admission_id) DESC, admission_id
+      LIMIT 1) chosen \gset
 \if :{?stay}
 SELECT p.full_name AS patient, p.folder_no AS folder, p.date_of_birth AS born, p.gender, p.blood_type AS blood,
        p.patient_class AS class, a.admission_type AS "comes as", a.triage, v.diagnosis, a.outcome

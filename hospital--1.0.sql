@@ -651,14 +651,27 @@ CREATE FUNCTION hospital_open_rows(kind text) RETURNS SETOF record
 COMMENT ON FUNCTION hospital_open_rows(text) IS
     'Rows that this very process has read from a file or a topic; only the hospital''s own workers have any';
 
-CREATE PROCEDURE hospital_ingest(path text)
+CREATE PROCEDURE hospital_ingest(path text, encoding text DEFAULT 'UTF8')
     LANGUAGE C
     AS 'MODULE_PATHNAME';
-COMMENT ON PROCEDURE hospital_ingest(text) IS
-    'Ingest one day file below hospital.data_folder now; the outcome is in hospital.batches';
+COMMENT ON PROCEDURE hospital_ingest(text, text) IS
+    'Ingest a day file, or a folder of them, below hospital.data_folder now; the outcome is in hospital.batches';
 
-REVOKE ALL ON PROCEDURE hospital_ingest(text) FROM PUBLIC;
-GRANT EXECUTE ON PROCEDURE hospital_ingest(text) TO pg_read_server_files;
+CREATE PROCEDURE hospital_undo_batch(batch_id bigint)
+    LANGUAGE C
+    AS 'MODULE_PATHNAME';
+COMMENT ON PROCEDURE hospital_undo_batch(bigint) IS
+    'Take out again what a day file brought, by the file itself; it may be ingested anew then';
+
+CREATE PROCEDURE hospital_retry_rejects(batch_id bigint DEFAULT NULL, kind text DEFAULT NULL)
+    LANGUAGE C
+    AS 'MODULE_PATHNAME';
+COMMENT ON PROCEDURE hospital_retry_rejects(bigint, text) IS
+    'Try the unresolved rejects of day files once more, of all or of one batch or kind; hospital.rejects.raw may have been mended';
+
+REVOKE ALL ON PROCEDURE hospital_ingest(text, text), hospital_undo_batch(bigint), hospital_retry_rejects(bigint, text)
+    FROM PUBLIC;
+GRANT EXECUTE ON PROCEDURE hospital_ingest(text, text), hospital_undo_batch(bigint) TO pg_read_server_files;
 
 -- ==== end of ingest =======================================================
 
@@ -2088,6 +2101,8 @@ BEGIN
         rejects     bigint      NOT NULL DEFAULT 0,
         merged      bigint      NOT NULL DEFAULT 0,
         message     text,
+        encoding    text        NOT NULL DEFAULT 'UTF8',
+        header      text,
         offset_done bigint      NOT NULL DEFAULT 0,
         line_done   bigint      NOT NULL DEFAULT 0,
         written_at  timestamptz NOT NULL DEFAULT now(),
@@ -2098,6 +2113,8 @@ BEGIN
     COMMENT ON INDEX hospital.batches_kind_day_sha256_key IS 'The same bytes come in once, unless they are undone';
     CREATE INDEX batches_waiting_idx ON hospital.batches (day, batch_id) WHERE state IN ('written', 'loading');
     COMMENT ON INDEX hospital.batches_waiting_idx IS 'The files that are not in yet, oldest day first';
+    CREATE INDEX batches_undone_idx ON hospital.batches (batch_id) WHERE state = 'undone';
+    COMMENT ON INDEX hospital.batches_undone_idx IS 'How many there are tells the ingestor when to forget what it remembers of references';
     COMMENT ON TABLE hospital.batches IS 'The ledger of day files: one row a file, committed before its name appears and changed in the transaction that brings its rows';
     COMMENT ON COLUMN hospital.batches.batch_id IS 'Number of the batch';
     COMMENT ON COLUMN hospital.batches.kind IS 'Kind of records: registrations, or a table''s name';
@@ -2110,6 +2127,8 @@ BEGIN
     COMMENT ON COLUMN hospital.batches.rejects IS 'Lines that went to hospital.rejects';
     COMMENT ON COLUMN hospital.batches.merged IS 'Among its rows: lines that met a row of theirs in the table, and completed it or were the same';
     COMMENT ON COLUMN hospital.batches.message IS 'Why it was refused or undone';
+    COMMENT ON COLUMN hospital.batches.encoding IS 'Encoding that it is read in';
+    COMMENT ON COLUMN hospital.batches.header IS 'Its header line, where the columns are in another order than usual: what hospital_retry_rejects needs to know';
     COMMENT ON COLUMN hospital.batches.offset_done IS 'Bytes of the file up to the end of the last chunk that is committed';
     COMMENT ON COLUMN hospital.batches.line_done IS 'Lines of the file up to there';
     COMMENT ON COLUMN hospital.batches.written_at IS 'When the file was written';
@@ -2156,6 +2175,9 @@ BEGIN
     );
     CREATE INDEX rejects_batch_id_idx ON hospital.rejects (batch_id);
     COMMENT ON INDEX hospital.rejects_batch_id_idx IS 'The rejects of a day file';
+    CREATE INDEX rejects_reference_idx ON hospital.rejects (reference, reference_id)
+        WHERE resolved_at IS NULL AND reference_id IS NOT NULL;
+    COMMENT ON INDEX hospital.rejects_reference_idx IS 'The lines that wait for somebody: tried again when the patient or the admission comes in';
     COMMENT ON TABLE hospital.rejects IS 'Lines and messages that could not become rows, as they came';
     COMMENT ON COLUMN hospital.rejects.reject_id IS 'Number of the reject';
     COMMENT ON COLUMN hospital.rejects.batch_id IS 'Day file it came in; null for messages';

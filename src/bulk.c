@@ -7,6 +7,9 @@
  * would need more than that (triggers and so foreign keys, rules, row
  * security, partitions, generated or further columns, another table access
  * method, an extension that distributes tables) is refused beforehand.
+ *
+ * Indexes whose keys are numbers get their entries later, many at a time and in
+ * order (bulk_index.c).
  */
 #include "postgres.h"
 
@@ -23,6 +26,7 @@
 #include "utils/rel.h"
 
 #include "bulk.h"
+#include "bulk_index.h"
 #include "compat.h"
 #include "heap_room.h"
 #include "tuple_form.h"
@@ -57,23 +61,79 @@ bulk_refusal(Relation rel, const RowSourceMethods *methods)
 	return NULL;
 }
 
-typedef struct BulkState
+/*
+ * A thousand slots that carry tuples to table_multi_insert (which looks at the
+ * tuple alone, so they need not know its columns), and the tuples' memory.  A
+ * process keeps one for all its writes; a constraint or an index expression
+ * that writes in bulk itself gets another.
+ */
+typedef struct BulkRoom
 {
+	BulkWriter *owner;
+	TupleTableSlot *slots[BULK_SLOTS];
+	HeapTupleData tuples[BULK_SLOTS];
+	char	   *room;			/* BULK_SLOTS * TUPLE_ROOM */
+	char		scratch[ROW_SCRATCH];
+} BulkRoom;
+
+struct BulkWriter
+{
+	MemoryContextCallback callback; /* gives the room back */
 	Relation	rel;
 	EState	   *estate;
 	ResultRelInfo *target;
 	BulkInsertState bistate;
-	CommandId	cid;
+	BulkRoom   *room;
+	BulkIndexes *indexes;		/* NULL: entries are made row by row */
 	MemoryContext batch;		/* reset after each batch */
 	Datum	   *values;			/* a row of the source */
 	bool	   *isnull;
-	char	   *scratch;		/* ROW_SCRATCH */
-	TupleTableSlot *slots[BULK_SLOTS];
-	HeapTupleData tuples[BULK_SLOTS];
-	char	   *room;			/* BULK_SLOTS * TUPLE_ROOM */
+	TupleTableSlot *row;		/* one that knows the columns */
 	bool		check_constraints;
+	bool		shared;
 	Size		room_left;		/* of the pages added for this load */
-} BulkState;
+};
+
+static BulkRoom *
+new_room(void)
+{
+	BulkRoom   *room = palloc0(sizeof(BulkRoom));
+	TupleDesc	none = CreateTemplateTupleDesc(0);
+
+	room->room = palloc((Size) BULK_SLOTS * TUPLE_ROOM);
+	for (int i = 0; i < BULK_SLOTS; i++)
+		room->slots[i] = MakeSingleTupleTableSlot(none, &TTSOpsHeapTuple);
+	return room;
+}
+
+static void
+leave_room(void *arg)
+{
+	BulkWriter *writer = arg;
+
+	if (writer->room != NULL && writer->room->owner == writer)
+		writer->room->owner = NULL;
+	writer->room = NULL;
+}
+
+static void
+enter_room(BulkWriter *writer)
+{
+	static BulkRoom *kept = NULL;
+
+	if (kept == NULL)
+	{
+		MemoryContext old = MemoryContextSwitchTo(TopMemoryContext);
+
+		kept = new_room();
+		MemoryContextSwitchTo(old);
+	}
+	writer->room = kept->owner == NULL ? kept : new_room();
+	writer->room->owner = writer;
+	writer->callback.func = leave_room;
+	writer->callback.arg = writer;
+	MemoryContextRegisterResetCallback(CurrentMemoryContext, &writer->callback);
+}
 
 /*
  * The buffers that a bulk load goes through stay this process's from one load
@@ -111,103 +171,132 @@ end_bulk_insert(BulkInsertState bistate)
 	FreeBulkInsertState(bistate);
 }
 
-static BulkState *
-bulk_begin(Relation rel)
+BulkWriter *
+bulk_open(Relation rel, bool shared)
 {
-	BulkState  *state = palloc0(sizeof(BulkState));
+	BulkWriter *writer = palloc0(sizeof(BulkWriter));
 	TupleDesc	tupdesc = RelationGetDescr(rel);
 
-	state->rel = rel;
-	state->estate = CreateExecutorState();
-	state->target = makeNode(ResultRelInfo);
-	InitResultRelInfo(state->target, rel, 0, NULL, 0);
-	ExecOpenIndices(state->target, false);
-	state->bistate = begin_bulk_insert();
-	state->cid = GetCurrentCommandId(true);
-	state->batch = AllocSetContextCreate(CurrentMemoryContext, "hospital bulk insert",
-										 ALLOCSET_DEFAULT_SIZES);
-	state->values = palloc0(tupdesc->natts * sizeof(Datum));
-	state->isnull = palloc0(tupdesc->natts * sizeof(bool));
-	state->scratch = palloc(ROW_SCRATCH);
-	state->room = palloc((Size) BULK_SLOTS * TUPLE_ROOM);
-	state->check_constraints = tupdesc->constr != NULL;
-	return state;
+	writer->rel = rel;
+	writer->shared = shared;
+	writer->estate = CreateExecutorState();
+	writer->target = makeNode(ResultRelInfo);
+	InitResultRelInfo(writer->target, rel, 0, NULL, 0);
+	ExecOpenIndices(writer->target, false);
+	writer->indexes = bulk_indexes(writer->target);
+	writer->bistate = begin_bulk_insert();
+	enter_room(writer);
+	writer->batch = AllocSetContextCreate(CurrentMemoryContext, "hospital bulk insert",
+										  ALLOCSET_DEFAULT_SIZES);
+	writer->values = palloc0(tupdesc->natts * sizeof(Datum));
+	writer->isnull = palloc0(tupdesc->natts * sizeof(bool));
+	writer->row = MakeSingleTupleTableSlot(tupdesc, &TTSOpsHeapTuple);
+	writer->check_constraints = tupdesc->constr != NULL;
+	return writer;
+}
+
+void
+bulk_flush(BulkWriter *writer)
+{
+	if (writer->indexes != NULL)
+		bulk_indexes_flush(writer->indexes);
+}
+
+void
+bulk_close(BulkWriter *writer)
+{
+	bulk_flush(writer);
+	ExecDropSingleTupleTableSlot(writer->row);
+	end_bulk_insert(writer->bistate);
+	table_finish_bulk_insert(writer->rel, 0);
+	ExecCloseIndices(writer->target);
+	FreeExecutorState(writer->estate);
+	MemoryContextDelete(writer->batch);
+	if (writer->indexes != NULL)
+		bulk_indexes_free(writer->indexes);
+	pfree(writer->values);
+	pfree(writer->isnull);
+	leave_room(writer);			/* the callback still points at the writer */
+}
+
+/* The row as a tuple in memory that is used again, or the server's own. */
+static HeapTuple
+form_row(BulkWriter *writer, int i)
+{
+	HeapTuple	tuple = &writer->room->tuples[i];
+
+	tuple->t_data = (HeapTupleHeader) (writer->room->room + (Size) i * TUPLE_ROOM);
+	if (!tuple_form(tuple, RelationGetDescr(writer->rel), writer->values, writer->isnull))
+		tuple = heap_form_tuple(RelationGetDescr(writer->rel), writer->values, writer->isnull);
+	tuple->t_tableOid = RelationGetRelid(writer->rel);
+	return tuple;
 }
 
 static void
-bulk_end(BulkState *state)
+check_row(BulkWriter *writer, HeapTuple tuple)
 {
-	for (int i = 0; i < BULK_SLOTS && state->slots[i] != NULL; i++)
-		ExecDropSingleTupleTableSlot(state->slots[i]);
-	end_bulk_insert(state->bistate);
-	table_finish_bulk_insert(state->rel, 0);
-	ExecCloseIndices(state->target);
-	FreeExecutorState(state->estate);
-	MemoryContextDelete(state->batch);
-	pfree(state->room);
-	pfree(state->scratch);
-	pfree(state->values);
-	pfree(state->isnull);
-	pfree(state);
+	ExecStoreHeapTuple(tuple, writer->row, false);
+	writer->row->tts_tableOid = tuple->t_tableOid;
+	ExecConstraints(writer->target, writer->row, writer->estate);
+	ResetPerTupleExprContext(writer->estate);
 }
 
 /*
- * The row as a tuple in slot i.  The slot is told that it owns the tuple, or
+ * The row in slot i.  The slot is told that it owns the tuple, or
  * table_multi_insert would have it copied; release_slots takes that back.
  */
 static void
-fill_slot(BulkState *state, int i)
+fill_slot(BulkWriter *writer, int i)
 {
-	HeapTuple	tuple = &state->tuples[i];
-	TupleTableSlot *slot = state->slots[i];
+	TupleTableSlot *slot = writer->room->slots[i];
+	HeapTuple	tuple = form_row(writer, i);
 
-	/* Made when first needed: most statements write few rows. */
-	if (slot == NULL)
-	{
-		slot = state->slots[i] = MakeSingleTupleTableSlot(RelationGetDescr(state->rel), &TTSOpsHeapTuple);
-		tuple->t_data = (HeapTupleHeader) (state->room + (Size) i * TUPLE_ROOM);
-	}
-	if (tuple_form(tuple, RelationGetDescr(state->rel), state->values, state->isnull))
-	{
-		ExecStoreHeapTuple(tuple, slot, false);
-		slot->tts_flags |= TTS_FLAG_SHOULDFREE;
-	}
-	else
-		ExecStoreHeapTuple(heap_form_tuple(RelationGetDescr(state->rel), state->values, state->isnull),
-						   slot, true);
-	slot->tts_tableOid = RelationGetRelid(state->rel);
+	if (writer->check_constraints)
+		check_row(writer, tuple);
+	ExecStoreHeapTuple(tuple, slot, false);
+	slot->tts_flags |= TTS_FLAG_SHOULDFREE;
+	slot->tts_tableOid = tuple->t_tableOid;
+	if (writer->indexes != NULL)
+		bulk_indexes_add(writer->indexes, i, writer->values, writer->isnull);
 }
 
 static void
-release_slots(BulkState *state, int n)
+release_slots(BulkWriter *writer, int n)
 {
 	for (int i = 0; i < n; i++)
 	{
-		if (((HeapTupleTableSlot *) state->slots[i])->tuple == &state->tuples[i])
-			state->slots[i]->tts_flags &= ~TTS_FLAG_SHOULDFREE;
-		ExecClearTuple(state->slots[i]);
+		writer->room->slots[i]->tts_flags &= ~TTS_FLAG_SHOULDFREE;
+		ExecClearTuple(writer->room->slots[i]);
 	}
 }
 
+/* A call that failed may have left the slots full. */
 static int
-fill_batch(BulkState *state, RowSource *source, int64 row)
+fill_batch(BulkWriter *writer, RowSource *source, int64 row)
 {
+	MemoryContext old = MemoryContextSwitchTo(writer->batch);
 	int			n = 0;
 
 	while (n < BULK_SLOTS && (source->nrows < 0 || row + n < source->nrows) &&
-		   source->methods->fetch(source, row + n, state->values, state->isnull, state->scratch))
-		fill_slot(state, n++);
+		   source->methods->fetch(source, row + n, writer->values, writer->isnull,
+								  writer->room->scratch))
+	{
+		writer->room->slots[n]->tts_flags &= ~TTS_FLAG_SHOULDFREE;
+		fill_slot(writer, n++);
+	}
+	MemoryContextSwitchTo(old);
 	return n;
 }
 
 /* Bytes that the batch takes in pages. */
 static Size
-batch_size(const BulkState *state, int n)
+batch_size(const BulkWriter *writer, int n)
 {
 	Size		size = 0;
 
 	for (int i = 0; i < n; i++)
-		size += MAXALIGN(((HeapTupleTableSlot *) state->slots[i])->tuple->t_len) + sizeof(ItemIdData);
+		size += MAXALIGN(((HeapTupleTableSlot *) writer->room->slots[i])->tuple->t_len) +
+			sizeof(ItemIdData);
 	return size;
 }
 
@@ -216,62 +305,86 @@ batch_size(const BulkState *state, int n)
  * within what the load's buffers hold.
  */
 static void
-make_room(BulkState *state, int n, int64 rows_left)
+make_room(BulkWriter *writer, int n, int64 rows_left)
 {
-	Size		size = batch_size(state, n);
+	Size		size = batch_size(writer, n);
 
-	if (state->room_left < size)
+	if (writer->room_left < size)
 	{
 		int64		wanted = rows_left < 0 ? MAX_PAGES_AHEAD :
 			(int64) (size / n) * rows_left / PAGE_ROOM + 1;
 		int			pages = (int) Min(wanted, MAX_PAGES_AHEAD);
 
-		heap_room_add(state->rel, pages, state->bistate->strategy);
-		state->room_left += (Size) pages * PAGE_ROOM;
+		heap_room_add(writer->rel, pages, writer->bistate->strategy);
+		writer->room_left += (Size) pages * PAGE_ROOM;
 	}
-	state->room_left -= Min(state->room_left, size);
+	writer->room_left -= Min(writer->room_left, size);
+}
+
+/* Entries of indexes that are not simple, as the executor makes them. */
+static void
+insert_entries(BulkWriter *writer, int n)
+{
+	for (int i = 0; i < n; i++)
+	{
+		TupleTableSlot *slot = writer->room->slots[i];
+
+		ExecStoreHeapTuple(((HeapTupleTableSlot *) slot)->tuple, writer->row, false);
+		writer->row->tts_tid = slot->tts_tid;	/* the tuple's own is not set where it was toasted */
+		writer->row->tts_tableOid = slot->tts_tableOid;
+		list_free(insert_index_entries(writer->target, writer->row, writer->estate));
+		ResetPerTupleExprContext(writer->estate);
+	}
 }
 
 static void
-write_batch(BulkState *state, int n)
+write_batch(BulkWriter *writer, int n)
 {
-	MemoryContext old = MemoryContextSwitchTo(state->batch);
+	MemoryContext old = MemoryContextSwitchTo(writer->batch);
 
-	if (state->check_constraints)
-		for (int i = 0; i < n; i++)
-		{
-			ExecConstraints(state->target, state->slots[i], state->estate);
-			ResetPerTupleExprContext(state->estate);
-		}
-	table_multi_insert(state->rel, state->slots, n, state->cid, 0, state->bistate);
-	if (state->target->ri_NumIndices > 0)
-		for (int i = 0; i < n; i++)
-		{
-			list_free(insert_index_entries(state->target, state->slots[i], state->estate));
-			ResetPerTupleExprContext(state->estate);
-		}
-	release_slots(state, n);
+	table_multi_insert(writer->rel, writer->room->slots, n, GetCurrentCommandId(true), 0,
+					   writer->bistate);
+	if (writer->indexes != NULL)
+		bulk_indexes_written(writer->indexes, writer->room->slots, n);
+	else if (writer->target->ri_NumIndices > 0)
+		insert_entries(writer, n);
+	ExecClearTuple(writer->row);
+	release_slots(writer, n);
 	MemoryContextSwitchTo(old);
-	MemoryContextReset(state->batch);
+	MemoryContextReset(writer->batch);
+}
+
+static int64
+append(BulkWriter *writer, RowSource *source, BulkProgress progress, void *arg)
+{
+	int64		row = 0;
+	int			n;
+
+	while ((n = fill_batch(writer, source, row)) > 0)
+	{
+		CHECK_FOR_INTERRUPTS();
+		if (writer->shared)
+			make_room(writer, n, source->nrows < 0 ? -1 : source->nrows - row);
+		write_batch(writer, n);
+		row += n;
+		if (progress)
+			progress(arg, n);
+	}
+	return row;
+}
+
+void
+bulk_append(BulkWriter *writer, RowSource *source)
+{
+	append(writer, source, NULL, NULL);
 }
 
 int64
 bulk_write(Relation rel, RowSource *source, bool shared, BulkProgress progress, void *arg)
 {
-	BulkState  *state = bulk_begin(rel);
-	int64		row = 0;
-	int			n;
+	BulkWriter *writer = bulk_open(rel, shared);
+	int64		rows = append(writer, source, progress, arg);
 
-	while ((n = fill_batch(state, source, row)) > 0)
-	{
-		CHECK_FOR_INTERRUPTS();
-		if (shared)
-			make_room(state, n, source->nrows < 0 ? -1 : source->nrows - row);
-		write_batch(state, n);
-		row += n;
-		if (progress)
-			progress(arg, n);
-	}
-	bulk_end(state);
-	return row;
+	bulk_close(writer);
+	return rows;
 }

@@ -15,13 +15,24 @@
  */
 extern const char *bulk_refusal(Relation rel, const RowSourceMethods *methods);
 
+/*
+ * Rows of several sources into one table, by the caller's transaction and
+ * lock.  Entries of simple indexes may wait for bulk_flush or bulk_close, so
+ * nobody finds the rows by an index before.  Not closing it, after an ERROR,
+ * costs nothing but the end of the memory context and of the transaction.
+ * "shared" when other processes write to the table at the same time.
+ */
+typedef struct BulkWriter BulkWriter;
+
+extern BulkWriter *bulk_open(Relation rel, bool shared);
+extern void bulk_append(BulkWriter *writer, RowSource *source);
+extern void bulk_flush(BulkWriter *writer);
+extern void bulk_close(BulkWriter *writer);
+
 /* Called after every batch with the rows written since the last call. */
 typedef void (*BulkProgress) (void *arg, int64 rows);
 
-/*
- * Write all rows of the source; the caller's transaction, the caller's lock.
- * "shared" when other processes write to the table at the same time.
- */
+/* All of that for a single source; rows written. */
 extern int64 bulk_write(Relation rel, RowSource *source, bool shared,
 						BulkProgress progress, void *arg);
 

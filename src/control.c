@@ -219,7 +219,7 @@ want_role(const char *database_name, Oid database, WorkerRole role, int count)
  * stops it when no database runs any more.
  */
 void
-control_want(int consumers, bool ingestor, bool broker)
+control_want(int consumers, int ingestors, bool broker)
 {
 	WorkerSlot *scheduler = NULL;
 	char		database_name[NAMEDATALEN];
@@ -233,7 +233,7 @@ control_want(int consumers, bool ingestor, bool broker)
 	{
 		strlcpy(database_name, NameStr(scheduler->database_name), NAMEDATALEN);
 		changed = want_role(database_name, MyDatabaseId, WORKER_CONSUMER, consumers);
-		changed |= want_role(database_name, MyDatabaseId, WORKER_INGESTOR, ingestor ? 1 : 0);
+		changed |= want_role(database_name, MyDatabaseId, WORKER_INGESTOR, ingestors);
 		changed |= scheduler->wants_broker != broker;
 		scheduler->wants_broker = broker;
 		if (changed)

@@ -81,7 +81,7 @@ extern void control_wake_launcher(void);
 extern void worker_start_launcher(void);
 
 /* Without the lock: what this worker's database needs besides its scheduler. */
-extern void control_want(int consumers, bool ingestor, bool broker);
+extern void control_want(int consumers, int ingestors, bool broker);
 
 extern PGDLLEXPORT void launcher_main(Datum main_arg);
 extern PGDLLEXPORT void scheduler_main(Datum main_arg);

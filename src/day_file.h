@@ -22,18 +22,4 @@ extern bool day_file_parse(const char *path, const char *simulation_name, DateAD
 /* The same for the path of a day's manifest. */
 extern bool day_file_is_manifest(const char *path, const char *simulation_name, DateADT *day);
 
-typedef enum IngestOutcome
-{
-	INGEST_NOT_WRITTEN,			/* the batch is not in state "written" (any more) */
-	INGEST_PENDING,				/* the ledger knows the file, its name is to come */
-	INGEST_DONE,
-	INGEST_REFUSED				/* it never can be; "message" says why */
-} IngestOutcome;
-
-/*
- * Ingest one batch of the ledger in the current transaction (SPI connected):
- * rows, rejects and the ledger's row.
- */
-extern IngestOutcome ingest_batch(int64 batch_id, const char *schema, char **message);
-
 #endif							/* HOSPITAL_DAY_FILE_H */

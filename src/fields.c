@@ -3,19 +3,25 @@
  *
  * Times are ISO 8601 with a zone: 2020-01-31 08:15:00+00, a T for the blank, Z,
  * fractions of up to six digits, zones as +02, +0200 or +02:00.  Dates are
- * YYYY-MM-DD.  Neither depends on a setting.
+ * YYYY-MM-DD.  Amounts have at most two decimals, measurements at most six.
+ * None depends on a setting.
+ *
+ * These functions are where an ingestor spends the time that is its own, so the
+ * shape that the files have (a whole second in UTC, of a day seen before) is
+ * tried first, at fixed places.
  */
 #include "postgres.h"
 
-#include "catalog/pg_type.h"
-#include "datatype/timestamp.h"
-#include "mb/pg_wchar.h"
-#include "utils/builtins.h"
-#include "utils/date.h"
 #include "utils/datetime.h"
 #include "utils/timestamp.h"
 
 #include "fields.h"
+
+#define MONEY_MAX INT64CONST(999999999999)	/* cents; numeric(12,2) */
+#define DECIMAL_SCALE_MAX 6
+
+static const char *const not_a_date = "not a date (YYYY-MM-DD)";
+static const char *const not_a_time = "not a time with its zone (YYYY-MM-DD hh:mm:ss+00)";
 
 typedef struct Cursor
 {
@@ -31,8 +37,8 @@ fail(FieldError *error, int sqlstate, const char *message)
 	return false;
 }
 
-static bool
-parse_integer(const char *data, size_t length, int64 min, int64 max, int64 *value,
+bool
+field_integer(const char *data, size_t length, int64 min, int64 max, int64 *value,
 			  FieldError *error)
 {
 	bool		negative = length > 0 && data[0] == '-';
@@ -48,10 +54,13 @@ parse_integer(const char *data, size_t length, int64 min, int64 max, int64 *valu
 
 		if (digit > 9)
 			return fail(error, ERRCODE_INVALID_TEXT_REPRESENTATION, "not a whole number");
-		if (number > (limit - digit) / 10)
+		/* 18 digits fit whatever they are. */
+		if (i >= 18 && number > (limit - digit) / 10)
 			return fail(error, ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE, "number out of range");
 		number = number * 10 + digit;
 	}
+	if (number > limit)
+		return fail(error, ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE, "number out of range");
 	*value = negative ? (int64) (0 - number) : (int64) number;
 	return true;
 }
@@ -84,20 +93,31 @@ take_char(Cursor *cursor, char c)
 }
 
 static bool
-take_date(Cursor *cursor, int *julian, FieldError *error)
+take_date(Cursor *cursor, DateADT *date, DateMemory *memory, FieldError *error)
 {
+	const char *text = cursor->at;
 	int			year;
 	int			month;
 	int			day;
 
+	if (memory->known && (size_t) (cursor->end - text) >= sizeof(memory->text) &&
+		memcmp(text, memory->text, sizeof(memory->text)) == 0)
+	{
+		*date = memory->date;
+		cursor->at += sizeof(memory->text);
+		return true;
+	}
 	if (!take_number(cursor, 4, &year) || !take_char(cursor, '-') ||
 		!take_number(cursor, 2, &month) || !take_char(cursor, '-') ||
 		!take_number(cursor, 2, &day))
-		return fail(error, ERRCODE_INVALID_DATETIME_FORMAT, "not a date (YYYY-MM-DD)");
+		return fail(error, ERRCODE_INVALID_DATETIME_FORMAT, not_a_date);
 	if (year < 1 || month < 1 || month > MONTHS_PER_YEAR || day < 1 ||
 		day > day_tab[isleap(year)][month - 1])
 		return fail(error, ERRCODE_DATETIME_FIELD_OVERFLOW, "no such day");
-	*julian = date2j(year, month, day) - POSTGRES_EPOCH_JDATE;
+	*date = date2j(year, month, day) - POSTGRES_EPOCH_JDATE;
+	memcpy(memory->text, text, sizeof(memory->text));
+	memory->date = *date;
+	memory->known = true;
 	return true;
 }
 
@@ -144,82 +164,188 @@ take_fraction(Cursor *cursor)
 	return digits > 0 ? micros : -1;
 }
 
-static bool
-parse_timestamp(const char *data, size_t length, TimestampTz *value, FieldError *error)
+/* Two digits, or something above 99. */
+static inline unsigned
+two_digits(const char *at)
 {
-	static const char *const malformed = "not a time with its zone (YYYY-MM-DD hh:mm:ss+00)";
+	unsigned	tens = (unsigned char) at[0] - '0';
+	unsigned	ones = (unsigned char) at[1] - '0';
+
+	return tens > 9 || ones > 9 ? 100 : tens * 10 + ones;
+}
+
+/* YYYY-MM-DD hh:mm:ss+00, the day being the one of last time. */
+static inline bool
+usual_time(const char *data, size_t length, TimestampTz *value, const DateMemory *memory)
+{
+	unsigned	hour;
+	unsigned	minute;
+	unsigned	second;
+
+	if (length != 22 || !memory->known || memcmp(data, memory->text, sizeof(memory->text)) != 0 ||
+		data[10] != ' ' || data[13] != ':' || data[16] != ':' || memcmp(data + 19, "+00", 3) != 0)
+		return false;
+	hour = two_digits(data + 11);
+	minute = two_digits(data + 14);
+	second = two_digits(data + 17);
+	if (hour > 23 || minute > 59 || second > 59)
+		return false;
+	*value = memory->date * USECS_PER_DAY +
+		((hour * MINS_PER_HOUR + minute) * SECS_PER_MINUTE + second) * USECS_PER_SEC;
+	return true;
+}
+
+bool
+field_time(const char *data, size_t length, TimestampTz *value, DateMemory *memory,
+		   FieldError *error)
+{
 	Cursor		cursor = {data, data + length};
-	int			julian;
+	DateADT		date;
 	int			hour;
 	int			minute;
 	int			second;
 	int			micros = 0;
 	int			zone;
 
-	if (!take_date(&cursor, &julian, error))
+	if (usual_time(data, length, value, memory))
+		return true;
+	if (!take_date(&cursor, &date, memory, error))
+	{
+		if (error->sqlstate == ERRCODE_INVALID_DATETIME_FORMAT)
+			error->message = not_a_time;
 		return false;
+	}
 	if ((!take_char(&cursor, ' ') && !take_char(&cursor, 'T')) ||
 		!take_number(&cursor, 2, &hour) || !take_char(&cursor, ':') ||
 		!take_number(&cursor, 2, &minute) || !take_char(&cursor, ':') ||
 		!take_number(&cursor, 2, &second) ||
 		(take_char(&cursor, '.') && (micros = take_fraction(&cursor)) < 0) ||
 		!take_zone(&cursor, &zone) || cursor.at != cursor.end)
-		return fail(error, ERRCODE_INVALID_DATETIME_FORMAT, malformed);
+		return fail(error, ERRCODE_INVALID_DATETIME_FORMAT, not_a_time);
 	if (hour > 23 || minute > 59 || second > 59)
 		return fail(error, ERRCODE_DATETIME_FIELD_OVERFLOW, "no such time of day");
-	*value = julian * USECS_PER_DAY +
+	*value = date * USECS_PER_DAY +
 		(((int64) hour * MINS_PER_HOUR + minute) * SECS_PER_MINUTE + second - zone) * USECS_PER_SEC +
 		micros;
 	return true;
 }
 
-static bool
-parse_date(const char *data, size_t length, int *julian, FieldError *error)
+bool
+field_date(const char *data, size_t length, DateADT *value, DateMemory *memory, FieldError *error)
 {
 	Cursor		cursor = {data, data + length};
 
-	if (!take_date(&cursor, julian, error))
+	if (!take_date(&cursor, value, memory, error))
 		return false;
-	return cursor.at == cursor.end ||
-		fail(error, ERRCODE_INVALID_DATETIME_FORMAT, "not a date (YYYY-MM-DD)");
+	return cursor.at == cursor.end || fail(error, ERRCODE_INVALID_DATETIME_FORMAT, not_a_date);
+}
+
+/*
+ * [-]digits[.digits] as an integer and a scale of up to "max_scale".  Zeros
+ * beyond it say nothing and are passed over.
+ */
+static bool
+take_decimal(const char *data, size_t length, int max_scale, int64 max, int64 *digits, int *scale,
+			 FieldError *error)
+{
+	bool		negative = length > 0 && data[0] == '-';
+	size_t		i = negative ? 1 : 0;
+	int64		number = 0;
+	int			seen = 0;
+	bool		point = false;
+
+	*scale = 0;
+	for (; i < length; i++)
+	{
+		unsigned	digit = (unsigned char) data[i] - '0';
+
+		if (data[i] == '.' && !point)
+		{
+			point = true;
+			continue;
+		}
+		if (digit > 9)
+			return fail(error, ERRCODE_INVALID_TEXT_REPRESENTATION, "not a number");
+		seen++;
+		if (point && *scale == max_scale)
+		{
+			if (digit != 0)
+				return fail(error, ERRCODE_INVALID_TEXT_REPRESENTATION,
+							max_scale == 2 ? "more than two decimals" : "more than six decimals");
+			continue;
+		}
+		number = number * 10 + (int64) digit;
+		if (number > max)
+			return fail(error, ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE, "number out of range");
+		if (point)
+			(*scale)++;
+	}
+	if (seen == 0)
+		return fail(error, ERRCODE_INVALID_TEXT_REPRESENTATION, "not a number");
+	*digits = negative ? -number : number;
+	return true;
 }
 
 bool
-field_parse(Oid type, const char *data, size_t length, Datum *value, FieldError *error)
+field_money(const char *data, size_t length, int64 *cents, FieldError *error)
 {
-	int64		number;
-	int			julian;
-	TimestampTz timestamp;
+	int			scale;
 
-	switch (type)
+	if (!take_decimal(data, length, 2, MONEY_MAX, cents, &scale, error))
+		return false;
+	for (; scale < 2; scale++)
+		*cents *= 10;
+	return (*cents <= MONEY_MAX && *cents >= -MONEY_MAX) ||
+		fail(error, ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE, "number out of range");
+}
+
+bool
+field_decimal(const char *data, size_t length, RecDecimal *value, FieldError *error)
+{
+	int64		digits;
+	int			scale;
+
+	if (!take_decimal(data, length, DECIMAL_SCALE_MAX, PG_INT32_MAX, &digits, &scale, error))
+		return false;
+	value->digits = (int32) digits;
+	value->scale = scale;
+	return true;
+}
+
+static inline int
+hex_digit(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	if (c >= 'a' && c <= 'f')
+		return c - 'a' + 10;
+	if (c >= 'A' && c <= 'F')
+		return c - 'A' + 10;
+	return -1;
+}
+
+/* 8-4-4-4-12 hexadecimal digits. */
+bool
+field_uuid(const char *data, size_t length, pg_uuid_t *value, FieldError *error)
+{
+	const char *at = data;
+
+	if (length != 36)
+		return fail(error, ERRCODE_INVALID_TEXT_REPRESENTATION, "not a uuid");
+	for (int i = 0; i < UUID_LEN; i++)
 	{
-		case INT8OID:
-			if (!parse_integer(data, length, PG_INT64_MIN, PG_INT64_MAX, &number, error))
-				return false;
-			*value = Int64GetDatum(number);
-			return true;
-		case INT4OID:
-			if (!parse_integer(data, length, PG_INT32_MIN, PG_INT32_MAX, &number, error))
-				return false;
-			*value = Int32GetDatum((int32) number);
-			return true;
-		case TIMESTAMPTZOID:
-			if (!parse_timestamp(data, length, &timestamp, error))
-				return false;
-			*value = TimestampTzGetDatum(timestamp);
-			return true;
-		case DATEOID:
-			if (!parse_date(data, length, &julian, error))
-				return false;
-			*value = DateADTGetDatum(julian);
-			return true;
-		case TEXTOID:
-			if (!pg_verify_mbstr(PG_UTF8, data, (int) length, true))
-				return fail(error, ERRCODE_CHARACTER_NOT_IN_REPERTOIRE, "not UTF-8");
-			*value = PointerGetDatum(cstring_to_text_with_len(data, (int) length));
-			return true;
-		default:
-			elog(ERROR, "field_parse does not know type %u", type);
+		int			high;
+		int			low;
+
+		if (i == 4 || i == 6 || i == 8 || i == 10)
+			if (*at++ != '-')
+				return fail(error, ERRCODE_INVALID_TEXT_REPRESENTATION, "not a uuid");
+		high = hex_digit(at[0]);
+		low = hex_digit(at[1]);
+		if (high < 0 || low < 0)
+			return fail(error, ERRCODE_INVALID_TEXT_REPRESENTATION, "not a uuid");
+		value->data[i] = (unsigned char) (high << 4 | low);
+		at += 2;
 	}
-	return false;
+	return true;
 }

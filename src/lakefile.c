@@ -164,17 +164,9 @@ set_close(int *fd)
 	*fd = -1;
 }
 
-/* The context's reset, or lake_close: whatever state the file is in. */
 static void
-release_file(void *arg)
+release_hash(LakeFile *file)
 {
-	LakeFile   *file = arg;
-
-	if (file->remove)
-		(void) unlinkat(file->folder, file->temporary, 0);
-	file->remove = false;
-	set_close(&file->fd);
-	set_close(&file->folder);
 	if (file->sha256 != NULL)
 		pg_cryptohash_free(file->sha256);
 	file->sha256 = NULL;
@@ -186,6 +178,20 @@ release_file(void *arg)
 		ResourceOwnerDelete(file->owner);
 	}
 	file->owner = NULL;
+}
+
+/* The context's reset, or lake_close: whatever state the file is in. */
+static void
+release_file(void *arg)
+{
+	LakeFile   *file = arg;
+
+	if (file->remove)
+		(void) unlinkat(file->folder, file->temporary, 0);
+	file->remove = false;
+	set_close(&file->fd);
+	set_close(&file->folder);
+	release_hash(file);
 }
 
 static LakeFile *
@@ -527,8 +533,56 @@ lake_read(LakeFile *file, char *buffer, size_t size)
 	while (got < 0 && errno == EINTR);
 	if (got < 0)
 		report_access(file, "read");
-	add_to_hash(file, buffer, got);
+	if (file->sha256 != NULL)
+		add_to_hash(file, buffer, got);
 	return got;
+}
+
+void
+lake_seek(LakeFile *file, int64 offset)
+{
+	release_hash(file);
+	if (lseek(file->fd, offset, SEEK_SET) < 0)
+		report_access(file, "read");
+}
+
+static void
+fill_status(LakeStatus *status, const struct stat *found)
+{
+	status->is_folder = S_ISDIR(found->st_mode);
+	status->device = found->st_dev;
+	status->inode = found->st_ino;
+	status->bytes = found->st_size;
+	status->changed_at = (int64) found->st_mtim.tv_sec * INT64CONST(1000000000) + found->st_mtim.tv_nsec;
+}
+
+void
+lake_status(const LakeFile *file, LakeStatus *status)
+{
+	struct stat found;
+
+	if (fstat(file->fd, &found) < 0)
+		report_access(file, "read");
+	fill_status(status, &found);
+}
+
+bool
+lake_look(const char *path, LakeStatus *status)
+{
+	LakeFile   *file = new_file(path);
+	struct stat found;
+	bool		there = walk_to(file, false);
+
+	if (there && fstatat(file->folder, file->name, &found, AT_SYMLINK_NOFOLLOW) < 0)
+	{
+		if (errno != ENOENT)
+			report_access(file, "look at");
+		there = false;
+	}
+	if (there)
+		fill_status(status, &found);
+	lake_close(file);
+	return there;
 }
 
 int64
@@ -606,6 +660,25 @@ folder_entries(const char *folder)
 			names = lappend(names, pstrdup(entry->d_name));
 	closedir(stream);
 	lake_close(file);
+	return names;
+}
+
+static int
+compare_names(const ListCell *a, const ListCell *b)
+{
+	return strcmp(lfirst(a), lfirst(b));
+}
+
+List *
+lake_names(const char *folder)
+{
+	List	   *names = NIL;
+	ListCell   *cell;
+
+	foreach(cell, folder_entries(folder))
+		if (((char *) lfirst(cell))[0] != '.')
+			names = lappend(names, lfirst(cell));
+	list_sort(names, compare_names);
 	return names;
 }
 

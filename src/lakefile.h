@@ -12,6 +12,7 @@
 #include "postgres.h"
 
 #include "common/sha2.h"
+#include "nodes/pg_list.h"
 
 typedef struct LakeFile LakeFile;
 
@@ -43,6 +44,33 @@ extern void lake_publish(LakeFile *const *files, int nfiles);
 /* Reading: NULL from open when there is no such file; read gives 0 at the end. */
 extern LakeFile *lake_open(const char *path);
 extern size_t lake_read(LakeFile *file, char *buffer, size_t size);
+
+/* The next read is from there; such a file has no hash any more. */
+extern void lake_seek(LakeFile *file, int64 offset);
+
+/* What a file is to the system: it is another one, or has been written to, when this differs. */
+typedef struct LakeStatus
+{
+	bool		is_folder;
+	uint64		device;
+	uint64		inode;
+	int64		bytes;
+	int64		changed_at;		/* of its bytes: nanoseconds since 1970 */
+} LakeStatus;
+
+extern void lake_status(const LakeFile *file, LakeStatus *status);
+static inline bool
+lake_same_status(const LakeStatus *a, const LakeStatus *b)
+{
+	return a->device == b->device && a->inode == b->inode && a->bytes == b->bytes &&
+		a->changed_at == b->changed_at;
+}
+
+/* False when there is nothing at the path.  Links are not followed. */
+extern bool lake_look(const char *path, LakeStatus *status);
+
+/* The names in a folder, in order; those of unfinished files and hidden ones left out. */
+extern List *lake_names(const char *folder);
 
 /* No such file, but one is on disk that is about to get its name. */
 extern bool lake_is_pending(const char *path);

@@ -38,29 +38,29 @@ open_rows_set(const char *kind, RowSource *source)
 }
 
 char *
+open_rows_from(const char *kind, const char *schema, const RowSourceMethods *methods)
+{
+	StringInfoData shape;
+
+	initStringInfo(&shape);
+	for (int i = 0; i < methods->ncolumns; i++)
+		appendStringInfo(&shape, "%s%s %s", i > 0 ? ", " : "", quote_identifier(methods->columns[i].name),
+						 format_type_be_qualified(methods->columns[i].type));
+	return psprintf("%s.hospital_open_rows(%s::text) AS r(%s)", schema, quote_literal_cstr(kind),
+					shape.data);
+}
+
+char *
 open_rows_insert(const char *table, const char *kind, const char *schema,
 				 const RowSourceMethods *methods, const char *conflict)
 {
-	StringInfoData query;
 	StringInfoData names;
-	StringInfoData shape;
 
-	initStringInfo(&query);
 	initStringInfo(&names);
-	initStringInfo(&shape);
 	for (int i = 0; i < methods->ncolumns; i++)
-	{
-		const char *name = quote_identifier(methods->columns[i].name);
-		const char *comma = i > 0 ? ", " : "";
-
-		appendStringInfo(&names, "%s%s", comma, name);
-		appendStringInfo(&shape, "%s%s %s", comma, name,
-						 format_type_be_qualified(methods->columns[i].type));
-	}
-	appendStringInfo(&query, "INSERT INTO %s (%s) SELECT %s FROM %s.hospital_open_rows(%s::text) AS t(%s)%s",
-					 table, names.data, names.data, schema, quote_literal_cstr(kind), shape.data,
-					 conflict);
-	return query.data;
+		appendStringInfo(&names, "%s%s", i > 0 ? ", " : "", quote_identifier(methods->columns[i].name));
+	return psprintf("INSERT INTO %s (%s) SELECT %s FROM %s%s", table, names.data, names.data,
+					open_rows_from(kind, schema, methods), conflict);
 }
 
 static void

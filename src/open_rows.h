@@ -18,6 +18,12 @@
 extern PGDLLEXPORT void open_rows_set(const char *kind, RowSource *source);
 
 /*
+ * "schema.hospital_open_rows(kind) AS r(columns)", for a FROM, with the columns
+ * and types of "methods"; palloc'd.
+ */
+extern PGDLLEXPORT char *open_rows_from(const char *kind, const char *schema, const RowSourceMethods *methods);
+
+/*
  * "INSERT INTO table (columns) SELECT columns FROM schema.hospital_open_rows",
  * with the columns and types of "methods"; palloc'd.  The table is trusted text,
  * and so is "conflict", what comes after ("" or " ON CONFLICT ...").

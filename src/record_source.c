@@ -19,6 +19,7 @@
 #include "record_source.h"
 
 #define MAX_COLUMNS 24
+#define MONEY_TYPMOD (((12 << 16) | 2) + VARHDRSZ)	/* numeric(12,2) */
 
 static RowColumn row_columns[RECORD_KINDS][MAX_COLUMNS];
 
@@ -246,6 +247,8 @@ record_sources_init(void)
 		{
 			row_columns[kind][i].name = k->columns[i].name;
 			row_columns[kind][i].type = column_type(k->columns[i].type);
+			if (k->columns[i].type == REC_MONEY)
+				row_columns[kind][i].typmod = MONEY_TYPMOD;
 		}
 	}
 }

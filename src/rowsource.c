@@ -97,7 +97,8 @@ rowsource_tupdesc_matches(const RowSourceMethods *methods, TupleDesc tupdesc)
 	{
 		Form_pg_attribute att = TupleDescAttr(tupdesc, i);
 
-		if (att->attisdropped || att->atttypmod != -1)
+		if (att->attisdropped ||
+			(att->atttypmod != -1 && att->atttypmod != methods->columns[i].typmod))
 			return false;
 		if (att->atttypid == methods->columns[i].type)
 			continue;

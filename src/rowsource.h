@@ -27,6 +27,7 @@ typedef struct RowColumn
 {
 	const char *name;
 	Oid			type;
+	int32		typmod;			/* that values keep to already; 0: none */
 } RowColumn;
 
 typedef struct RowSourceMethods

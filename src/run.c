@@ -49,6 +49,7 @@
 #include "compat.h"
 #include "day_file.h"
 #include "day_writer.h"
+#include "ingest.h"
 #include "lakefile.h"
 #include "run.h"
 #include "settings.h"

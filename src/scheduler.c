@@ -102,7 +102,7 @@ streaming(void)
 static void
 want_workers(void)
 {
-	control_want(streaming() ? hospital_consumer_workers : 0, true,
+	control_want(streaming() ? hospital_consumer_workers : 0, hospital_ingest_workers,
 				 strcmp(hospital_kafka_brokers, KAFKA_EMBEDDED) == 0);
 }
 
@@ -406,7 +406,7 @@ static void
 leave(Scheduler *scheduler, const char *state)
 {
 	close_producer(scheduler);
-	control_want(0, false, false);
+	control_want(0, 0, false);
 	worker_leave(state);
 }
 

@@ -24,6 +24,11 @@ int			hospital_stream_interval;
 int			hospital_stream_records;
 int			hospital_consumer_workers;
 int			hospital_load_workers;
+int			hospital_reject_limit;
+double		hospital_reject_percent;
+int			hospital_ingest_chunk;
+int			hospital_settle_timeout;
+int			hospital_ingest_workers;
 
 /* Read through SQL (current_setting), by hospital_create alone. */
 static char *seed;
@@ -102,11 +107,38 @@ define_place_settings(void)
 							   NULL, NULL, NULL);
 }
 
+static void
+define_ingest_settings(void)
+{
+	DefineCustomIntVariable("hospital.reject_limit",
+							"Rejects beyond which a day file is refused whole; -1 is any number.", NULL,
+							&hospital_reject_limit, -1, -1, INT_MAX,
+							PGC_USERSET, 0, NULL, NULL, NULL);
+	DefineCustomRealVariable("hospital.reject_percent",
+							 "Rejects beyond which a day file is refused whole, in percent of its lines.",
+							 "A file of fewer than a hundred lines counts as one of a hundred.",
+							 &hospital_reject_percent, 10, 0, 100,
+							 PGC_USERSET, 0, NULL, NULL, NULL);
+	DefineCustomIntVariable("hospital.ingest_chunk",
+							"Size beyond which a day file is ingested in several transactions of that size.",
+							NULL, &hospital_ingest_chunk, 64 * 1024, 64, INT_MAX,
+							PGC_USERSET, GUC_UNIT_KB, NULL, NULL, NULL);
+	DefineCustomIntVariable("hospital.settle_timeout",
+							"How long hospital_ingest waits for a file that is still being written.", NULL,
+							&hospital_settle_timeout, 60 * 1000, 0, INT_MAX / 4,
+							PGC_USERSET, GUC_UNIT_MS, NULL, NULL, NULL);
+	DefineCustomIntVariable("hospital.ingest_workers",
+							"Ingestors of each database's day files.", NULL,
+							&hospital_ingest_workers, 1, 1, INGEST_WORKERS_MAX,
+							PGC_SIGHUP, 0, NULL, NULL, NULL);
+}
+
 void
 settings_init(void)
 {
 	define_truth_settings();
 	define_pace_settings();
 	define_place_settings();
+	define_ingest_settings();
 	MarkGUCPrefixReserved("hospital");
 }

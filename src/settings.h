@@ -15,8 +15,15 @@ extern PGDLLEXPORT int	hospital_stream_records;
 extern PGDLLEXPORT int	hospital_consumer_workers;
 extern PGDLLEXPORT int	hospital_load_workers;
 
+extern PGDLLEXPORT int	hospital_reject_limit;	/* -1: none */
+extern PGDLLEXPORT double hospital_reject_percent;
+extern PGDLLEXPORT int	hospital_ingest_chunk;	/* kB */
+extern PGDLLEXPORT int	hospital_settle_timeout;	/* ms */
+extern PGDLLEXPORT int	hospital_ingest_workers;
+
 extern void settings_init(void);
 
+#define INGEST_WORKERS_MAX 8
 #define KAFKA_EMBEDDED "embedded"
 
 #endif							/* HOSPITAL_SETTINGS_H */

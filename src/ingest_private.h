@@ -1,0 +1,111 @@
+/*
+ * ingest_private.h: what the parts of the ingestor share of a file on its way.
+ */
+#ifndef HOSPITAL_INGEST_PRIVATE_H
+#define HOSPITAL_INGEST_PRIVATE_H
+
+#include "postgres.h"
+#include "fmgr.h"
+
+#include "compat.h"
+#include "csv_read.h"
+#include "ingest.h"
+#include "ingest_keys.h"
+#include "ingest_ledger.h"
+#include "ingest_rejects.h"
+#include "ingest_write.h"
+#include "lakefile.h"
+#include "record_parse.h"
+
+#define ERRCODE_FILE_REFUSED MAKE_SQLSTATE('H','O','0','0','1')
+
+/* Lines tried again, or of a big file, have a destination of their own. */
+typedef struct IngestRun IngestRun;
+typedef void (*PlaceRecords) (IngestRun *run);
+
+struct IngestRun
+{
+	Batch	   *batch;
+	const RecordKind *kind;
+	const char *schema;			/* the extension's, quoted */
+	bool		careful;		/* each statement in a subtransaction, halved when it fails */
+
+	LakeFile   *file;
+	RecordParser *parser;
+	MemoryContext piece;		/* of the records at hand; reset after each piece */
+	HeldRecords held;
+	Rejects    *rejects;
+	PlaceRecords place;			/* what becomes of a piece's good records */
+
+	RecordWriter *writer;		/* NULL: not open */
+	FileKeys   *keys;			/* of the file so far; NULL: known to differ */
+	bool		has_last;
+	RecordKey	last;			/* the table's largest key before the file */
+
+	int64		lines;			/* that have been looked at, the header aside */
+	int64		rows;			/* in the table now */
+	int64		merged;
+
+	/* Lines of other files that lacked a patient or an admission of this one. */
+	bool		looked_for_waiting;
+	bool		some_wait;		/* for whomever */
+	MemoryContext context;		/* the run's own */
+	int64	   *waiting;		/* their rejects' ids */
+	int			nwaiting;
+};
+
+/* ---- ingest_file.c ---- */
+
+pg_noreturn extern void ingest_refuse(const char *message);
+
+/* In CurrentMemoryContext. */
+extern IngestRun *ingest_run(Batch *batch, const char *schema, bool careful);
+
+/* One line: held, or a reject.  Then, before its bytes go, the end of a piece. */
+extern void ingest_take_line(IngestRun *run, const CsvRecord *line, int64 reject_id);
+extern void ingest_end_piece(IngestRun *run);
+
+/* What becomes of the records of an ordinary file, and of those of a chunk once all are there. */
+extern void ingest_open_table(IngestRun *run);
+extern void ingest_place(IngestRun *run);
+extern void ingest_close_table(IngestRun *run);
+
+/* Room for another record at the end of the held ones. */
+extern char *ingest_next_record(IngestRun *run);
+
+/* Open the file and read its header; NULL: there is no such file. */
+extern CsvReader *ingest_open_file(IngestRun *run);
+
+/* ereport when there are more rejects than the limits allow; "end" of the file, or on the way. */
+extern void ingest_check_limits(IngestRun *run, bool end);
+
+/*
+ * Run it in a subtransaction.  NULL: done.  Otherwise it was taken back, and
+ * this is why the file never can go in; *blames_row when it is a row that the
+ * server refused.  Errors that another try may mend are thrown on.
+ */
+typedef void (*IngestBody) (IngestRun *run);
+extern char *ingest_try(IngestRun *run, IngestBody body, bool *blames_row);
+
+/* ---- ingest_call.c ---- */
+
+/* ereport inside a transaction block or a function; where there is no hospital. */
+extern void ingest_require_top_level(FunctionCallInfo fcinfo, const char *procedure);
+extern void ingest_require_hospital(void);
+extern void ingest_require_file_rights(void);
+
+/* ---- ingest_chunks.c: files that are too large for one transaction ---- */
+
+extern bool ingest_in_chunks(const Batch *batch);
+
+/* The next chunk, or the end; run->batch says how far it is. */
+extern IngestOutcome ingest_chunk(Batch *batch, const char *schema, char **message);
+
+/* ---- ingest_retry.c: rejects, once more ---- */
+
+/* These records are in the table now: does somebody wait for them? */
+extern void ingest_note_waiting(IngestRun *run, const int *list, int n);
+/* Try those lines again. */
+extern void ingest_retry_waiting(IngestRun *run);
+
+#endif							/* HOSPITAL_INGEST_PRIVATE_H */

@@ -29,6 +29,7 @@
 #include "access/xact.h"
 #include "access/xlog.h"
 #include "catalog/namespace.h"
+#include "catalog/pg_type.h"
 #include "commands/progress.h"
 #include "executor/spi.h"
 #include "fmgr.h"
@@ -50,6 +51,7 @@
 #include "day_file.h"
 #include "day_writer.h"
 #include "ingest.h"
+#include "kept_plan.h"
 #include "lakefile.h"
 #include "run.h"
 #include "settings.h"
@@ -81,6 +83,7 @@ typedef struct Run
 	int64		files_total;
 	int64		files_done;
 	int64		rows;			/* of the files ingested */
+	int64		rejects;
 	int64		bytes;
 	int64		refused;
 
@@ -309,8 +312,9 @@ say_done(const Run *run)
 	ereport(INFO,
 			(errmsg("hospital: %d days done in %.1f s, " INT64_FORMAT " records, %.1f MB, %.1f days a second",
 					days_total(run), seconds, run->rows, run->bytes / 1e6, days_total(run) / seconds),
-			 run->refused > 0 ?
-			 errdetail(INT64_FORMAT " files were refused; hospital.batches says why.", run->refused) : 0));
+			 run->refused + run->rejects > 0 ?
+			 errdetail(INT64_FORMAT " lines were rejected, " INT64_FORMAT " files refused; see hospital.rejects and hospital.batches.",
+					   run->rejects, run->refused) : 0));
 }
 
 /* ---- the writer ---- */
@@ -477,44 +481,47 @@ typedef enum Step
 	STEP_NOTHING				/* no file waits */
 } Step;
 
+static int64
+bytes_of(int64 batch_id)
+{
+	static KeptPlan plan;
+	Oid			types[] = {INT8OID};
+	Datum		values[] = {Int64GetDatum(batch_id)};
+	bool		isnull;
+	int64		bytes;
+
+	kept_run(&plan, "SELECT bytes FROM hospital.batches WHERE batch_id = $1", 1, types, values, NULL, SPI_OK_SELECT);
+	bytes = DatumGetInt64(kept_value(0, 1, &isnull));
+	kept_done();
+	return bytes;
+}
+
 static Step
 ingest_one(Run *run)
 {
-	Step		step = STEP_NOTHING;
-	bool		isnull;
-	char	   *message;
+	IngestedBatch batch;
+	IngestOutcome outcome;
 
 	begin_step();
-	if (SPI_execute("SELECT batch_id, rows, bytes FROM hospital.batches WHERE state IN ('written', 'loading')"
-					" ORDER BY day, batch_id LIMIT 1", false, 1) != SPI_OK_SELECT)
-		elog(ERROR, "could not read hospital.batches");
-	if (SPI_processed > 0)
+	outcome = ingest_next(run->functions, &batch);
+	if (outcome == INGEST_REFUSED)
 	{
-		HeapTuple	row = SPI_tuptable->vals[0];
-		TupleDesc	tupdesc = SPI_tuptable->tupdesc;
-		int64		batch_id = DatumGetInt64(SPI_getbinval(row, tupdesc, 1, &isnull));
-		int64		rows = DatumGetInt64(SPI_getbinval(row, tupdesc, 2, &isnull));
-		int64		bytes = DatumGetInt64(SPI_getbinval(row, tupdesc, 3, &isnull));
-		IngestOutcome outcome = ingest_batch(batch_id, run->functions, &message);
-
-		step = outcome == INGEST_PENDING ? STEP_PENDING : STEP_DONE;
-		if (outcome == INGEST_REFUSED)
-		{
-			run->refused++;
-			ereport(WARNING,
-					(errcode(ERRCODE_DATA_EXCEPTION),
-					 errmsg("batch " INT64_FORMAT " was refused: %s", batch_id, message)));
-		}
-		if (outcome == INGEST_DONE || outcome == INGEST_REFUSED)
-		{
-			run->files_done++;
-			run->rows += rows;
-			run->bytes += bytes;
-		}
+		run->refused++;
+		ereport(WARNING,
+				(errcode(ERRCODE_DATA_EXCEPTION),
+				 errmsg("\"%s\" was refused: %s", batch.file, batch.message)));
+	}
+	if (outcome == INGEST_DONE || outcome == INGEST_REFUSED)
+	{
+		run->files_done++;
+		run->rows += batch.rows;
+		run->rejects += batch.rejects;
+		run->bytes += bytes_of(batch.batch_id);
 	}
 	end_step();
 	next_transaction();
-	return step;
+	return outcome == INGEST_NOT_WRITTEN ? STEP_NOTHING :
+		outcome == INGEST_PENDING ? STEP_PENDING : STEP_DONE;
 }
 
 /* Until no day is left to be written and no file to be ingested. */

@@ -318,6 +318,12 @@ around(int mean, int sd, uint32 word)
 	return mean + (int) (((int64) normal_quantile(word) * sd) >> 16);
 }
 
+static int
+clamp(int value, int low, int high)
+{
+	return value < low ? low : value > high ? high : value;
+}
+
 void
 make_vital_signs(DayBuilder *b, const Encounter *e, TimestampTz at, Dice *d)
 {
@@ -335,13 +341,14 @@ make_vital_signs(DayBuilder *b, const Encounter *e, TimestampTz at, Dice *d)
 	v->admission_id = e->admission_id;
 	v->patient_id = e->person->id;
 	v->at = at;
-	v->temperature.digits = Min(Max(temperature, 335), 418);
+	v->temperature.digits = clamp(temperature, 335, 418);
 	v->temperature.scale = 1;
-	v->pulse = Min(Max(around((infant ? 130 : age < 13 ? 100 : 78) + s * 9, 10 + s * 3, dice_word(d)), 30), 220);
-	v->respiration = Min(Max(around((infant ? 38 : age < 13 ? 24 : 16) + s * 3, 2 + s, dice_word(d)), 6), 70);
-	v->systolic = Min(Max(around((infant ? 78 : age < 13 ? 100 : 112 + Min(age, 80) / 3) - s * 5, 12 + s * 3, dice_word(d)), 45), 240);
-	v->diastolic = Min(Max(v->systolic * 62 / 100 + around(0, 5, dice_word(d)), 25), v->systolic - 10);
-	v->spo2 = Min(Max(around(98 - s * 2, 1 + s, dice_word(d)), 60), 100);
+	v->pulse = clamp(around((infant ? 130 : age < 13 ? 100 : 78) + s * 9, 10 + s * 3, dice_word(d)), 30, 220);
+	v->respiration = clamp(around((infant ? 38 : age < 13 ? 24 : 16) + s * 3, 2 + s, dice_word(d)), 6, 70);
+	v->systolic = clamp(around((infant ? 78 : age < 13 ? 100 : 112 + Min(age, 80) / 3) - s * 5, 12 + s * 3,
+							   dice_word(d)), 45, 240);
+	v->diastolic = clamp(v->systolic * 62 / 100 + around(0, 5, dice_word(d)), 25, v->systolic - 10);
+	v->spo2 = clamp(around(98 - s * 2, 1 + s, dice_word(d)), 60, 100);
 	v->consciousness = levels[s < 3 ? (s == 2 && word < 0x10000000U) : s == 3 ? word >> 30 == 0 ? 2 : word >> 30 == 1 ? 1 : 0 :
 							  word >> 30 == 0 ? 3 : word >> 30 == 1 ? 2 : 1];
 	v->tews = warning_score(v, v->temperature.digits);

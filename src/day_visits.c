@@ -152,8 +152,7 @@ record_visit(DayBuilder *b, const VisitPlan *v, Visit *r)
 
 	if (v->disposition != LEFT_BEFORE_SEEN)
 	{
-		if (v->way != VISIT_OUTPATIENT || dice_ppm(&d, 720000))
-			make_vital_signs(b, &e, v->arrived + Min((v->left - v->arrived) / 5, 15 * USECS_PER_MINUTE), &d);
+		make_vital_signs(b, &e, v->arrived + Min((v->left - v->arrived) / 5, 15 * USECS_PER_MINUTE), &d);
 		if (v->way == VISIT_EMERGENCY && v->left - v->arrived > 3 * USECS_PER_HOUR && v->disposition != LEFT_DIED)
 			make_vital_signs(b, &e, v->left - 20 * USECS_PER_MINUTE, &d);
 		make_diagnoses(b, &e, v->arrived + (v->left - v->arrived) / 2, v->way != VISIT_OUTPATIENT);

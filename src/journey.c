@@ -102,6 +102,7 @@ struct Journey
 	int			visit_room;
 	int			event_room;
 	uint32	   *upto[GROUPS];	/* cumulative 16.16 patients by code */
+	int64		yearly;			/* of a hundredth a year at 1,000 beds, a day here; 0.32 */
 };
 
 /* What the queue holds. */
@@ -249,9 +250,8 @@ static int64
 rate(const Journey *j, const CaseCode *code, int64 yearly, Stream stream)
 {
 	const DayFacts *f = &j->plan.facts;
-	int64		r = yearly * j->spec.beds * 65536 / (1000 * INT64CONST(36500));
+	int64		r = (yearly * j->yearly >> 16) * f->season[code->season] >> 16;
 
-	r = r * f->season[code->season] >> 16;
 	if (code->flags & CASE_MEASLES)
 		r = r * f->measles >> 16;
 	if (code->flags & CASE_CHOLERA)
@@ -1028,6 +1028,7 @@ journey_open(const DaySpec *spec)
 	j->seed = (uint64) spec->seed;
 	j->day = spec->start_date - 1;
 	j->mix = casemix();
+	j->yearly = ((int64) spec->beds << 32) / (1000 * INT64CONST(36500));
 	j->wards = wards_build(spec->beds);
 	j->beds = beds_open(j->wards);
 	j->patients = patients_open(spec);

@@ -199,7 +199,7 @@ orders_of_visit(uint64 seed, const VisitPlan *v, Orders *o)
 		return;
 	find_sources(&p, code, comorbid,
 				 comorbidities_of(seed, &v->person, v->hiv, day_of_time(v->arrived), comorbid));
-	pick_medicines(&p, poisson(clinic ? ITEMS_OPD : ITEMS_ED, dice_word(&d)), weeks * 7, false);
+	pick_medicines(&p, poisson(clinic ? ITEMS_OPD : ITEMS_ED, dice_word(&d)), clinic ? weeks * 7 : 0, false);
 }
 
 /* ---- a day of a stay ---- */

@@ -198,6 +198,7 @@ move_to(Journey *j, Stay *stay, int16 ward, bool overflow, MoveReason reason, Ti
 	stay->ward = ward;
 	stay->bed = beds_take(j->beds, ward);
 	stay->overflow = overflow;
+	stay->moved_today = true;
 	e->to_ward = stay->ward;
 	e->to_bed = stay->bed;
 	e->reason = reason;
@@ -556,6 +557,7 @@ journey_next(Journey *j)
 	begin_day(j);
 	for (int i = 0; i < j->stay_count; i++)
 	{
+		j->stays[i]->moved_today = false;
 		j->stays[i]->ward_at_midnight = j->stays[i]->ward;
 		j->stays[i]->bed_at_midnight = j->stays[i]->bed;
 		schedule(j, j->stays[i]);

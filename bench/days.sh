@@ -167,7 +167,7 @@ month_ours() { # INGESTORS: milliseconds
 month_copy() { other_database; copy_files "$WORK/log/month.sql"; }
 
 months() {
-    local i ms keep
+    local i ms keep which
     say "   writing a month"
     write_month
     for i in $(seq 0 "$RUNS"); do
@@ -175,9 +175,14 @@ months() {
         [ "$i" = 0 ] && printf '   warming up:' || printf '   run %s of %s:' "$i" "$RUNS"
         keep() { [ -n "$2" ] || die "no time was measured for $1" "See $WORK/log/bench.log and $WORK/pg/server.log."
                  if [ "$keep" = yes ]; then sample "$1" "$2"; fi; printf ' %s %.2fs' "$1" "$(ratio_of "$2" 1000 %.3f)"; }
-        if wanted 7; then ms=$(month_ours 1); keep ingest_one "$ms"; fi
-        ms=$(month_copy); keep copy_month "$ms"
-        if wanted 8; then ms=$(month_ours 2); keep ingest_two "$ms"; fi
+        # one after the other, and back again at the next run
+        for which in $(if [ $((i % 2)) = 0 ]; then echo 7 copy 8; else echo 8 copy 7; fi); do
+            case $which in
+                7) if wanted 7; then ms=$(month_ours 1); keep ingest_one "$ms"; fi ;;
+                8) if wanted 8; then ms=$(month_ours 2); keep ingest_two "$ms"; fi ;;
+                copy) ms=$(month_copy); keep copy_month "$ms" ;;
+            esac
+        done
         [ "$i" != 0 ] || [ "$(copied_rows)" = "$MONTH_ROWS" ] || die "COPY has not read all lines of the month"
         printf ', load %s\n' "$(load_average)"
     done

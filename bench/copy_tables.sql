@@ -10,7 +10,7 @@ fed AS (SELECT kind, merge, format('hospital.%I', table_name)::regclass AS rel F
         UNION ALL SELECT kind, merge, 'hospital.people' FROM kinds WHERE kind = 'registrations'),
 indexes AS (SELECT DISTINCT kind,
                    CASE WHEN indisunique AND merge <> 'completes' THEN 'UNIQUE ' ELSE '' END AS uniqueness,
-                   replace(regexp_replace(pg_get_indexdef(indexrelid), '^.* (USING .*)$', '\1'), 'patient_id', 
+                   replace(regexp_replace(pg_get_indexdef(indexrelid), '^.* (USING .*)$', '\1'), 'patient_id',
                            CASE WHEN kind = 'registrations' THEN 'person_id' ELSE 'patient_id' END) AS definition
             FROM fed JOIN pg_index ON indrelid = rel)
 SELECT format('CREATE %sINDEX ON %I %s;', uniqueness, kind, definition) FROM indexes ORDER BY kind, definition;

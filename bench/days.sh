@@ -132,8 +132,8 @@ write_month() {
     query -d $LIVE -c "COPY (SELECT day, rows, bytes, manifest_sha256 FROM hospital.days ORDER BY day) TO STDOUT" > "$WORK/log/month.days"
     copy_script > "$WORK/log/month.sql"
     other_tables
-    MONTH_ROWS=$(awk '{ n += $2 } END { print n }' "$WORK/log/month.days")
-    MONTH_BYTES=$(awk '{ n += $3 } END { print n }' "$WORK/log/month.days")
+    MONTH_ROWS=$(awk '{ n += $2 } END { printf "%.0f", n }' "$WORK/log/month.days")
+    MONTH_BYTES=$(awk '{ n += $3 } END { printf "%.0f", n }' "$WORK/log/month.days")
     say "   $MONTH days: $MONTH_ROWS lines in $(wc -l < "$WORK/log/month.batches") files, $(ratio_of "$MONTH_BYTES" 1000000) MB; hospital_run wrote and ingested them in $(ratio_of "$ms" 1000 %.2f) s"
 }
 
@@ -210,7 +210,7 @@ day_costs() {
     fi
     awk -F'|' -v window="$window" -v last="$last" -v from="$from" '
         NR > 1 && ($1 <= last || $1 >= from) {
-            w = $1 <= last ? "early " int(($1 - 1) / window) : "late " int(($1 - from) / window)
+            w = ($1 <= last) ? "early " int(($1 - 1) / window) : "late " int(($1 - from) / window)
             print w, $2 - before, ($2 - before) * 1000 / $3 }
         { before = $2 }' "$WORK/log/days" | sort -k1,1 -k2,2n -k3,3n | awk -v window="$window" '
         function median(v, n,   i, j, t) {
@@ -258,7 +258,9 @@ all_days_copy() {
 }
 
 all_days() {
-    local gb at=at-most scaled when="2023 / 2020"
+    local gb verdict scaled whole=yes at=at-most when="year four / year one"
+    # a short run is shown, not judged
+    [ "$DAYS" -ge $((YEAR_FOUR + WINDOW)) ] || whole=no
     set_server "autovacuum = on"
     all_days_ours
     if wanted 9; then all_days_copy; fi
@@ -268,14 +270,15 @@ all_days() {
     if wanted 10; then
         gb=$(ratio_of "$LAKE_BYTES" 1000000000 %.3f)
         scaled=$(awk -v gb="$gb" -v d="$DAYS" 'BEGIN { printf "%.2f", gb / d * 1455 }')
-        TABLE+=("10|size of $DAYS days in the lake, GB ($scaled for 1455)|$gb|||4.5 to 5.5|$(
-            awk -v s="$scaled" 'BEGIN { print s >= 4.5 && s <= 5.5 ? "reached" : "MISSED" }')")
-        MACHINE+=("bench row=10 name=lake_gb days=$DAYS bytes=$LAKE_BYTES rows=$LAKE_ROWS gb=$gb for_1455=$scaled target=4.5..5.5")
-        awk -v s="$scaled" 'BEGIN { exit s >= 4.5 && s <= 5.5 ? 0 : 1 }' || BEHIND=1
+        verdict=$(awk -v s="$scaled" 'BEGIN { print (s >= 4.5 && s <= 5.5) ? "reached" : "MISSED" }')
+        [ "$whole" = yes ] || verdict=-
+        [ "$verdict" != MISSED ] || BEHIND=1
+        TABLE+=("10|size of $DAYS days in the lake, GB ($scaled for 1455)|$gb|||4.5 to 5.5|$verdict")
+        MACHINE+=("bench row=10 name=lake_gb days=$DAYS bytes=$LAKE_BYTES rows=$LAKE_ROWS gb=$gb for_1455=$scaled target=4.5..5.5 verdict=$verdict")
     fi
     if wanted 11; then
         day_costs
-        [ "$DAYS" -ge $((YEAR_FOUR + WINDOW)) ] || { at=- when="last quarter / first"; }
+        [ "$whole" = yes ] || { at=- when="last quarter / first"; }
         row 11 "a day, $when, ms" day_late day_early 1 %.0f 1.15 $at
         row 11 "1,000 records of a day, $when, ms" thousand_late thousand_early 1 %.2f - -
     fi
@@ -298,7 +301,7 @@ write_big_file() {
     big=$folder/lab_results.csv
     as_user awk -v want=$((BIG_MB * 1000000)) '
         NR == 1 { print; next }
-        { sub(/^[0-9]+,/, ""); line[++n] = $0; if (first == 0) first = 1 }
+        { sub(/^[0-9]+,/, ""); line[++n] = $0 }
         END { while (bytes < want) for (i = 1; i <= n && bytes < want; i++) {
                   s = sprintf("%.0f,%s", 8000000000 + ++id, line[i]); print s; bytes += length(s) + 1 } }' \
         "$small/lab_results.csv" | as_user tee "$big" >/dev/null
@@ -340,7 +343,6 @@ ingestor_memory() {
 # ---- all of them -----------------------------------------------------------
 
 day_files() {
-    reset_server
     set_server "hospital.databases = '$LIVE'"
     if wanted 7 || wanted 8; then months; fi
     if wanted 12; then ingestor_memory; fi

@@ -271,6 +271,7 @@ build "compiling and installing hospital" WERROR=
 make_cluster
 write_settings "autovacuum = off"
 start_cluster
+reset_server                    # what a run that was cut short has left
 : > "$WORK/log/bench.log"
 head1 "The machine"
 header

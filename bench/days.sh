@@ -23,11 +23,12 @@
 # file, row 9 once a day, as hospital_run does.
 #
 # environment: MONTH (30 days, rows 7 and 8), DAYS (120, rows 9 to 11; the targets
-# are about 1455), PEOPLE_LOADED (yes: the tables of row 9 have the people in them
+# are about 1455), RUN_INGESTORS (hospital.ingest_workers of row 9, 1), PEOPLE_LOADED (yes: the tables of row 9 have the people in them
 # before the clock starts), BIG_MB (500, row 12)
 
 MONTH=${MONTH:-30}
 DAYS=${DAYS:-120}
+RUN_INGESTORS=${RUN_INGESTORS:-1}
 PEOPLE_LOADED=${PEOPLE_LOADED:-yes}
 BIG_MB=${BIG_MB:-500}
 LIVE=bench_days                 # database of ours
@@ -37,8 +38,8 @@ WINDOW=60                       # days, row 11
 YEAR_FOUR=1097                  # the number of 2023-01-01
 WAIT_S=1200                     # for the ingestors
 
-for n in "$MONTH" "$DAYS" "$BIG_MB"; do
-    case $n in ''|*[!0-9]*|0*) die "MONTH, DAYS and BIG_MB must be whole numbers, not \"$n\"" ;; esac
+for n in "$MONTH" "$DAYS" "$BIG_MB" "$RUN_INGESTORS"; do
+    case $n in ''|*[!0-9]*|0*) die "MONTH, DAYS, BIG_MB and RUN_INGESTORS must be whole numbers, not \"$n\"" ;; esac
 done
 
 lake_of() { printf '%s' "$WORK/data/lake/batch/$1"; }
@@ -236,7 +237,7 @@ all_days_ours() {
     fi
     other_tables
     query -d $LIVE -c "CHECKPOINT"
-    say "   CALL hospital_run($DAYS), load $(load_average)"
+    say "   CALL hospital_run($DAYS), ingestors $RUN_INGESTORS, load $(load_average)"
     sample run_days "$(run_days "$DAYS")"
     check_ingested
     LAKE_BYTES=$(as_user find "$(lake_of days)" -type f -printf '%s\n' | awk '{ n += $1 } END { printf "%.0f", n }')
@@ -262,11 +263,12 @@ all_days() {
     # a short run is shown, not judged
     [ "$DAYS" -ge $((YEAR_FOUR + WINDOW)) ] || whole=no
     set_server "autovacuum = on"
+    set_server "hospital.ingest_workers = $RUN_INGESTORS"
     all_days_ours
     if wanted 9; then all_days_copy; fi
     set_server "autovacuum = off"
     as_user rm -rf "$(lake_of days)"
-    if wanted 9; then row 9 "hospital_run($DAYS) / COPY of its files alone, s" run_days copy_days 1000 %.1f 1.5 at-most; fi
+    if wanted 9; then row 9 "hospital_run($DAYS), ingestors $RUN_INGESTORS / COPY of its files alone, s" run_days copy_days 1000 %.1f 1.5 at-most; fi
     if wanted 10; then
         gb=$(ratio_of "$LAKE_BYTES" 1000000000 %.3f)
         scaled=$(awk -v gb="$gb" -v d="$DAYS" 'BEGIN { printf "%.2f", gb / d * 1455 }')

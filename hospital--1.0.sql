@@ -1182,6 +1182,82 @@ COMMENT ON COLUMN hospital.lab_tests.normal_low IS 'Lower end of the adults'' no
 COMMENT ON COLUMN hospital.lab_tests.normal_high IS 'Upper end of the adults'' normal range, in the unit';
 COMMENT ON COLUMN hospital.lab_tests.specimen IS 'What is examined: blood, plasma, serum, urine, sputum or swab';
 
+CREATE TABLE hospital.lab_panels (
+    panel text NOT NULL,
+    loinc text NOT NULL REFERENCES hospital.lab_tests,
+    PRIMARY KEY (panel, loinc)
+);
+COMMENT ON TABLE hospital.lab_panels IS
+    'Tests that a laboratory panel consists of. Estimate';
+COMMENT ON COLUMN hospital.lab_panels.panel IS 'Short name of the panel';
+COMMENT ON COLUMN hospital.lab_panels.loinc IS 'Test';
+
+CREATE TABLE hospital.lab_requests (
+    icd10_prefix text    NOT NULL,
+    setting      text    NOT NULL CHECK (setting IN ('IN', 'DAY', 'ED', 'OPD')),
+    panel        text    NOT NULL,
+    probability  numeric NOT NULL CHECK (probability BETWEEN 0 AND 1),
+    PRIMARY KEY (icd10_prefix, setting, panel)
+);
+COMMENT ON TABLE hospital.lab_requests IS
+    'Which panels a diagnosis asks for: every rule whose prefix fits counts, of two for one panel the longer prefix. Estimate';
+COMMENT ON COLUMN hospital.lab_requests.icd10_prefix IS 'Beginning of the ICD-10 code; * for any';
+COMMENT ON COLUMN hospital.lab_requests.setting IS 'IN on admission, DAY each later day of a stay, ED an emergency visit, OPD a clinic visit';
+COMMENT ON COLUMN hospital.lab_requests.panel IS 'Panel, see lab_panels';
+COMMENT ON COLUMN hospital.lab_requests.probability IS 'That it is asked for';
+
+CREATE TABLE hospital.treatment_requests (
+    icd10_prefix text    NOT NULL,
+    setting      text    NOT NULL CHECK (setting IN ('IN', 'DAY', 'ED', 'OPD')),
+    fee_code     text    NOT NULL,
+    probability  numeric NOT NULL CHECK (probability BETWEEN 0 AND 1),
+    PRIMARY KEY (icd10_prefix, setting, fee_code)
+);
+COMMENT ON TABLE hospital.treatment_requests IS
+    'Which treatments a diagnosis asks for, by the rules of lab_requests. Estimate';
+COMMENT ON COLUMN hospital.treatment_requests.icd10_prefix IS 'Beginning of the ICD-10 code; * for any';
+COMMENT ON COLUMN hospital.treatment_requests.setting IS 'IN on admission, DAY each later day of a stay, ED an emergency visit, OPD a clinic visit';
+COMMENT ON COLUMN hospital.treatment_requests.fee_code IS 'What is done, see tariffs';
+COMMENT ON COLUMN hospital.treatment_requests.probability IS 'That it is done';
+
+CREATE TABLE hospital.clinic_plans (
+    icd10_prefix   text PRIMARY KEY,
+    interval_weeks int  NOT NULL CHECK (interval_weeks > 0),
+    visits         int  NOT NULL CHECK (visits > 0)
+);
+COMMENT ON TABLE hospital.clinic_plans IS
+    'How often a clinic sees its patients, by the longest prefix that fits the diagnosis. Estimate';
+COMMENT ON COLUMN hospital.clinic_plans.icd10_prefix IS 'Beginning of the ICD-10 code; * for any';
+COMMENT ON COLUMN hospital.clinic_plans.interval_weeks IS 'Weeks between two appointments';
+COMMENT ON COLUMN hospital.clinic_plans.visits IS 'Visits of a course, after which somebody else takes the appointment';
+
+CREATE TABLE hospital.dosage_forms (
+    form          text    NOT NULL,
+    dosage        text    NOT NULL,
+    weight        int     NOT NULL CHECK (weight > 0),
+    units_per_day numeric NOT NULL CHECK (units_per_day > 0),
+    PRIMARY KEY (form, dosage)
+);
+COMMENT ON TABLE hospital.dosage_forms IS
+    'How a medicine of a form is taken. Estimate';
+COMMENT ON COLUMN hospital.dosage_forms.form IS 'Form of the medicine; * for any other';
+COMMENT ON COLUMN hospital.dosage_forms.dosage IS 'In words';
+COMMENT ON COLUMN hospital.dosage_forms.weight IS 'How often, relative to the other dosages of the form';
+COMMENT ON COLUMN hospital.dosage_forms.units_per_day IS 'Pack units (tablets, ml, g) used in a day';
+
+CREATE TABLE hospital.towns (
+    town        text PRIMARY KEY,
+    postal_code text NOT NULL,
+    province    text NOT NULL,
+    weight      int  NOT NULL CHECK (weight > 0)
+);
+COMMENT ON TABLE hospital.towns IS
+    'Where patients from outside the city come from. Weights are estimates';
+COMMENT ON COLUMN hospital.towns.town IS 'Town';
+COMMENT ON COLUMN hospital.towns.postal_code IS 'Street postal code';
+COMMENT ON COLUMN hospital.towns.province IS 'Province';
+COMMENT ON COLUMN hospital.towns.weight IS 'How many come from there, relative to the others';
+
 -- ---- money ----
 
 CREATE TABLE hospital.patient_class (
@@ -1460,6 +1536,7 @@ BEGIN
         'names_last', 'nationalities', 'nationality_mix', 'suburbs', 'streets', 'phone_prefixes',
         'department_plan', 'ward_plan', 'shifts', 'staff_roles',
         'diagnosis_profile', 'comorbidities', 'external_causes', 'medicines', 'drug_interactions', 'lab_tests',
+        'lab_panels', 'lab_requests', 'treatment_requests', 'clinic_plans', 'dosage_forms', 'towns',
         'patient_class', 'free_services', 'tariffs', 'tariff_index',
         'calendar', 'events', 'covid_waves', 'covid_weekly', 'influenza_seasons', 'seasonality',
         'arrival_profile', 'arrival_modifiers', 'triage_sats', 'transitions', 'volumes',
@@ -1482,7 +1559,8 @@ GRANT SELECT ON
     hospital.nationality_mix, hospital.suburbs, hospital.streets, hospital.phone_prefixes,
     hospital.department_plan, hospital.ward_plan, hospital.shifts, hospital.staff_roles,
     hospital.diagnosis_profile, hospital.comorbidities, hospital.external_causes, hospital.medicines,
-    hospital.drug_interactions, hospital.lab_tests,
+    hospital.drug_interactions, hospital.lab_tests, hospital.lab_panels, hospital.lab_requests,
+    hospital.treatment_requests, hospital.clinic_plans, hospital.dosage_forms, hospital.towns,
     hospital.patient_class, hospital.free_services, hospital.tariffs, hospital.tariff_index,
     hospital.calendar, hospital.events, hospital.covid_waves, hospital.covid_weekly,
     hospital.influenza_seasons, hospital.seasonality, hospital.arrival_profile, hospital.arrival_modifiers,
@@ -1754,7 +1832,7 @@ BEGIN
     COMMENT ON COLUMN hospital.admissions.outcome IS 'How it ended: discharged, died, absconded, refused treatment, transferred out; null while it lasts';
     COMMENT ON COLUMN hospital.admissions.department_code IS 'Department that treats the patient, see hospital.departments';
     COMMENT ON COLUMN hospital.admissions.admission_type IS 'Way in: emergency, elective, maternity, newborn, transfer in';
-    COMMENT ON COLUMN hospital.admissions.referred_from IS 'Who referred the patient; null for those who came by themselves';
+    COMMENT ON COLUMN hospital.admissions.referred_from IS 'Who referred the patient: community clinic, general practitioner, district hospital, other province; null for those who came by themselves';
 
     CREATE TABLE hospital.visits (
         visit_id        bigint        NOT NULL,
@@ -1787,7 +1865,7 @@ BEGIN
     COMMENT ON COLUMN hospital.visits.arrived_at IS 'When the patient came';
     COMMENT ON COLUMN hospital.visits.left_at IS 'When the patient left the hospital; null until then';
     COMMENT ON COLUMN hospital.visits.triage IS 'South African Triage Scale: RED, ORANGE, YELLOW, GREEN, BLUE; null where nobody triages';
-    COMMENT ON COLUMN hospital.visits.disposition IS 'How it ended: discharged, admitted, died, left without being seen, absconded, refused treatment, transferred out; null until it ends';
+    COMMENT ON COLUMN hospital.visits.disposition IS 'How it ended: discharged, follow-up booked, referred to clinic, left without being seen, absconded, refused treatment, transferred out, died; null until it ends';
     COMMENT ON COLUMN hospital.visits.admission_id IS 'Admission it led to, see hospital.admissions; null for those not admitted';
 
     CREATE TABLE hospital.status_updates (
@@ -1806,7 +1884,7 @@ BEGIN
     COMMENT ON COLUMN hospital.status_updates.admission_id IS 'The admission, see hospital.admissions';
     COMMENT ON COLUMN hospital.status_updates.patient_id IS 'The patient, see hospital.patients';
     COMMENT ON COLUMN hospital.status_updates.recorded_at IS 'When';
-    COMMENT ON COLUMN hospital.status_updates.status IS 'What: admitted, moved, in theatre, discharged, died, or the patient''s condition such as stable';
+    COMMENT ON COLUMN hospital.status_updates.status IS 'What happened: admitted, moved, in theatre, in recovery, delivered, discharged, died, absconded, refused treatment, transferred out; or how the patient is: critical, deteriorating, guarded, stable, improving, fit for discharge';
     COMMENT ON COLUMN hospital.status_updates.ward_code IS 'Ward the patient is in from now on, see hospital.wards; null where in none';
     COMMENT ON COLUMN hospital.status_updates.recorded_by IS 'Who recorded it, see hospital.staff';
     COMMENT ON COLUMN hospital.status_updates.bed_no IS 'Bed of the ward, from 1; null where the patient is in no bed of a ward';
@@ -1829,7 +1907,7 @@ BEGIN
     COMMENT ON COLUMN hospital.doctor_assignments.doctor_id IS 'The doctor, see hospital.doctors';
     COMMENT ON COLUMN hospital.doctor_assignments.starts_at IS 'From when';
     COMMENT ON COLUMN hospital.doctor_assignments.ends_at IS 'Until when; null where it is not known yet';
-    COMMENT ON COLUMN hospital.doctor_assignments.reason IS 'Why this doctor: admitting, treating, …';
+    COMMENT ON COLUMN hospital.doctor_assignments.reason IS 'Why this doctor: admitting, ward round, ward change, surgeon, intensive care';
 
     CREATE TABLE hospital.transfers (
         event_id     uuid        NOT NULL,
@@ -1851,8 +1929,8 @@ BEGIN
     COMMENT ON COLUMN hospital.transfers.patient_id IS 'The patient, see hospital.patients';
     COMMENT ON COLUMN hospital.transfers.from_ward IS 'Ward left, see hospital.wards';
     COMMENT ON COLUMN hospital.transfers.to_ward IS 'Ward entered, see hospital.wards';
-    COMMENT ON COLUMN hospital.transfers.reason IS 'Why';
-    COMMENT ON COLUMN hospital.transfers.status IS 'completed, …';
+    COMMENT ON COLUMN hospital.transfers.reason IS 'Why, such as isolation, specialist care, bed needed or course of labour';
+    COMMENT ON COLUMN hospital.transfers.status IS 'How it went: completed';
     COMMENT ON COLUMN hospital.transfers.staff_id IS 'Who ordered it, see hospital.staff';
 
     CREATE TABLE hospital.diagnoses (
@@ -1923,10 +2001,10 @@ BEGIN
     COMMENT ON COLUMN hospital.lab_results.description IS 'Name of the test';
     COMMENT ON COLUMN hospital.lab_results.at IS 'When the result was there';
     COMMENT ON COLUMN hospital.lab_results.value IS 'What was measured, in unit; null where the result is a word';
-    COMMENT ON COLUMN hospital.lab_results.result IS 'The result in a word, such as positive; null where it is a value';
+    COMMENT ON COLUMN hospital.lab_results.result IS 'The result in words, such as positive, no growth or a blood group; null where it is a value';
     COMMENT ON COLUMN hospital.lab_results.unit IS 'Unit of the value; null where the result is a word';
     COMMENT ON COLUMN hospital.lab_results.flag IS 'L low, H high, LL and HH critically so, A abnormal; null within the normal range';
-    COMMENT ON COLUMN hospital.lab_results.specimen IS 'What was examined: blood, plasma, serum, urine, sputum, swab, …';
+    COMMENT ON COLUMN hospital.lab_results.specimen IS 'What was examined: blood, plasma, serum, urine, sputum or swab';
 
     CREATE TABLE hospital.vital_signs (
         vital_signs_id bigint      NOT NULL,
@@ -2607,3 +2685,453 @@ COMMENT ON FUNCTION hospital_validate(date, date) IS
     'Compare what the generators make for the days from_day to to_day whose files are ingested (all by default) with the tables, and the ledger with both. missing: generated and not there, or dangling, or not in yet; duplicated: there twice; altered: there with other values, or never generated';
 
 -- ==== end of validate =====================================================
+
+-- ==== targets =============================================================
+--
+-- What the data shows, beside what hospital.targets says that it should.  These
+-- functions read the tables alone and share nothing with what fills them; they
+-- are parts of hospital_targets_report.  Each gives the measured value, its
+-- standard error where it is a sample, and what it was measured on.
+
+CREATE FUNCTION hospital_measured_people()
+    RETURNS TABLE (metric text, scope text, measured numeric, error numeric, note text)
+    LANGUAGE plpgsql STABLE PARALLEL UNSAFE ROWS 40
+    SET search_path = pg_catalog, pg_temp
+    SET jit = off
+    SET work_mem = '64MB'
+AS $measure$
+#variable_conflict use_column
+DECLARE
+    a_people bigint;
+    a_start  date;
+BEGIN
+    SELECT m.people, m.start_date INTO STRICT a_people, a_start FROM hospital.simulation m;
+    RETURN QUERY
+    WITH pool AS NOT MATERIALIZED (
+        SELECT * FROM hospital.people p WHERE p.person_id <= a_people
+    ), births AS MATERIALIZED (
+        SELECT x.sex, extract(year FROM age(a_start, x.date_of_birth))::int AS age, sum(x.n)::numeric AS n
+        FROM (SELECT p.sex, p.date_of_birth, count(*) AS n FROM pool p GROUP BY 1, 2) x GROUP BY 1, 2
+    ), cells AS (
+        SELECT g.age_band, g.sex, g.share, coalesce(sum(b.n), 0) AS n
+        FROM hospital.population_gauteng g
+        LEFT JOIN births b ON b.sex = g.sex AND b.age BETWEEN g.age_min AND g.age_max GROUP BY 1, 2, 3
+    ), traits AS MATERIALIZED (
+        SELECT p.home_language, p.population_group, p.citizenship, p.suburb, p.last_name = 'Dlamini' AS dlamini, count(*)::numeric AS n
+        FROM pool p GROUP BY 1, 2, 3, 4, 5
+    ), total AS (
+        SELECT sum(t.n) AS n, sum(t.n) = a_people AS complete FROM traits t
+    ), numbered AS (
+        -- a right number: its digits, every second one doubled and its own digits added, add up to tens; the byte of 0 is 48
+        SELECT count(*) FILTER (WHERE p.id IS NOT NULL OR p.citizenship = 'ZA')::numeric AS n,
+               count(*) FILTER (WHERE p.national_id ~ '^[0-9]{13}$'
+                   AND left(p.national_id, 6) = to_char(p.date_of_birth, 'YYMMDD')
+                   AND (get_byte(p.id, 6) < 53) = (p.sex = 'F')
+                   AND (get_byte(p.id, 0) + get_byte(p.id, 2) + get_byte(p.id, 4) + get_byte(p.id, 6) + get_byte(p.id, 8)
+                        + get_byte(p.id, 10) + get_byte(p.id, 12)
+                        + 2 * (get_byte(p.id, 1) + get_byte(p.id, 3) + get_byte(p.id, 5) + get_byte(p.id, 7) + get_byte(p.id, 9)
+                               + get_byte(p.id, 11))
+                        - 9 * (get_byte(p.id, 1) / 53 + get_byte(p.id, 3) / 53 + get_byte(p.id, 5) / 53 + get_byte(p.id, 7) / 53
+                               + get_byte(p.id, 9) / 53 + get_byte(p.id, 11) / 53) - 19 * 48) % 10 = 0) AS valid,
+               count(p.id)::numeric AS with_id,
+               count(*) FILTER (WHERE (get_byte(p.id, 6) < 53) = (p.sex = 'F'))::numeric AS sex_fits
+        FROM (SELECT p.national_id, p.national_id::bytea AS id, p.citizenship, p.date_of_birth, p.sex FROM pool p) p
+    ), counted (metric, scope, n, of_all) AS (
+        SELECT 'pool_male_share', 'Gauteng 2020', sum(b.n) FILTER (WHERE b.sex = 'M'), NULL::numeric FROM births b
+        UNION ALL SELECT 'pool_under15_share', 'Gauteng 2020', sum(b.n) FILTER (WHERE b.age < 15), NULL FROM births b
+        UNION ALL SELECT 'pool_60plus_share', 'Gauteng 2020', sum(b.n) FILTER (WHERE b.age >= 60), NULL FROM births b
+        UNION ALL SELECT 'language_share', t.home_language, sum(t.n), NULL FROM traits t GROUP BY 2
+        UNION ALL SELECT 'population_group_share', t.population_group, sum(t.n), NULL FROM traits t GROUP BY 2
+        UNION ALL SELECT 'non_citizen_share', 'pool', sum(t.n) FILTER (WHERE t.citizenship <> 'ZA'), NULL FROM traits t
+        UNION ALL SELECT 'region_share', s.region, sum(t.n), NULL FROM traits t JOIN hospital.suburbs s ON s.suburb = t.suburb GROUP BY 2
+        UNION ALL SELECT 'uninsured_share', 'pool', sum(t.n * s.uninsured_share), NULL
+                  FROM traits t JOIN hospital.suburbs s ON s.suburb = t.suburb
+        UNION ALL SELECT 'surname_top_national', 'Dlamini share of all pool', sum(t.n) FILTER (WHERE t.dlamini), NULL FROM traits t
+        UNION ALL SELECT 'sa_id_valid', 'all citizens and permanent residents', i.valid, i.n FROM numbered i
+        UNION ALL SELECT 'sa_id_sex_matches', 'pool', i.sex_fits, i.with_id FROM numbered i
+    )
+    SELECT c.metric, c.scope, coalesce(c.n, 0) / coalesce(c.of_all, t.n),
+           sqrt(coalesce(c.n, 0) * greatest(0, coalesce(c.of_all, t.n) - coalesce(c.n, 0))) / coalesce(c.of_all, t.n) / sqrt(coalesce(c.of_all, t.n)),
+           format('%s people of the pool', coalesce(c.of_all, t.n))
+    FROM counted c, total t WHERE t.complete
+    UNION ALL
+    SELECT 'pool_age_sex_distribution', '34 cells', max(abs(c.n / t.n - c.share)), NULL,
+           'the largest difference of a cell from its share'
+    FROM cells c, total t WHERE t.complete
+    UNION ALL
+    SELECT 'sa_id_unique', 'pool and staff', 1 - (twice.n + in_both.n + staff.twice) / (i.with_id + staff.n), NULL,
+           format('%s identity numbers', i.with_id + staff.n)
+    FROM total t, numbered i,
+         (SELECT coalesce(sum(x.n - 1), 0) AS n
+          FROM (SELECT count(*) AS n FROM hospital.people p WHERE p.national_id IS NOT NULL GROUP BY p.national_id HAVING count(*) > 1) x) twice,
+         (SELECT count(*) AS n FROM hospital.staff s JOIN hospital.people p ON p.national_id = s.national_id) in_both,
+         (SELECT count(*) AS n, count(*) - count(DISTINCT s.national_id) AS twice FROM hospital.staff s) staff
+    WHERE t.complete AND staff.n > 0;
+END
+$measure$;
+COMMENT ON FUNCTION hospital_measured_people() IS
+    'The part of hospital_targets_report about the city''s people; nothing unless all of the pool are loaded';
+
+CREATE FUNCTION hospital_measured_staff(on_day date)
+    RETURNS TABLE (metric text, scope text, measured numeric, error numeric, note text)
+    LANGUAGE plpgsql STABLE PARALLEL UNSAFE ROWS 10
+    SET search_path = pg_catalog, pg_temp
+    SET jit = off
+    SET work_mem = '64MB'
+AS $measure$
+#variable_conflict use_column
+BEGIN
+    RETURN QUERY
+    WITH staff AS (
+        SELECT r.category, s.hired_on, s.date_of_birth, least(s.left_on, s.retires_on) AS ends_on,
+               s.replaces_staff_id IS NULL AS first_of_post
+        FROM hospital.staff s JOIN hospital.staff_roles r ON r.role = s.role AND r.specialty = s.specialty
+    ), active AS (
+        SELECT count(*)::numeric AS n, count(*) FILTER (WHERE s.category = 'nursing') AS nurses,
+               count(*) FILTER (WHERE s.category = 'medical') AS doctors, count(*) FILTER (WHERE s.category = 'allied') AS allied
+        FROM staff s WHERE s.hired_on <= on_day AND s.ends_on > on_day
+    ), all_staff AS (
+        SELECT count(*) AS n, count(*) FILTER (WHERE s.first_of_post)::numeric AS posts,
+               max(extract(year FROM age(least(s.ends_on, m.end_date + 1) - 1, s.date_of_birth))) AS oldest
+        FROM staff s, hospital.simulation m WHERE s.hired_on <= m.end_date
+    )
+    SELECT x.metric, x.scope, x.measured, NULL::numeric, x.note
+    FROM active a, all_staff s, hospital.simulation m, LATERAL (VALUES
+        ('staff_total', 'per 1000 beds', 1000 * a.n / m.beds, format('employed on %s', on_day)),
+        ('nurses', 'per 1000 beds', 1000.0 * a.nurses / m.beds, format('employed on %s', on_day)),
+        ('doctors', 'per 1000 beds', 1000.0 * a.doctors / m.beds, format('employed on %s', on_day)),
+        ('allied', 'per 1000 beds', 1000.0 * a.allied / m.beds, format('employed on %s', on_day)),
+        ('staff_max_age', 'active staff', s.oldest, 'completed years on the last day at work, of all that ever served'),
+        ('vacancy_rate', 'establishment', 1 - a.n / nullif(s.posts, 0),
+         format('on %s, of %s posts: those that are or will be filled', on_day, s.posts))) x (metric, scope, measured, note)
+    WHERE s.n > 0
+    UNION ALL
+    SELECT 'shift_overlap', 'staff', count(*) FILTER (WHERE x.starts_at < x.until)::numeric, NULL, format('%s shifts', count(*))
+    FROM (SELECT a.starts_at, max(a.ends_at) OVER (PARTITION BY a.staff_id ORDER BY a.starts_at, a.assignment_id
+                                                   ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS until
+          FROM hospital.staff_assignments a) x
+    HAVING count(*) > 0;
+END
+$measure$;
+COMMENT ON FUNCTION hospital_measured_staff(date) IS
+    'The part of hospital_targets_report about the staff, as of a day';
+
+CREATE FUNCTION hospital_measured_care(from_day date, to_day date)
+    RETURNS TABLE (metric text, scope text, measured numeric, error numeric, note text)
+    LANGUAGE plpgsql STABLE STRICT PARALLEL UNSAFE ROWS 30
+    SET search_path = pg_catalog, pg_temp
+    SET jit = off
+    SET work_mem = '64MB'
+AS $measure$
+#variable_conflict use_column
+DECLARE
+    from_at  CONSTANT timestamptz := from_day::timestamp AT TIME ZONE 'Africa/Johannesburg';
+    until_at CONSTANT timestamptz := (to_day + 1)::timestamp AT TIME ZONE 'Africa/Johannesburg';
+    days     CONSTANT numeric := to_day - from_day + 1;
+    scale    numeric;           -- to a year of 1,100 beds
+    a_beds   numeric;
+BEGIN
+    SELECT 365.0 / days * 1100 / m.beds, m.beds INTO STRICT scale, a_beds FROM hospital.simulation m;
+
+    RETURN QUERY
+    WITH stays AS MATERIALIZED (
+        SELECT a.*, d.name AS department, d.department_group, extract(year FROM age(a.admitted_at, p.date_of_birth)) AS age,
+               extract(epoch FROM a.discharged_at - a.admitted_at) / 86400 AS length,
+               extract(epoch FROM least(coalesce(a.discharged_at, until_at), until_at) - greatest(a.admitted_at, from_at)) / 86400 AS bed_days,
+               a.discharged_at >= from_at AND a.discharged_at < until_at AS ended, a.admitted_at >= from_at AS begun
+        FROM hospital.admissions a
+        JOIN hospital.departments d ON d.department_code = a.department_code
+        JOIN hospital.patients p ON p.patient_id = a.patient_id
+        WHERE a.admitted_at < until_at AND (a.discharged_at IS NULL OR a.discharged_at >= from_at)
+    ), medical AS (
+        SELECT s.*, EXISTS (SELECT FROM hospital.diagnoses d WHERE d.visit_id = s.visit_id AND d.code ~ '^(B2[0-4]|Z21)') AS hiv,
+               EXISTS (SELECT FROM hospital.diagnoses d WHERE d.visit_id = s.visit_id AND d.rank = 'primary'
+                       AND d.code ~ '^J1[2-8]') AS pneumonia
+        FROM stays s WHERE s.department_group = 'Medicine' AND s.age >= 18
+    ), confinements AS MATERIALIZED (
+        SELECT t.code, extract(year FROM age(t.at, p.date_of_birth)) AS age
+        FROM hospital.treatments t JOIN hospital.patients p ON p.patient_id = t.patient_id
+        WHERE t.code IN ('0210', '0211', '0212') AND t.at >= from_at AND t.at < until_at
+    ), born AS (
+        SELECT count(*)::numeric AS n, count(*) FILTER (WHERE d.code = 'Z37.1') AS still
+        FROM hospital.diagnoses d WHERE d.code IN ('Z37.0', 'Z37.1') AND d.at >= from_at AND d.at < until_at
+    ), emergencies AS MATERIALIZED (
+        SELECT v.visit_id, v.visit_date, v.triage, v.disposition, v.admission_id
+        FROM hospital.visits v WHERE v.kind = 'emergency' AND v.visit_date BETWEEN from_day AND to_day
+    ), injuries AS MATERIALIZED (
+        SELECT e.visit_date, c.mechanism
+        FROM emergencies e JOIN hospital.diagnoses d ON d.visit_id = e.visit_id AND d.rank = 'primary' AND d.code ~ '^[ST]'
+        LEFT JOIN (hospital.diagnoses x JOIN hospital.external_causes c ON c.icd10 = x.code)
+            ON x.visit_id = e.visit_id AND x.rank = 'external cause'
+    ), weekdays AS (
+        SELECT count(*) FILTER (WHERE extract(isodow FROM x.visit_date) >= 6)::numeric AS weekend_days, 
+               count(*) FILTER (WHERE extract(isodow FROM x.visit_date) <= 4)::numeric AS week_days,
+               sum(x.n) FILTER (WHERE extract(isodow FROM x.visit_date) >= 6) AS weekend,
+               sum(x.n) FILTER (WHERE extract(isodow FROM x.visit_date) <= 4) AS week
+        FROM (SELECT i.visit_date, count(*) AS n FROM injuries i GROUP BY 1) x
+    ), shares (metric, scope, n, of_all, what) AS (
+        SELECT 'inpatient_mortality', 'hospital', count(*) FILTER (WHERE s.outcome = 'died')::numeric, count(*)::numeric, 'stays'
+        FROM stays s WHERE s.ended
+        UNION ALL SELECT 'inpatient_mortality', 'Internal Medicine', count(*) FILTER (WHERE s.outcome = 'died'), count(*), 'stays'
+        FROM stays s WHERE s.ended AND s.department = 'Internal Medicine'
+        UNION ALL SELECT 'inpatient_mortality', 'Obstetrics per admission', count(*) FILTER (WHERE s.outcome = 'died'), count(*), 'stays'
+        FROM stays s WHERE s.ended AND s.department = 'Obstetrics'
+        UNION ALL SELECT 'hospital_deaths_leading_causes', 'pneumonia share of adult medical deaths',
+               count(*) FILTER (WHERE s.pneumonia), count(*), 'deaths'
+        FROM medical s WHERE s.ended AND s.outcome = 'died'
+        UNION ALL SELECT 'hiv_positive_share', 'adult medical deaths', count(*) FILTER (WHERE s.hiv), count(*), 'deaths'
+        FROM medical s WHERE s.ended AND s.outcome = 'died'
+        UNION ALL SELECT 'hiv_positive_share', 'adult medical admissions', count(*) FILTER (WHERE s.hiv), count(*), 'stays'
+        FROM medical s WHERE s.begun
+        UNION ALL SELECT 'absconded_share', 'admissions', count(*) FILTER (WHERE s.outcome = 'absconded'), count(*), 'stays'
+        FROM stays s WHERE s.ended
+        UNION ALL SELECT 'caesarean_share', 'deliveries', count(*) FILTER (WHERE c.code = '0212'), count(*), 'deliveries'
+        FROM confinements c
+        UNION ALL SELECT 'teen_mother_share', 'age 10-19', count(*) FILTER (WHERE c.age BETWEEN 10 AND 19), count(*), 'deliveries'
+        FROM confinements c
+        UNION ALL SELECT 'mother_age_share', '15-19', count(*) FILTER (WHERE c.age BETWEEN 15 AND 19), count(*), 'deliveries'
+        FROM confinements c
+        UNION ALL SELECT 'mother_age_share', '25-29', count(*) FILTER (WHERE c.age BETWEEN 25 AND 29), count(*), 'deliveries'
+        FROM confinements c
+        UNION ALL SELECT 'ed_admit_share', 'ED visits', count(e.admission_id), count(*), 'emergency visits' FROM emergencies e
+        UNION ALL SELECT 'lwbs_share', 'ED visits', count(*) FILTER (WHERE e.disposition = 'left without being seen'), count(*),
+               'emergency visits' FROM emergencies e
+        UNION ALL SELECT 'triage_share', c.colour, count(*) FILTER (WHERE e.triage = c.colour), count(e.triage), 'emergency visits'
+        FROM hospital.triage_sats c LEFT JOIN emergencies e ON true GROUP BY 2
+        UNION ALL SELECT 'trauma_mix_gunshot_share', 'injury visits', count(*) FILTER (WHERE i.mechanism = 'GUNSHOT'), count(*),
+               'injury visits' FROM injuries i
+        UNION ALL SELECT 'trauma_mix_mva_share', 'injury visits', count(*) FILTER (WHERE i.mechanism = 'MVA'), count(*),
+               'injury visits' FROM injuries i
+    )
+    SELECT s.metric, s.scope, s.n / nullif(s.of_all, 0), sqrt(s.n * (s.of_all - s.n) / nullif(s.of_all, 0)) / nullif(s.of_all, 0),
+           format('%s %s', s.of_all, s.what) FROM shares s
+    UNION ALL
+    SELECT 'bed_occupancy', 'hospital annual mean', sum(s.bed_days) / days / a_beds, NULL, 'patients in the hospital, a bed each' FROM stays s
+    UNION ALL
+    SELECT 'alos_days', 'hospital', avg(s.length), stddev(s.length) / sqrt(count(*)::numeric), format('%s stays that ended', count(*))
+    FROM stays s WHERE s.ended
+    UNION ALL
+    SELECT 'annual_admissions', '1100 beds', count(*) * scale, sqrt(count(*)::numeric) * scale,
+           format('%s admissions in %s days, %s beds', count(*), days, a_beds) FROM stays s WHERE s.begun
+    UNION ALL
+    SELECT 'deliveries', '1100 beds per year', count(*) * scale, sqrt(count(*)::numeric) * scale,
+           format('%s deliveries in %s days, %s beds', count(*), days, a_beds) FROM confinements
+    UNION ALL
+    SELECT 'stillbirth_rate', 'per 1000 births', 1000 * b.still / nullif(b.n, 0), 1000 * sqrt(b.still::numeric) / nullif(b.n, 0),
+           format('%s births', b.n) FROM born b
+    UNION ALL
+    SELECT 'trauma_weekend_ratio', 'Sat+Sun mean / Mon-Thu mean', (w.weekend / w.weekend_days) / nullif(w.week / w.week_days, 0),
+           (w.weekend / w.weekend_days) / nullif(w.week / w.week_days, 0) * sqrt(1 / w.weekend + 1 / w.week),
+           format('%s injury visits', w.weekend + w.week)
+    FROM weekdays w WHERE w.weekend_days > 0 AND w.week_days > 0;
+END
+$measure$;
+COMMENT ON FUNCTION hospital_measured_care(date, date) IS
+    'The part of hospital_targets_report about patients and their stays in a period';
+
+CREATE FUNCTION hospital_measured_times()
+    RETURNS TABLE (metric text, scope text, measured numeric, error numeric, note text)
+    LANGUAGE plpgsql STABLE PARALLEL UNSAFE ROWS 10
+    SET search_path = pg_catalog, pg_temp
+    SET jit = off
+    SET work_mem = '64MB'
+AS $measure$
+#variable_conflict use_column
+BEGIN
+    RETURN QUERY
+    WITH loaded AS MATERIALIZED (
+        SELECT v.visit_date AS day, count(*) AS visits FROM hospital.visits v GROUP BY 1
+    ), months AS (
+        SELECT date_trunc('month', l.day)::date AS month FROM loaded l
+        GROUP BY 1 HAVING count(*) = extract(day FROM date_trunc('month', min(l.day)) + '1 month - 1 day'::interval)
+    ), injuries AS MATERIALIZED (
+        SELECT date_trunc('month', v.visit_date)::date AS month, count(*)::numeric AS n
+        FROM hospital.visits v JOIN hospital.diagnoses d ON d.visit_id = v.visit_id AND d.rank = 'primary' AND d.code ~ '^[ST]'
+        WHERE v.kind = 'emergency' GROUP BY 1
+    ), usual AS (
+        -- the years after the epidemic, else what came before it
+        SELECT avg(i.n) FILTER (WHERE i.month >= '2022-07-01') AS after, avg(i.n) FILTER (WHERE i.month < '2020-03-01') AS before,
+               count(*) FILTER (WHERE i.month >= '2022-07-01') AS months
+        FROM injuries i JOIN months m ON m.month = i.month
+    ), covid AS MATERIALIZED (
+        SELECT date_trunc('week', a.admitted_at AT TIME ZONE 'Africa/Johannesburg')::date + 6 AS week_ending, count(*) AS n
+        FROM hospital.admissions a
+        WHERE EXISTS (SELECT FROM hospital.diagnoses d WHERE d.visit_id = a.visit_id AND d.rank = 'primary' AND d.code = 'U07.1')
+        GROUP BY 1
+    ), influenza AS (
+        SELECT extract(year FROM v.visit_date) AS year, extract(week FROM v.visit_date)::int AS week, count(*) AS n
+        FROM hospital.visits v JOIN hospital.diagnoses d ON d.visit_id = v.visit_id AND d.rank = 'primary' AND d.code ~ '^J1[01]'
+        WHERE v.visit_date BETWEEN '2022-01-03' AND '2025-12-28' GROUP BY 1, 2
+    ), smooth AS (
+        -- three weeks together: a hospital sees few cases a week
+        SELECT i.year, i.week, sum(i.n) OVER (PARTITION BY i.year ORDER BY i.week RANGE BETWEEN 1 PRECEDING AND 1 FOLLOWING) AS n,
+               (SELECT count(*) FROM loaded l WHERE extract(year FROM l.day) = i.year) AS days
+        FROM influenza i
+    ), peaks AS (
+        SELECT DISTINCT ON (s.year) s.year, s.week FROM smooth s WHERE s.days >= 364 ORDER BY s.year, s.n DESC, s.week
+    )
+    SELECT 'covid_wave_peak_week', w.scope, (w.week_ending - w.target)::numeric, NULL::numeric,
+           format('days from the target; %s admissions in the week that ended on %s', w.n, w.week_ending)
+    FROM (SELECT DISTINCT ON (t.scope) t.scope, t.target::date AS target, c.week_ending, c.n
+          FROM hospital.targets t JOIN covid c ON c.week_ending BETWEEN t.target::date - 56 AND t.target::date + 56
+          WHERE t.metric = 'covid_wave_peak_week'
+            AND (SELECT count(*) FROM loaded l WHERE l.day BETWEEN t.target::date - 55 AND t.target::date + 56) = 112
+          ORDER BY t.scope, c.n DESC, abs(c.week_ending - t.target::date)) w
+    UNION ALL
+    SELECT 'influenza_peak', 'ISO weeks of J10-J11 peak 2022-2025', avg(p.week), NULL,
+           'mean of the peaks (' || string_agg(format('%s: week %s', p.year, p.week), ', ' ORDER BY p.year) || ')'
+    FROM peaks p HAVING count(*) > 0
+    UNION ALL
+    SELECT x.metric, x.scope, i.n / coalesce(u.after, u.before), i.n / coalesce(u.after, u.before) / sqrt(i.n),
+           format('%s injury visits; usual are %s a month (%s)', i.n, round(coalesce(u.after, u.before), 1),
+                  CASE WHEN u.after IS NOT NULL THEN format('mean of %s months from July 2022', u.months) ELSE 'January and February 2020' END)
+    FROM usual u, injuries i JOIN months m ON m.month = i.month,
+         LATERAL (VALUES ('trauma_lockdown5_ratio', 'Apr 2020 / normal month', '2020-04-01'::date),
+                         ('trauma_lockdown4_ratio', 'May 2020 / normal month', '2020-05-01')) x (metric, scope, month)
+    WHERE i.month = x.month AND coalesce(u.after, u.before) > 0;
+END
+$measure$;
+COMMENT ON FUNCTION hospital_measured_times() IS
+    'The part of hospital_targets_report about epidemics and lockdowns, each on its own years';
+
+CREATE FUNCTION hospital_measured_records()
+    RETURNS TABLE (metric text, scope text, measured numeric, error numeric, note text)
+    LANGUAGE plpgsql STABLE PARALLEL UNSAFE ROWS 12
+    SET search_path = pg_catalog, pg_temp
+    SET jit = off
+    SET work_mem = '64MB'
+AS $measure$
+#variable_conflict use_column
+BEGIN
+    RETURN QUERY
+    WITH places AS (
+        SELECT u.ward_code, u.bed_no, u.recorded_at AS from_at,
+               coalesce(lead(u.recorded_at) OVER (PARTITION BY u.admission_id ORDER BY u.recorded_at, u.update_id),
+                        a.discharged_at, 'infinity') AS until_at
+        FROM hospital.status_updates u JOIN hospital.admissions a ON a.admission_id = u.admission_id
+    ), taken AS (
+        SELECT p.from_at, max(p.until_at) OVER (PARTITION BY p.ward_code, p.bed_no ORDER BY p.from_at, p.until_at
+                                                ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS taken_until,
+               p.bed_no > w.beds AS no_such_bed
+        FROM places p JOIN hospital.wards w ON w.ward_code = p.ward_code WHERE p.bed_no IS NOT NULL AND p.from_at < p.until_at
+    ), after_death AS (
+        SELECT count(*) AS n
+        FROM hospital.patients p JOIN hospital.visits v ON v.patient_id = p.patient_id
+        CROSS JOIN LATERAL (
+            SELECT s.at FROM hospital.vital_signs s WHERE s.visit_id = v.visit_id
+            UNION ALL SELECT t.at FROM hospital.treatments t WHERE t.visit_id = v.visit_id
+            UNION ALL SELECT r.prescribed_at FROM hospital.prescriptions r WHERE r.visit_id = v.visit_id) x
+        WHERE p.deceased_at IS NOT NULL AND x.at > p.deceased_at
+    ), timed AS (
+        SELECT count(*)::numeric AS n,
+               count(*) FILTER (WHERE (x.from_at AT TIME ZONE 'Africa/Johannesburg')::date < p.date_of_birth OR x.until_at < x.from_at
+                                   OR x.from_at > p.deceased_at OR x.until_at > p.deceased_at) AS broken
+        FROM (SELECT a.patient_id, a.admitted_at AS from_at, a.discharged_at AS until_at FROM hospital.admissions a
+              UNION ALL SELECT v.patient_id, v.arrived_at, NULL FROM hospital.visits v) x
+        JOIN hospital.patients p ON p.patient_id = x.patient_id
+    ), sexed AS (
+        SELECT count(*)::numeric AS n, count(*) FILTER (WHERE d.code ~ '^(C61|N4|N50)' AND p.gender = 'Male'
+            OR d.code ~ '^(O|C5[3-6]|N[78]|N9[0-8])' AND p.gender = 'Female') AS fits
+        FROM hospital.diagnoses d JOIN hospital.patients p ON p.patient_id = d.patient_id
+        WHERE d.code ~ '^(O|C5[3-6]|C61|N4|N50|N[78]|N9[0-8])'
+    ), newborns AS (
+        SELECT count(*) FILTER (WHERE p.gender = 'Male')::numeric AS boys, count(*) FILTER (WHERE p.gender = 'Female')::numeric AS girls
+        FROM hospital.patients p WHERE p.origin = 'born here'
+    ), classes AS (
+        SELECT c.class_code, count(p.patient_id)::numeric AS n, sum(count(p.patient_id)) OVER () AS of_all
+        FROM hospital.patient_class c LEFT JOIN hospital.patients p ON p.patient_class = c.class_code GROUP BY 1
+    )
+    SELECT 'beds', 'hospital', sum(w.beds) * 1100.0 / m.beds, NULL::numeric, format('%s beds of %s', sum(w.beds), m.beds)
+    FROM hospital.wards w, hospital.simulation m GROUP BY m.beds
+    UNION ALL
+    SELECT 'sex_ratio_at_birth', 'males per 100 females', 100 * b.boys / b.girls, 100 * b.boys / b.girls * sqrt(1 / b.boys + 1 / b.girls),
+           format('%s born here', b.boys + b.girls)
+    FROM newborns b WHERE b.boys > 0 AND b.girls > 0
+    UNION ALL
+    SELECT 'patient_class_share', c.class_code, c.n / c.of_all, sqrt(c.n * (c.of_all - c.n) / c.of_all) / c.of_all,
+           format('%s patients', c.of_all)
+    FROM classes c WHERE c.of_all > 0
+    UNION ALL
+    SELECT 'bed_overlap', 'beds', (count(*) FILTER (WHERE t.from_at < t.taken_until OR t.no_such_bed))::numeric, NULL,
+           format('%s times that a bed was taken', count(*))
+    FROM taken t HAVING count(*) > 0
+    UNION ALL
+    SELECT 'admit_after_birth', 'admissions', 1 - (t.broken + d.n) / t.n, NULL,
+           format('%s visits and stays; vital signs, treatments and prescriptions after death: %s', t.n, d.n)
+    FROM timed t, after_death d WHERE t.n > 0
+    UNION ALL
+    SELECT 'sex_specific_diagnoses', 'O and C53-C56 and N70-N98 female; C61 N40-N50 male', s.fits / s.n, NULL, format('%s diagnoses', s.n)
+    FROM sexed s WHERE s.n > 0;
+END
+$measure$;
+COMMENT ON FUNCTION hospital_measured_records() IS
+    'The part of hospital_targets_report about what must hold in all records, beds and patients';
+
+CREATE FUNCTION hospital_targets_report()
+    RETURNS TABLE (metric text, scope text, target text, tolerance text, measured numeric, ok boolean, note text)
+    LANGUAGE plpgsql STABLE PARALLEL UNSAFE ROWS 80
+    SET search_path = pg_catalog, pg_temp
+AS $report$
+#variable_conflict use_column
+DECLARE
+    days     date[];
+    a_from   date;
+    a_to     date;
+    a_period text;
+BEGIN
+    IF to_regclass('hospital.simulation') IS NULL THEN
+        RAISE EXCEPTION 'this database has no hospital'
+            USING ERRCODE = 'undefined_table', HINT = 'CALL hospital_create() makes one.';
+    END IF;
+    -- Volumes are those of 2023, else of the last whole year, one without
+    -- lockdowns if there is one, else of all whole months, else of all days.
+    SELECT array_agg(v.day) INTO days FROM (SELECT DISTINCT v.visit_date AS day FROM hospital.visits v) v;
+    SELECT p.from_day, p.to_day, p.name INTO a_from, a_to, a_period
+    FROM (SELECT min(d.day) AS from_day, max(d.day) AS to_day, extract(year FROM d.day)::text AS name,
+                 CASE extract(year FROM d.day) WHEN 2023 THEN 1 WHEN 2020 THEN 3 WHEN 2021 THEN 3 ELSE 2 END AS rank
+          FROM unnest(days) AS d (day) GROUP BY 3, 4 HAVING count(*) >= 365
+          UNION ALL
+          SELECT min(m.month), max(m.last), 'whole months', 4
+          FROM (SELECT date_trunc('month', d.day)::date AS month, max(d.day) AS last
+                FROM unnest(days) AS d (day) GROUP BY 1
+                HAVING count(*) = extract(day FROM date_trunc('month', min(d.day)) + '1 month - 1 day'::interval)) m
+          HAVING count(*) > 0
+          UNION ALL
+          SELECT min(d.day), max(d.day), 'all days', 5 FROM unnest(days) AS d (day) HAVING count(*) > 0) p
+    -- a period with holes would count too little
+    WHERE p.to_day - p.from_day + 1 = (SELECT count(*) FROM unnest(days) AS d (day) WHERE d.day BETWEEN p.from_day AND p.to_day)
+    ORDER BY p.rank, p.to_day DESC LIMIT 1;
+
+    RETURN QUERY
+    WITH measures AS (
+        SELECT m.*, '' AS period FROM @extschema@.hospital_measured_people() m
+        UNION ALL SELECT m.*, '' FROM @extschema@.hospital_measured_staff(
+            coalesce(a_to, (SELECT s.start_date FROM hospital.simulation s))) m
+        UNION ALL SELECT m.*, format('; %s, %s to %s', a_period, a_from, a_to) FROM @extschema@.hospital_measured_care(a_from, a_to) m
+        UNION ALL SELECT m.*, '' FROM @extschema@.hospital_measured_times() m
+        UNION ALL SELECT m.*, '' FROM @extschema@.hospital_measured_records() m
+    ), judged AS (
+        SELECT t.ctid AS place, t.metric, t.scope, t.target, t.tolerance, m.measured, m.error, m.note || m.period AS note,
+               CASE WHEN t.target LIKE '%-%-%' THEN abs(m.measured) ELSE abs(m.measured - t.target::numeric) END AS off,
+               split_part(t.tolerance, ' ', 1)::numeric AS allowed
+        FROM hospital.targets t LEFT JOIN measures m ON m.metric = t.metric AND m.scope = t.scope AND m.measured IS NOT NULL
+    )
+    SELECT j.metric, j.scope, j.target, j.tolerance, round(j.measured, 5),
+           CASE WHEN j.metric = 'staff_max_age' THEN j.measured < j.target::numeric
+                ELSE j.off <= greatest(j.allowed, coalesce(3 * j.error, 0)) END,
+           CASE WHEN j.measured IS NOT NULL THEN
+                    j.note || CASE WHEN j.off > j.allowed AND j.off <= 3 * j.error THEN '; within three standard errors' ELSE '' END
+                WHEN j.metric LIKE 'pool%' OR j.metric IN ('language_share', 'population_group_share', 'non_citizen_share', 'region_share',
+                    'uninsured_share', 'sa_id_valid', 'sa_id_unique', 'sa_id_sex_matches', 'surname_top_national')
+                    THEN 'not measured: the people of the pool, or the staff, are not all loaded'
+                WHEN j.metric LIKE 'staff%' OR j.metric IN ('nurses', 'doctors', 'allied', 'vacancy_rate', 'shift_overlap')
+                    THEN 'not measured: staff or their shifts are not loaded'
+                ELSE 'not measured: its days are not loaded, or there were no cases' END
+    FROM judged j
+    ORDER BY j.place;
+END
+$report$;
+COMMENT ON FUNCTION hospital_targets_report() IS
+    'Every target of hospital.targets beside what the tables show, by queries that share nothing with the generators: volumes on 2023 or the nearest period that is loaded, epidemics and lockdowns on their own years. A sample may be three standard errors off; null where it cannot be measured yet';
+
+-- ==== end of targets ======================================================

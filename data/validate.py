@@ -330,7 +330,7 @@ def check_medicines():
     unique("medicines", "medicine_id")
     unique("medicines", "atc", "name", "strength", "form")
     matches("medicines", "atc", r"[A-Z]\d\d[A-Z]{0,2}(\d\d)?")
-    matches("medicines", "indication_icd10", r"[A-Z]\d\d(\.\d)?(;[A-Z]\d\d(\.\d)?)*")
+    matches("medicines", "indication_icd10", r"[A-Z](\d\d?(\.\d)?)?(;[A-Z](\d\d?(\.\d)?)?)*")
     matches("medicines", "nappi", r"(\d{9,10})?")
     matches("medicines", "manufacturer", r"[A-Z][A-Za-z ]+")
     refers("medicines", "stock_class", set("ABC"))

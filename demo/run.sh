@@ -1,9 +1,9 @@
 #!/bin/bash
 # run.sh: the demo.  "make demo" installs what is missing, builds hospital, makes
-# a private cluster with a hospital in it, lets its first day come in through a
-# file and through the stream, and shows what is there.  Every step looks first
-# whether it is done already, so the script can be interrupted anywhere and run
-# again.
+# a private cluster with a hospital in it, runs its first month, lets a live day
+# come in through files and through the stream, and shows what is there.  Every
+# step looks first whether it is done already, so the script can be interrupted
+# anywhere and run again.
 #
 # usage: run.sh [start|stop|clean]; NUM_PEOPLE in the environment
 source "$(dirname "${BASH_SOURCE[0]}")/cluster.sh"
@@ -11,6 +11,7 @@ source "$(dirname "${BASH_SOURCE[0]}")/cluster.sh"
 DB=hospital
 OWNER=hospital
 PEOPLE=${NUM_PEOPLE:-5000000}
+MONTH=30
 
 # As the owner of the hospital, who is not a superuser.
 hospital_psql() { psql_do -U "$OWNER" -d "$DB" "$@"; }
@@ -45,6 +46,7 @@ make_database() {
         query -d "$DB" --single-transaction -c "CREATE EXTENSION hospital" \
             -c "GRANT CREATE, USAGE ON SCHEMA hospital TO $OWNER" \
             -c "GRANT EXECUTE ON FUNCTION hospital_start(), hospital_stop() TO $OWNER" \
+            -c "GRANT EXECUTE ON PROCEDURE hospital_run(int) TO $OWNER" \
             -c "GRANT pg_monitor, pg_read_server_files, pg_write_server_files TO $OWNER"
         cksum < "$TOP/hospital--1.0.sql" > "$WORK/log/extension"
         say "   extension: CREATE EXTENSION hospital"
@@ -113,44 +115,96 @@ export_files() {
     say "   files: doctors.csv, assigned_staff.csv"
 }
 
-DAY="(SELECT start_date FROM hospital.simulation)"
-# admissions ingested, transfers arrived, transfers due
-first_day() {
-    hospital_query "SELECT (SELECT coalesce(sum(rows), 0) FROM hospital.batches
-                             WHERE kind = 'admissions' AND day = $DAY AND state = 'ingested'),
-                           (SELECT count(*) FROM hospital.transfers
-                             WHERE (event_time AT TIME ZONE 'Africa/Johannesburg')::date = $DAY),
+thousands() { printf '%s' "$1" | sed ':a; s/^\([0-9]*\)\([0-9]\{3\}\)/\1,\2/; ta'; }
+
+# show_days DONE TOTAL RECORDS BEGAN: a bar on a terminal, a line now and then elsewhere.
+show_days() {
+    local width=40 full bar='#' left='.'
+    case ${LC_ALL:-${LC_CTYPE:-${LANG:-}}} in *[Uu][Tt][Ff]8*|*[Uu][Tt][Ff]-8*) bar='█' left='░' ;; esac
+    if [ -t 1 ]; then
+        full=$((width * $1 / $2))
+        printf '\r\e[K   %s%s %3d of %d days, %s records, %s s' \
+            "$(printf "%${full}s" '' | sed "s/ /$bar/g")" "$(printf "%$((width - full))s" '' | sed "s/ /$left/g")" \
+            "$1" "$2" "$(thousands "$3")" "$(seconds_since "$4")"
+    elif [ $(( $(now_ms) - SAID )) -ge 3000 ]; then
+        SAID=$(now_ms)
+        say "   $1 of $2 days, $(thousands "$3") records, $(seconds_since "$4") s"
+    fi
+}
+
+# A month of days, as fast as it goes.
+run_month() {
+    local began left log=$WORK/log/month.log rc=0 done total records
+    left=$((MONTH - $(hospital_query "SELECT count(*) FROM hospital.days")))
+    if [ -e "$WORK/log/month" ] || [ "$left" -le 0 ]; then
+        say "   a month: kept"
+        touch "$WORK/log/month"
+        return 0
+    fi
+    say "   CALL hospital_run($left)"
+    began=$(now_ms) SAID=$(now_ms)
+    set -m
+    hospital_psql -q -c "CALL hospital_run($left)" >"$log" 2>&1 </dev/null &
+    STEP_PID=$!
+    set +m
+    while kill -0 "$STEP_PID" 2>/dev/null; do
+        IFS='|' read -r done total records < <(hospital_query \
+            "SELECT days_done, days_total, rows_done FROM hospital.progress WHERE activity = 'run'" 2>/dev/null) || done=
+        [ -z "$done" ] || show_days "$done" "$total" "$records" "$began"
+        sleep 0.2
+    done
+    wait "$STEP_PID" || rc=$?
+    STEP_PID=
+    if [ -t 1 ]; then printf '\r\e[K'; fi
+    if [ $rc != 0 ]; then
+        sed 's/^/   | /' "$log"
+        die "the month did not come to its end" "make demo goes on from there."
+    fi
+    records=$(hospital_query "SELECT sum(rows) FROM hospital.days")
+    note_time "3 a month" "$(seconds_since "$began")" \
+        "$(thousands "$records") records of $MONTH days through $(hospital_query "SELECT count(*) FROM hospital.batches") files, $(hospital_query "SELECT pg_size_pretty(sum(bytes)) FROM hospital.days")"
+    say "   a month: $(thousands "$records") records of $MONTH days written and ingested in $(seconds_since "$began") s"
+    query -d "$DB" -c "VACUUM (ANALYZE)"
+    touch "$WORK/log/month"
+}
+
+# The day with which the live clock began, or began again.
+DAY="(SELECT anchor_day FROM hospital.run_state)"
+# records of the day ingested, events consumed, events of the day
+live_day() {
+    hospital_query "SELECT (SELECT coalesce(sum(rows), 0) FROM hospital.batches WHERE day = $DAY AND state = 'ingested'),
+                           (SELECT coalesce(sum(rows), 0) FROM hospital.stream_ranges),
                            (SELECT transfers_per_day FROM hospital.simulation)"
 }
 
-run_first_day() {
-    local began state admissions transfers due shown=
+run_live_day() {
+    local began state records events due shown=
     state=$(hospital_query "SELECT desired FROM hospital.run_state" || true)
     began=$(now_ms)
     if [ "$state" = running ]; then
         say "   live simulation: running already"
     else
         hospital_psql -q -c "SELECT hospital_start()" >/dev/null
-        say "   live simulation: started; a hospital day takes ten seconds"
+        say "   live simulation: started with $(hospital_query "SELECT $DAY"); a hospital day takes ten seconds"
     fi
     while :; do
-        IFS='|' read -r admissions transfers due < <(first_day 2>>"$WORK/log/first-day.err") ||
-            admissions=0 transfers=0 due=1
-        if [ "$admissions $transfers" != "$shown" ]; then
-            say "   first day, after $(seconds_since "$began") s: $admissions admissions through the file, $transfers of $due transfers through the stream"
-            shown="$admissions $transfers"
+        IFS='|' read -r records events due < <(live_day 2>>"$WORK/log/live-day.err") ||
+            records=0 events=0 due=1
+        if [ "$records $events" != "$shown" ]; then
+            say "   after $(seconds_since "$began") s: $(thousands "$records") records through files, $events of $due transfers through the stream"
+            shown="$records $events"
         fi
-        [ "$admissions" -gt 0 ] && [ "$transfers" -ge "$due" ] && break
+        [ "$records" -gt 0 ] && [ "$events" -ge "$due" ] && break
         if [ $(( $(now_ms) - began )) -gt 180000 ]; then
             hospital_psql -c "SELECT * FROM hospital.status" || true
-            die "the first day has not arrived within three minutes" \
+            die "the first live day has not arrived within three minutes" \
                 "What the workers said is at the end of $WORK/pg/server.log."
         fi
         sleep 0.5
     done
-    [ -e "$WORK/log/first-day" ] ||
-        note_time "3 first day" "$(seconds_since "$began")" "$admissions admissions by file, $transfers transfers by stream"
-    touch "$WORK/log/first-day"
+    [ -e "$WORK/log/live-day" ] ||
+        note_time "4 a live day" "$(seconds_since "$began")" "$(thousands "$records") records by files, $due transfers by stream"
+    touch "$WORK/log/live-day"
 }
 
 tour() {
@@ -164,7 +218,8 @@ tour() {
     sort "$TIMES" | sed 's/^[0-9]* //' | awk -F'|' '{ printf "   %-12s %8s s   %s\n", $1, $2, $3 }'
     # the files, so that one can go and look
     head1 "Where it is"
-    (cd "$WORK/data" && find . -type f -size +0 | LC_ALL=C sort | head -n 6 | sed "s|^\.|   $WORK/data|")
+    (cd "$WORK/data" && { find . -type f -name '*.csv' ! -path './lake/*'; find ./lake -type f -path '*/date=*-01/*'; } |
+        LC_ALL=C sort | head -n 18 | sed "s|^\.|   $WORK/data|")
     say ""
     say "   connect   $( [ "$(id -u)" = "$RUN_UID" ] || [ "$(id -u)" = 0 ] || echo "sudo -u $RUN_USER ")psql -h $SOCKETS -p $PORT -U $OWNER $DB"
     say "   stop      make demo-stop     (make demo goes on from there)"
@@ -193,8 +248,10 @@ start() {
     load_people
     load_staff
     export_files
-    head1 "5. The first day"
-    run_first_day
+    head1 "5. A month of days"
+    run_month
+    head1 "6. Live"
+    run_live_day
     tour
     say ""
     say "done in $((SECONDS - STARTED)) s; the hospital goes on living, a day every ten seconds, until it is stopped"

@@ -63,26 +63,118 @@ SELECT department, staff, nurses, doctors, registered,
             THEN repeat(:'bar', ceil(staff * 30.0 / max(staff) FILTER (WHERE NOT shared) OVER ())::int) END AS " "
 FROM counted ORDER BY shared, staff DESC, department;
 
-\echo '== The first day: admissions, which came through a file'
-SELECT w.name AS ward, count(*) AS admissions,
-       string_agg(DISTINCT a.triage, ', ' ORDER BY a.triage) AS triage,
-       to_char(min(a.admitted_at), 'HH24:MI') AS first, to_char(max(a.admitted_at), 'HH24:MI') AS last
-FROM hospital.admissions a
-LEFT JOIN hospital.wards w USING (ward_code), hospital.simulation s
-WHERE (a.admitted_at AT TIME ZONE 'Africa/Johannesburg')::date = s.start_date
-GROUP BY w.name ORDER BY 2 DESC, 1 LIMIT 12;
+\echo '== The hospital, day by day'
+WITH day AS (SELECT day FROM hospital.days ORDER BY day DESC LIMIT 14),
+     came AS (SELECT visit_date AS day, count(*) AS visits FROM hospital.visits GROUP BY 1),
+     went_in AS (SELECT (admitted_at AT TIME ZONE 'Africa/Johannesburg')::date AS day, count(*) AS admissions
+                 FROM hospital.admissions GROUP BY 1),
+     went_out AS (SELECT (discharged_at AT TIME ZONE 'Africa/Johannesburg')::date AS day, count(*) AS discharges,
+                         count(*) FILTER (WHERE outcome = 'died') AS deaths
+                  FROM hospital.admissions WHERE discharged_at IS NOT NULL GROUP BY 1)
+SELECT day, to_char(day, 'Dy') AS " ", visits, admissions, discharges, deaths,
+       (SELECT count(*) FROM hospital.admissions a
+        WHERE a.admitted_at < (day + 1)::timestamp AT TIME ZONE 'Africa/Johannesburg'
+          AND (a.discharged_at IS NULL OR a.discharged_at >= (day + 1)::timestamp AT TIME ZONE 'Africa/Johannesburg'))
+           AS "in bed at midnight",
+       repeat(:'bar', round(visits * 30.0 / max(visits) OVER ())::int) AS "visits "
+FROM day LEFT JOIN came USING (day) LEFT JOIN went_in USING (day) LEFT JOIN went_out USING (day)
+ORDER BY day;
 
-\echo '== The first day: transfers between wards, which came through the stream'
-SELECT to_char(t.event_time, 'HH24:MI:SS') AS at, coalesce(p.first_name || ' ' || p.last_name, t.patient_id::text) AS patient,
+\echo '== Its wards at the end of the latest day'
+WITH place AS (
+    SELECT DISTINCT ON (admission_id) admission_id, ward_code
+    FROM hospital.status_updates ORDER BY admission_id, recorded_at DESC, update_id DESC
+), lying AS (
+    SELECT coalesce(p.ward_code, a.ward_code) AS ward_code, count(*) AS patients
+    FROM hospital.admissions a LEFT JOIN place p USING (admission_id)
+    WHERE a.discharged_at IS NULL GROUP BY 1
+)
+SELECT d.name AS department, w.name AS ward, w.beds, coalesce(l.patients, 0) AS patients,
+       round(100.0 * coalesce(l.patients, 0) / w.beds) || ' %' AS full,
+       rpad(repeat(:'bar', least(20, round(20.0 * coalesce(l.patients, 0) / w.beds)::int)), 20, '.') AS " "
+FROM hospital.wards w JOIN hospital.departments d USING (department_code) LEFT JOIN lying l USING (ward_code)
+ORDER BY coalesce(l.patients, 0) DESC, w.ward_code LIMIT 14;
+
+\echo '== What its patients have: the most frequent primary diagnoses'
+SELECT code AS "ICD-10", min(description) AS diagnosis, count(*) AS times, count(DISTINCT patient_id) AS patients,
+       repeat(:'bar', ceil(count(*) * 30.0 / max(count(*)) OVER ())::int) AS " "
+FROM hospital.diagnoses WHERE rank = 'primary'
+GROUP BY code ORDER BY times DESC, code LIMIT 12;
+
+\echo '== One patient, one stay'
+SELECT min(admission_id) AS stay, min(patient_id) AS patient, min(visit_id) AS visit
+FROM (SELECT * FROM hospital.admissions a
+      WHERE discharged_at - admitted_at BETWEEN interval '2 days' AND interval '6 days'
+      ORDER BY EXISTS (SELECT FROM hospital.transfers t WHERE t.admission_id = a.admission_id) DESC,
+               (SELECT count(*) FROM hospital.lab_results l WHERE l.admission_id = a.admission_id) DESC, admission_id
+      LIMIT 1) chosen \gset
+\if :{?stay}
+SELECT p.full_name AS patient, p.folder_no AS folder, p.date_of_birth AS born, p.gender, p.blood_type AS blood,
+       p.patient_class AS class, a.admission_type AS "comes as", a.triage, v.diagnosis, a.outcome
+FROM hospital.patients p, hospital.admissions a, hospital.visits v
+WHERE p.patient_id = :patient AND a.admission_id = :stay AND v.visit_id = :visit;
+WITH event AS (
+    SELECT arrived_at AS at, 0 AS place, 'arrives' AS what, kind || coalesce(', ' || disposition, '') AS details
+    FROM hospital.visits WHERE visit_id = :visit
+    UNION ALL
+    SELECT admitted_at, 1, 'admitted', w.name FROM hospital.admissions JOIN hospital.wards w USING (ward_code)
+    WHERE admission_id = :stay
+    UNION ALL
+    SELECT starts_at, 2, 'doctor', s.first_name || ' ' || s.last_name || ', ' || s.role || ' (' || reason || ')'
+    FROM hospital.doctor_assignments JOIN hospital.staff s ON s.staff_id = doctor_id WHERE admission_id = :stay
+    UNION ALL
+    SELECT at, 3, 'diagnosis', code || ' ' || description || ' (' || rank || ')' FROM hospital.diagnoses WHERE visit_id = :visit
+    UNION ALL
+    SELECT recorded_at, 4, 'status', status || coalesce(', ' || ward_code, '') || coalesce(', bed ' || bed_no, '')
+    FROM hospital.status_updates WHERE admission_id = :stay
+    UNION ALL
+    SELECT event_time, 5, 'transfer', from_ward || ' to ' || to_ward || ' (' || reason || ')'
+    FROM hospital.transfers WHERE admission_id = :stay
+    UNION ALL
+    SELECT min(at), 6, 'laboratory', count(*) || ' results, out of range: '
+           || coalesce(string_agg(description || ' ' || coalesce(value::text, result) || coalesce(' ' || unit, '') || ' ' || flag,
+                                  ', ' ORDER BY lab_result_id) FILTER (WHERE flag IS NOT NULL), 'none')
+    FROM hospital.lab_results WHERE admission_id = :stay GROUP BY date_trunc('day', at)
+    UNION ALL
+    SELECT min(at), 7, 'vital signs', count(*) || ' times, temperature up to ' || max(temperature)
+           || ', pulse up to ' || max(pulse) || ', SpO2 down to ' || min(spo2) || ' %'
+    FROM hospital.vital_signs WHERE admission_id = :stay GROUP BY date_trunc('day', at)
+    UNION ALL
+    SELECT min(at), 8, 'treatment', string_agg(DISTINCT description, ', ') FROM hospital.treatments
+    WHERE admission_id = :stay GROUP BY date_trunc('day', at)
+    UNION ALL
+    SELECT min(prescribed_at), 9, 'medicine', string_agg(DISTINCT m.name || ', ' || dosage, '; ')
+    FROM hospital.prescriptions JOIN hospital.medicines m USING (medicine_id)
+    WHERE admission_id = :stay GROUP BY date_trunc('day', prescribed_at)
+    UNION ALL
+    SELECT discharged_at, 10, outcome, to_char(discharged_at - admitted_at, 'FMDD "days" FMHH24 "hours"') FROM hospital.admissions
+    WHERE admission_id = :stay
+    UNION ALL
+    SELECT (billing_date + 1)::timestamp AT TIME ZONE 'Africa/Johannesburg', 11, 'bill',
+           concat_ws(', ', 'R ' || total_amount, payment_status, 'class ' || patient_class, 'accommodation R ' || nullif(accommodation, 0),
+                     'procedures R ' || nullif(procedures, 0), 'laboratory R ' || nullif(laboratory, 0),
+                     'medicines R ' || nullif(medicines, 0), free_reason)
+    FROM hospital.billing_payments WHERE admission_id = :stay
+)
+SELECT to_char(at, 'Dy DD HH24:MI') AS at, what, left(details, 110) AS details
+FROM event ORDER BY event.at, place LIMIT 40;
+\else
+\echo '(no stay of some days has ended yet)'
+\endif
+
+\echo '== Today: transfers between wards, which came through the stream'
+SELECT to_char(t.event_time, 'DD Mon HH24:MI:SS') AS at,
+       coalesce(p.first_name || ' ' || p.last_name, t.patient_id::text) AS patient,
        t.from_ward, t.to_ward, t.reason, t.status
 FROM hospital.transfers t
-LEFT JOIN hospital.people p ON p.person_id = t.patient_id, hospital.simulation s
-WHERE (t.event_time AT TIME ZONE 'Africa/Johannesburg')::date = s.start_date
-ORDER BY t.event_time, t.event_id LIMIT 15;
+LEFT JOIN hospital.people p ON p.person_id = t.patient_id
+WHERE (t.event_time AT TIME ZONE 'Africa/Johannesburg')::date >= (SELECT anchor_day FROM hospital.run_state)
+ORDER BY t.event_time, t.event_id LIMIT 10;
 
-\echo '== The ledger of files (hospital.batches), the latest days'
-SELECT kind, day, rows, rejects, state, left(sha256, 12) AS sha256, pg_size_pretty(bytes) AS size
-FROM hospital.batches ORDER BY day DESC, kind LIMIT 5;
+\echo '== The ledger of files (hospital.batches), the latest day'
+SELECT day, kind, rows, merged, rejects, state, left(sha256, 12) AS sha256, pg_size_pretty(bytes) AS size
+FROM hospital.batches
+WHERE day = (SELECT max(day) FROM hospital.batches WHERE state = 'ingested') ORDER BY batch_id;
 
 \echo '== The ledger of the stream (hospital.stream_ranges), the latest commits'
 SELECT topic, partition, first_offset AS first, last_offset AS last, rows, rejects, duplicates,

@@ -39,6 +39,7 @@
 #include "day.h"
 #include "day_writer.h"
 #include "faults.h"
+#include "kept_plan.h"
 #include "record_csv.h"
 
 #define PIECE_SIZE (512 * 1024) /* of a file, formatted before it is written */
@@ -216,30 +217,9 @@ day_write(const Simulation *simulation, DateADT day)
 }
 
 static void
-execute_plan(SPIPlanPtr plan, Datum *values, int expected)
-{
-	if (SPI_execute_plan(plan, values, NULL, false, 0) != expected)
-		elog(ERROR, "could not write to the ledger of day files");
-}
-
-static SPIPlanPtr
-keep_plan(SPIPlanPtr *kept, const char *query, int nargs, Oid *types)
-{
-	if (*kept == NULL)
-	{
-		SPIPlanPtr	plan = SPI_prepare(query, nargs, types);
-
-		if (plan == NULL || SPI_keepplan(plan) != 0)
-			elog(ERROR, "could not prepare: %s", query);
-		*kept = plan;
-	}
-	return *kept;
-}
-
-static void
 record_file(const DayFiles *day, int number)
 {
-	static SPIPlanPtr plan = NULL;
+	static KeptPlan plan;
 	Oid			types[] = {TEXTOID, DATEOID, TEXTOID, TEXTOID, INT8OID, INT8OID};
 	char		hash[LAKE_HASH_LENGTH + 1];
 	Datum		values[6];
@@ -253,17 +233,15 @@ record_file(const DayFiles *day, int number)
 	values[5] = Int64GetDatum(day->rows[number]);
 
 	/* It is there when the file of a ledger that was lost has been ingested by hand. */
-	execute_plan(keep_plan(&plan, "INSERT INTO hospital.batches"
-						   " (kind, day, file, sha256, bytes, rows, state, written_at)"
-						   " VALUES ($1, $2, $3, $4, $5, $6, 'written', pg_catalog.clock_timestamp())"
-						   " ON CONFLICT DO NOTHING",
-						   lengthof(types), types), values, SPI_OK_INSERT);
+	kept_run(&plan, "INSERT INTO hospital.batches (kind, day, file, sha256, bytes, rows, state, written_at)"
+			 " VALUES ($1, $2, $3, $4, $5, $6, 'written', pg_catalog.clock_timestamp()) ON CONFLICT DO NOTHING",
+			 lengthof(types), types, values, NULL, SPI_OK_INSERT);
 }
 
 static void
 record_day(const DayFiles *day)
 {
-	static SPIPlanPtr plan = NULL;
+	static KeptPlan plan;
 	Oid			types[] = {DATEOID, INT8OID, INT8OID, TEXTOID};
 	char		hash[LAKE_HASH_LENGTH + 1];
 	Datum		values[4];
@@ -273,9 +251,9 @@ record_day(const DayFiles *day)
 	values[1] = Int64GetDatum(day->all_rows);
 	values[2] = Int64GetDatum(day->all_bytes);
 	values[3] = CStringGetTextDatum(hash);
-	execute_plan(keep_plan(&plan, "INSERT INTO hospital.days (day, rows, bytes, manifest_sha256, written_at)"
-						   " VALUES ($1, $2, $3, $4, pg_catalog.clock_timestamp())",
-						   lengthof(types), types), values, SPI_OK_INSERT);
+	kept_run(&plan, "INSERT INTO hospital.days (day, rows, bytes, manifest_sha256, written_at)"
+			 " VALUES ($1, $2, $3, $4, pg_catalog.clock_timestamp())",
+			 lengthof(types), types, values, NULL, SPI_OK_INSERT);
 }
 
 static Datum
@@ -293,7 +271,7 @@ array_of(Datum *values, bool *nulls, int n, Oid type)
 static void
 record_faults(const DayFiles *day)
 {
-	static SPIPlanPtr plan = NULL;
+	static KeptPlan plan;
 	Oid			types[] = {DATEOID, TEXTARRAYOID, INT8ARRAYOID, TEXTARRAYOID, TEXTARRAYOID, BYTEAARRAYOID};
 	int			n = list_length(day->faults);
 	Datum	   *columns[5];
@@ -323,10 +301,10 @@ record_faults(const DayFiles *day)
 	values[3] = array_of(columns[2], NULL, n, TEXTOID);
 	values[4] = array_of(columns[3], nulls, n, TEXTOID);
 	values[5] = array_of(columns[4], NULL, n, BYTEAOID);
-	execute_plan(keep_plan(&plan, "INSERT INTO hospital.faults (day, kind, line, fault, column_name, raw)"
-						   " SELECT $1, f.* FROM ROWS FROM (pg_catalog.unnest($2), pg_catalog.unnest($3),"
-						   " pg_catalog.unnest($4), pg_catalog.unnest($5), pg_catalog.unnest($6)) f",
-						   lengthof(types), types), values, SPI_OK_INSERT);
+	kept_run(&plan, "INSERT INTO hospital.faults (day, kind, line, fault, column_name, raw)"
+			 " SELECT $1, f.* FROM ROWS FROM (pg_catalog.unnest($2), pg_catalog.unnest($3),"
+			 " pg_catalog.unnest($4), pg_catalog.unnest($5), pg_catalog.unnest($6)) f",
+			 lengthof(types), types, values, NULL, SPI_OK_INSERT);
 }
 
 void

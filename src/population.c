@@ -31,30 +31,10 @@
 #include "utils/memutils.h"
 
 #include "compat.h"
-#include "population.h"
+#include "population_private.h"
 #include "rowsource.h"
 
 PG_FUNCTION_INFO_V1(hospital_generate_people);
-
-enum PersonColumn
-{
-	P_PERSON_ID,
-	P_NATIONAL_ID,
-	P_PASSPORT_NO,
-	P_FIRST_NAME,
-	P_LAST_NAME,
-	P_DATE_OF_BIRTH,
-	P_SEX,
-	P_POPULATION_GROUP,
-	P_HOME_LANGUAGE,
-	P_CITIZENSHIP,
-	P_HOUSEHOLD_ID,
-	P_ADDRESS,
-	P_SUBURB,
-	P_POSTAL_CODE,
-	P_PHONE,
-	P_COLUMNS
-};
 
 static const RowColumn person_columns[P_COLUMNS] = {
 	[P_PERSON_ID] = {"person_id", INT8OID},
@@ -99,49 +79,6 @@ static const uint8 column_needs[P_COLUMNS] = {
 	[P_POSTAL_CODE] = NEED_SLOT | NEED_HOUSEHOLD,
 	[P_PHONE] = NEED_SLOT | NEED_HOUSEHOLD | NEED_BIRTH | NEED_PERSON,
 };
-
-/* The days on which somebody of one year of age can have been born. */
-typedef struct AgeYear
-{
-	DateADT		first_day;		/* the earliest */
-	uint16		days;
-	uint16		first_unit;		/* of the band's 2^14 */
-	uint16		units;
-	uint16		most_per_day;	/* units that share a day, at the most */
-} AgeYear;
-
-/* What a household shares. */
-typedef struct Household
-{
-	int64		number;			/* -1: none drawn yet */
-	const LanguageGroup *cell;
-	const Nationality *nationality; /* NULL for citizens of South Africa */
-	bool		resident;		/* foreign, with an identity number */
-	int			name_pool;
-	const Suburb *suburb;
-	uint16		last_name;		/* pool string */
-	uint32		phone[2];		/* the household's own telephone */
-} Household;
-
-/* What follows from the arguments alone. */
-typedef struct Population
-{
-	PopulationSpec spec;
-	AgeYear		years[AGE_YEARS];
-	uint16		rank_stride[AGE_BANDS]; /* places of a slot in one day */
-	uint8		year_of_unit[AGE_BANDS][64];	/* a guess, at or below */
-} Population;
-
-typedef struct PeopleSource
-{
-	RowSource	base;
-	int64		first;			/* index of row 0, from 0 */
-	uint8		needs;
-	Population	population;
-	uint64		block;			/* of the last row; its offset */
-	uint32		block_offset;
-	Household	household;		/* of the last row */
-} PeopleSource;
 
 /* ---- texts that many rows share ---- */
 
@@ -258,7 +195,7 @@ population_init_year(Population *p, int age, int band)
  * the next holder's: the construction must fail here, never make two numbers
  * alike.
  */
-static void
+void
 population_init(Population *p, const PopulationSpec *spec)
 {
 	p->spec = *spec;
@@ -295,7 +232,7 @@ population_init(Population *p, const PopulationSpec *spec)
 }
 
 /* A slot's birth date in one block, and its rank among those of that day. */
-static inline DateADT
+DateADT
 slot_birth(const Population *p, uint32 slot_number, uint32 block, int *rank)
 {
 	const BlockSlot *slot = &block_slots[slot_number];
@@ -319,7 +256,7 @@ slot_birth(const Population *p, uint32 slot_number, uint32 block, int *rank)
 }
 
 /* Where a block begins: at one of its households. */
-static inline uint32
+uint32
 block_offset(uint64 seed, uint64 block)
 {
 	uint32		word = (uint32) (mix64(seed ^ mix64(block + 1)) >> 32);
@@ -332,7 +269,7 @@ block_offset(uint64 seed, uint64 block)
 /* About a fifth of foreigners are permanent residents, with a number. */
 #define RESIDENT_SHARE 858993459U	/* 0.2 */
 
-static void
+void
 draw_household(Household *h, uint64 seed, int64 number)
 {
 	RandomBlock r = random_block(seed, RANDOM_HOUSEHOLD, (uint64) number, 0);
@@ -433,7 +370,7 @@ house_numbers(SuburbKind kind)
 	return 260;
 }
 
-static void
+void
 write_address(const Household *h, uint64 seed, char **p, Datum *value)
 {
 	RandomBlock r = random_block(seed, RANDOM_HOUSEHOLD, (uint64) h->number, 2);
@@ -456,7 +393,7 @@ write_address(const Household *h, uint64 seed, char **p, Datum *value)
 }
 
 /* 082 123 4567 */
-static void
+void
 write_phone(uint32 word1, uint32 word2, char **p, Datum *value)
 {
 	const PoolString *prefix = &pool_strings[alias_draw(&phone_prefix_draw, word1)];
@@ -601,7 +538,7 @@ fill_household(const PeopleSource *s, Datum *values, bool *isnull)
 	set_text(values, isnull, P_POSTAL_CODE, pool_datums[h->suburb->postal_code]);
 }
 
-static bool
+bool
 people_fetch(RowSource *source, int64 row, Datum *values, bool *isnull, char *scratch)
 {
 	PeopleSource *s = (PeopleSource *) source;
@@ -653,28 +590,6 @@ people_fetch(RowSource *source, int64 row, Datum *values, bool *isnull, char *sc
 		isnull[P_ADDRESS] = false;
 	}
 	return true;
-}
-
-void
-population_basics(const PopulationSpec *spec, int64 person_id, DateADT *date_of_birth, bool *female)
-{
-	static Population cached;
-	static bool have_cached = false;
-	uint64		person = (uint64) (person_id - 1);
-	uint64		block = person >> BLOCK_BITS;
-	uint32		slot_number;
-	int			rank;
-
-	if (!have_cached || cached.spec.as_of != spec->as_of)
-	{
-		have_cached = false;	/* population_init may raise */
-		population_init(&cached, spec);
-		have_cached = true;
-	}
-	cached.spec = *spec;
-	slot_number = ((uint32) person + block_offset(spec->seed, block)) & (BLOCK_PEOPLE - 1);
-	*female = block_slots[slot_number].female;
-	*date_of_birth = slot_birth(&cached, slot_number, (uint32) block, &rank);
 }
 
 /* ---- arguments ---- */

@@ -8,6 +8,7 @@
 #include "utils/date.h"
 
 #include "national_id.h"
+#include "records.h"
 #include "reference_data.h"
 
 #define PEOPLE_CAPACITY (INT64CONST(1) << (BLOCK_BITS + BLOCK_COUNT_BITS))
@@ -28,6 +29,34 @@ extern uint16 draw_last_name(int name_pool, uint32 word1, uint32 word2);
 /* Birth date and sex alone, of anybody. */
 extern void population_basics(const PopulationSpec *spec, int64 person_id,
 							  DateADT *date_of_birth, bool *female);
+
+/*
+ * Somebody of the first "people", of one sex, born between two dates: a fair
+ * draw among those; 0 when none was found.
+ */
+extern int64 population_pick(const PopulationSpec *spec, int64 people, bool female,
+							 DateADT born_from, DateADT born_until, Dice *dice, DateADT *born);
+
+/* How likely (of 2^32) somebody of this person's suburb has no medical scheme. */
+extern uint32 population_uninsured(const PopulationSpec *spec, int64 person_id);
+
+/* Somebody who is not of the pool: born later, or from elsewhere. */
+typedef struct Newcomer
+{
+	int64		person_id;
+	DateADT		born;
+	bool		female;
+	bool		outside;		/* lives outside the city */
+	int			rank;			/* of the identity number; -1: has none */
+	int64		family;			/* somebody of the pool with the same household; 0: none */
+} Newcomer;
+
+/*
+ * The columns of hospital.person that a registration has: as in the table
+ * hospital.people for one of the pool ("newcomer" is NULL).  Texts are palloc'd.
+ */
+extern void population_describe(const PopulationSpec *spec, int64 person_id,
+								const Newcomer *newcomer, Registration *r);
 
 /* True for 'marked', false for 'realistic'; anything else is an error. */
 extern bool id_mode_is_marked(const char *mode);

@@ -27,6 +27,13 @@ typedef enum RandomKind
 	RANDOM_ADMISSION = 6,		/* index: (day, admission of the day) */
 	RANDOM_TRANSFER = 7,		/* index: (day, transfer of the day) */
 	RANDOM_DAY = 8,				/* index: day */
+	RANDOM_ARRIVAL = 9,			/* index: (day, stream) or (day, stream, arrival) */
+	RANDOM_CLINIC = 10,			/* index: (code, weekday, appointment) */
+	RANDOM_STAY = 11,			/* index: admission */
+	RANDOM_PATIENT = 12,		/* index: person */
+	RANDOM_NEWCOMER = 13,		/* index: person who is not of the pool */
+	RANDOM_VISIT = 14,			/* index: visit */
+	RANDOM_STAY_DAY = 15,		/* index: (admission, day) */
 	RANDOM_FAULT = 40			/* index: (day, kind, record of the file) */
 } RandomKind;
 
@@ -77,6 +84,44 @@ random_block(uint64 seed, RandomKind kind, uint64 index, uint32 draw)
 	return philox4x32_10(ctr, key);
 }
 
+/*
+ * The words of one thing's stream, one after the other: for what takes a
+ * varying number of them.
+ */
+typedef struct Dice
+{
+	uint64		seed;
+	uint64		index;
+	RandomKind	kind;
+	uint32		draw;			/* of the next block */
+	int			left;			/* words of the block at hand */
+	RandomBlock block;
+} Dice;
+
+static inline Dice
+dice(uint64 seed, RandomKind kind, uint64 index, uint32 first_draw)
+{
+	Dice		d;
+
+	d.seed = seed;
+	d.index = index;
+	d.kind = kind;
+	d.draw = first_draw;
+	d.left = 0;
+	return d;
+}
+
+static inline uint32
+dice_word(Dice *d)
+{
+	if (d->left == 0)
+	{
+		d->block = random_block(d->seed, d->kind, d->index, d->draw++);
+		d->left = 4;
+	}
+	return d->block.v[--d->left];
+}
+
 /* Uniform integer in [0, n) from one word; bias below n / 2^32. */
 static inline uint32
 random_below(uint32 word, uint32 n)
@@ -89,6 +134,19 @@ static inline bool
 random_chance(uint32 word, uint32 p)
 {
 	return word < p;
+}
+
+static inline uint32
+dice_below(Dice *d, uint32 n)
+{
+	return random_below(dice_word(d), n);
+}
+
+/* True in so many of a million. */
+static inline bool
+dice_ppm(Dice *d, uint32 ppm)
+{
+	return random_below(dice_word(d), 1000000) < ppm;
 }
 
 /* SplitMix64's finaliser: a key from a key. */

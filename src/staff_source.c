@@ -3,7 +3,7 @@
  *
  * Two things must not collide across the staff.  The identity numbers of those
  * who share the digits of birth date and sex take successive ranks of the part
- * of the day's numbers that is kept for staff.  Registration numbers are drawn
+ * of the day's numbers that is kept for staff.  CouncilNumber numbers are drawn
  * at random in their council's form (the forms of several roles overlap) and
  * drawn again when taken.  Both go in order of staff_id, so that a longer
  * history changes nobody's number.
@@ -63,10 +63,10 @@ static const RowColumn staff_columns[S_COLUMNS] = {
 	[S_REPLACES_STAFF_ID] = {"replaces_staff_id", INT8OID},
 };
 
-typedef struct Registration
+typedef struct CouncilNumber
 {
 	char		digits[REGISTRATION_LENGTH + 1];	/* "" where there is no council */
-} Registration;
+} CouncilNumber;
 
 typedef struct StaffSource
 {
@@ -74,7 +74,7 @@ typedef struct StaffSource
 	Workforce  *workforce;
 	bool		marked;
 	int16	   *id_ranks;		/* [staff] */
-	Registration *registrations;	/* [staff] */
+	CouncilNumber *registrations;	/* [staff] */
 	Datum	   *role_texts;		/* [role][3]: role, specialty, department or 0 */
 	Datum		sex_texts[2];
 } StaffSource;
@@ -186,7 +186,7 @@ hash_text(const char *text)
  * are indexes of staff plus one), or enter it.  True when it was free.
  */
 static bool
-enter_registration(int32 *table, uint32 mask, const Registration *registrations, int staff)
+enter_registration(int32 *table, uint32 mask, const CouncilNumber *registrations, int staff)
 {
 	uint32		slot = (uint32) hash_text(registrations[staff].digits) & mask;
 
@@ -199,7 +199,7 @@ enter_registration(int32 *table, uint32 mask, const Registration *registrations,
 
 static void
 draw_registration(const Workforce *workforce, int staff, int32 *table, uint32 mask,
-				  Registration *registrations)
+				  CouncilNumber *registrations)
 {
 	const StaffMember *member = &workforce->staff[staff];
 	const StaffRole *role = post_role(workforce, member->post);
@@ -219,12 +219,12 @@ draw_registration(const Workforce *workforce, int staff, int32 *table, uint32 ma
 			 errhint("Ask for fewer beds or fewer years.")));
 }
 
-static Registration *
+static CouncilNumber *
 assign_registrations(const Workforce *workforce)
 {
 	int			n = workforce->staff_count;
-	Registration *registrations =
-		palloc_extended(mul_size(n, sizeof(Registration)), MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
+	CouncilNumber *registrations =
+		palloc_extended(mul_size(n, sizeof(CouncilNumber)), MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
 	uint32		size = 1024;
 	int32	   *table;
 

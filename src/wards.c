@@ -74,14 +74,14 @@ reference_row(const ReferenceTable *table, const char *column, const char *value
 	return -1;
 }
 
-/* "12.3456" as 12345: no floating point decides a value. */
-int
-decimal_thousandths(const char *text)
+/* "12.3456" with three decimals as 12345: no floating point decides a value. */
+int64
+reference_scaled(const char *text, int wanted)
 {
-	int			value = 0;
+	int64		value = 0;
 	int			decimals = -1;
 
-	for (const char *p = text; p != NULL && *p != '\0' && decimals < 3; p++)
+	for (const char *p = text; p != NULL && *p != '\0' && decimals < wanted; p++)
 	{
 		if (*p == '.')
 			decimals = 0;
@@ -92,9 +92,15 @@ decimal_thousandths(const char *text)
 				decimals++;
 		}
 	}
-	for (int i = Max(decimals, 0); i < 3; i++)
+	for (int i = Max(decimals, 0); i < wanted; i++)
 		value *= 10;
 	return value;
+}
+
+int
+decimal_thousandths(const char *text)
+{
+	return (int) reference_scaled(text, 3);
 }
 
 /* ---- scaling ---- */

@@ -46,6 +46,8 @@ extern const ReferenceTable *reference_named(const char *name);
 extern const char *reference_cell(const ReferenceTable *table, int row, const char *column);
 extern int	reference_row(const ReferenceTable *table, const char *column, const char *value);
 extern int	decimal_thousandths(const char *text);
+/* The same with so many decimals. */
+extern int64 reference_scaled(const char *text, int decimals);
 
 extern const RowSourceMethods wards_source;
 extern const RowSourceMethods departments_source;

@@ -249,6 +249,12 @@ role_term(const StaffRole *role)
 	return NULL;
 }
 
+bool
+workforce_has_term(const Workforce *workforce, int staff)
+{
+	return role_term(post_role(workforce, workforce->staff[staff].post)) != NULL;
+}
+
 /* Whole years of age of somebody who is hired. */
 static int
 age_when_hired(const StaffRole *role, const Term *term, uint32 word)

@@ -1,0 +1,32 @@
+-- data-dictionary.sql: writes docs/data-dictionary.md from the comments of a
+-- database in which the extension and a hospital have been created:
+--     psql -XqAt -d hospital -f docs/data-dictionary.sql > docs/data-dictionary.md
+
+SELECT '# Data dictionary' || E'\n\n' ||
+       'The tables and views of schema `hospital`. The texts are the comments in the database (`\d+ hospital.admissions`).' || E'\n\n' ||
+       '- [The hospital''s tables](#the-hospitals-tables): made by `hospital_create`, yours, filled from the day files and the stream' || E'\n' ||
+       '- [The extension''s views](#the-extensions-views)' || E'\n' ||
+       '- [The reference tables](#the-reference-tables): made and filled by CREATE EXTENSION, readable by everybody' || E'\n';
+
+WITH objects AS (
+    SELECT c.oid, c.relname, CASE WHEN d.objid IS NULL THEN 1 WHEN c.relkind = 'v' THEN 2 ELSE 3 END AS part
+    FROM pg_class c
+    LEFT JOIN pg_depend d ON d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e'
+    WHERE c.relnamespace = 'hospital'::regnamespace AND c.relkind IN ('r', 'p', 'v')
+), texts AS (
+    SELECT o.part, o.oid::bigint AS place,
+           format(E'## %s\n\n%s.\n\n| column | type | meaning |\n| --- | --- | --- |\n%s\n', o.relname,
+                  obj_description(o.oid, 'pg_class'),
+                  (SELECT string_agg(format('| %s | %s%s | %s |', a.attname,
+                                            replace(replace(format_type(a.atttypid, a.atttypmod), 'timestamp with time zone',
+                                                            'timestamptz'), ' without time zone', ''),
+                                            CASE WHEN o.part <> 2 AND o.relname <> 'doctors' AND NOT a.attnotnull
+                                                 THEN ', nullable' ELSE '' END,
+                                            col_description(o.oid, a.attnum)), E'\n' ORDER BY a.attnum)
+                   FROM pg_attribute a WHERE a.attrelid = o.oid AND a.attnum > 0 AND NOT a.attisdropped)) AS text
+    FROM objects o
+    UNION ALL
+    SELECT p.part, 0, E'# ' || p.title || E'\n'
+    FROM (VALUES (1, 'The hospital''s tables'), (2, 'The extension''s views'), (3, 'The reference tables')) p (part, title)
+)
+SELECT t.text FROM texts t ORDER BY t.part, t.place;

@@ -26,6 +26,7 @@ SHLIB_LINK = -lcsv
 
 # Servers load libraries with RTLD_GLOBAL: bind our own names to ourselves, so
 # that another extension's function of the same name is never called instead.
+# The compiler may rely on that, and inline them.
 PG_LDFLAGS = -Wl,-Bsymbolic
 
 # "make WERROR=" for a compiler newer than ours.  What is left out of -Wextra
@@ -38,7 +39,7 @@ WARNINGS += -Wno-unknown-warning-option -Wno-ignored-optimization-argument -Wno-
 endif
 
 PG_CPPFLAGS = -DHOSPITAL_VERSION='"$(EXTVERSION)"'
-PG_CFLAGS = $(WARNINGS)
+PG_CFLAGS = $(WARNINGS) -fno-semantic-interposition
 
 # The test that makes the extension goes first; each of the others stands alone.
 REGRESS = $(filter extension,$(basename $(notdir $(wildcard sql/*.sql)))) \

@@ -1182,6 +1182,82 @@ COMMENT ON COLUMN hospital.lab_tests.normal_low IS 'Lower end of the adults'' no
 COMMENT ON COLUMN hospital.lab_tests.normal_high IS 'Upper end of the adults'' normal range, in the unit';
 COMMENT ON COLUMN hospital.lab_tests.specimen IS 'What is examined: blood, plasma, serum, urine, sputum or swab';
 
+CREATE TABLE hospital.lab_panels (
+    panel text NOT NULL,
+    loinc text NOT NULL REFERENCES hospital.lab_tests,
+    PRIMARY KEY (panel, loinc)
+);
+COMMENT ON TABLE hospital.lab_panels IS
+    'Tests that a laboratory panel consists of. Estimate';
+COMMENT ON COLUMN hospital.lab_panels.panel IS 'Short name of the panel';
+COMMENT ON COLUMN hospital.lab_panels.loinc IS 'Test';
+
+CREATE TABLE hospital.lab_requests (
+    icd10_prefix text    NOT NULL,
+    setting      text    NOT NULL CHECK (setting IN ('IN', 'DAY', 'ED', 'OPD')),
+    panel        text    NOT NULL,
+    probability  numeric NOT NULL CHECK (probability BETWEEN 0 AND 1),
+    PRIMARY KEY (icd10_prefix, setting, panel)
+);
+COMMENT ON TABLE hospital.lab_requests IS
+    'Which panels a diagnosis asks for: every rule whose prefix fits counts, of two for one panel the longer prefix. Estimate';
+COMMENT ON COLUMN hospital.lab_requests.icd10_prefix IS 'Beginning of the ICD-10 code; * for any';
+COMMENT ON COLUMN hospital.lab_requests.setting IS 'IN on admission, DAY each later day of a stay, ED an emergency visit, OPD a clinic visit';
+COMMENT ON COLUMN hospital.lab_requests.panel IS 'Panel, see lab_panels';
+COMMENT ON COLUMN hospital.lab_requests.probability IS 'That it is asked for';
+
+CREATE TABLE hospital.treatment_requests (
+    icd10_prefix text    NOT NULL,
+    setting      text    NOT NULL CHECK (setting IN ('IN', 'DAY', 'ED', 'OPD')),
+    fee_code     text    NOT NULL,
+    probability  numeric NOT NULL CHECK (probability BETWEEN 0 AND 1),
+    PRIMARY KEY (icd10_prefix, setting, fee_code)
+);
+COMMENT ON TABLE hospital.treatment_requests IS
+    'Which treatments a diagnosis asks for, by the rules of lab_requests. Estimate';
+COMMENT ON COLUMN hospital.treatment_requests.icd10_prefix IS 'Beginning of the ICD-10 code; * for any';
+COMMENT ON COLUMN hospital.treatment_requests.setting IS 'IN on admission, DAY each later day of a stay, ED an emergency visit, OPD a clinic visit';
+COMMENT ON COLUMN hospital.treatment_requests.fee_code IS 'What is done, see tariffs';
+COMMENT ON COLUMN hospital.treatment_requests.probability IS 'That it is done';
+
+CREATE TABLE hospital.clinic_plans (
+    icd10_prefix   text PRIMARY KEY,
+    interval_weeks int  NOT NULL CHECK (interval_weeks > 0),
+    visits         int  NOT NULL CHECK (visits > 0)
+);
+COMMENT ON TABLE hospital.clinic_plans IS
+    'How often a clinic sees its patients, by the longest prefix that fits the diagnosis. Estimate';
+COMMENT ON COLUMN hospital.clinic_plans.icd10_prefix IS 'Beginning of the ICD-10 code; * for any';
+COMMENT ON COLUMN hospital.clinic_plans.interval_weeks IS 'Weeks between two appointments';
+COMMENT ON COLUMN hospital.clinic_plans.visits IS 'Visits of a course, after which somebody else takes the appointment';
+
+CREATE TABLE hospital.dosage_forms (
+    form          text    NOT NULL,
+    dosage        text    NOT NULL,
+    weight        int     NOT NULL CHECK (weight > 0),
+    units_per_day numeric NOT NULL CHECK (units_per_day > 0),
+    PRIMARY KEY (form, dosage)
+);
+COMMENT ON TABLE hospital.dosage_forms IS
+    'How a medicine of a form is taken. Estimate';
+COMMENT ON COLUMN hospital.dosage_forms.form IS 'Form of the medicine; * for any other';
+COMMENT ON COLUMN hospital.dosage_forms.dosage IS 'In words';
+COMMENT ON COLUMN hospital.dosage_forms.weight IS 'How often, relative to the other dosages of the form';
+COMMENT ON COLUMN hospital.dosage_forms.units_per_day IS 'Pack units (tablets, ml, g) used in a day';
+
+CREATE TABLE hospital.towns (
+    town        text PRIMARY KEY,
+    postal_code text NOT NULL,
+    province    text NOT NULL,
+    weight      int  NOT NULL CHECK (weight > 0)
+);
+COMMENT ON TABLE hospital.towns IS
+    'Where patients from outside the city come from. Weights are estimates';
+COMMENT ON COLUMN hospital.towns.town IS 'Town';
+COMMENT ON COLUMN hospital.towns.postal_code IS 'Street postal code';
+COMMENT ON COLUMN hospital.towns.province IS 'Province';
+COMMENT ON COLUMN hospital.towns.weight IS 'How many come from there, relative to the others';
+
 -- ---- money ----
 
 CREATE TABLE hospital.patient_class (
@@ -1460,6 +1536,7 @@ BEGIN
         'names_last', 'nationalities', 'nationality_mix', 'suburbs', 'streets', 'phone_prefixes',
         'department_plan', 'ward_plan', 'shifts', 'staff_roles',
         'diagnosis_profile', 'comorbidities', 'external_causes', 'medicines', 'drug_interactions', 'lab_tests',
+        'lab_panels', 'lab_requests', 'treatment_requests', 'clinic_plans', 'dosage_forms', 'towns',
         'patient_class', 'free_services', 'tariffs', 'tariff_index',
         'calendar', 'events', 'covid_waves', 'covid_weekly', 'influenza_seasons', 'seasonality',
         'arrival_profile', 'arrival_modifiers', 'triage_sats', 'transitions', 'volumes',
@@ -1482,7 +1559,8 @@ GRANT SELECT ON
     hospital.nationality_mix, hospital.suburbs, hospital.streets, hospital.phone_prefixes,
     hospital.department_plan, hospital.ward_plan, hospital.shifts, hospital.staff_roles,
     hospital.diagnosis_profile, hospital.comorbidities, hospital.external_causes, hospital.medicines,
-    hospital.drug_interactions, hospital.lab_tests,
+    hospital.drug_interactions, hospital.lab_tests, hospital.lab_panels, hospital.lab_requests,
+    hospital.treatment_requests, hospital.clinic_plans, hospital.dosage_forms, hospital.towns,
     hospital.patient_class, hospital.free_services, hospital.tariffs, hospital.tariff_index,
     hospital.calendar, hospital.events, hospital.covid_waves, hospital.covid_weekly,
     hospital.influenza_seasons, hospital.seasonality, hospital.arrival_profile, hospital.arrival_modifiers,

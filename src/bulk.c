@@ -89,7 +89,9 @@ struct BulkWriter
 	Datum	   *values;			/* a row of the source */
 	bool	   *isnull;
 	TupleTableSlot *row;		/* one that knows the columns */
-	bool		check_constraints;
+	bool		check_constraints;	/* each row, whatever is in it */
+	int			nnot_null;		/* columns that must not be null, and these alone */
+	int		   *not_null;
 	bool		shared;
 	Size		room_left;		/* of the pages added for this load */
 };
@@ -171,6 +173,31 @@ end_bulk_insert(BulkInsertState bistate)
 	FreeBulkInsertState(bistate);
 }
 
+/*
+ * A table with no more than NOT NULL columns need not be asked for each row,
+ * but for one that has a null there, to hear what the server says of it.
+ */
+static void
+learn_constraints(BulkWriter *writer)
+{
+	TupleDesc	tupdesc = RelationGetDescr(writer->rel);
+
+	writer->check_constraints = tupdesc->constr != NULL && tupdesc->constr->num_check > 0;
+	writer->not_null = palloc(tupdesc->natts * sizeof(int));
+	for (int i = 0; i < tupdesc->natts; i++)
+		if (TupleDescAttr(tupdesc, i)->attnotnull)
+			writer->not_null[writer->nnot_null++] = i;
+}
+
+static inline bool
+has_forbidden_null(const BulkWriter *writer)
+{
+	for (int i = 0; i < writer->nnot_null; i++)
+		if (writer->isnull[writer->not_null[i]])
+			return true;
+	return false;
+}
+
 BulkWriter *
 bulk_open(Relation rel, bool shared)
 {
@@ -191,7 +218,7 @@ bulk_open(Relation rel, bool shared)
 	writer->values = palloc0(tupdesc->natts * sizeof(Datum));
 	writer->isnull = palloc0(tupdesc->natts * sizeof(bool));
 	writer->row = MakeSingleTupleTableSlot(tupdesc, &TTSOpsHeapTuple);
-	writer->check_constraints = tupdesc->constr != NULL;
+	learn_constraints(writer);
 	return writer;
 }
 
@@ -216,6 +243,7 @@ bulk_close(BulkWriter *writer)
 		bulk_indexes_free(writer->indexes);
 	pfree(writer->values);
 	pfree(writer->isnull);
+	pfree(writer->not_null);
 	leave_room(writer);			/* the callback still points at the writer */
 }
 
@@ -251,7 +279,7 @@ fill_slot(BulkWriter *writer, int i)
 	TupleTableSlot *slot = writer->room->slots[i];
 	HeapTuple	tuple = form_row(writer, i);
 
-	if (writer->check_constraints)
+	if (writer->check_constraints || has_forbidden_null(writer))
 		check_row(writer, tuple);
 	ExecStoreHeapTuple(tuple, slot, false);
 	slot->tts_flags |= TTS_FLAG_SHOULDFREE;

@@ -56,6 +56,13 @@
 	ExecInsertIndexTuples(rri, slot, estate, false, false, NULL, NIL)
 #endif
 
+/* The leaf at the right end of a btree: the snapshot went with 17. */
+#if PG_VERSION_NUM >= 170000
+#define btree_endpoint(index) _bt_get_endpoint(index, 0, true)
+#else
+#define btree_endpoint(index) _bt_get_endpoint(index, 0, true, NULL)
+#endif
+
 /* From 16 on a heap grows by many pages at once where many are wanted. */
 #if PG_VERSION_NUM < 160000
 #define HEAP_GROWS_BY_ONE_PAGE 1

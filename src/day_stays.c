@@ -10,7 +10,7 @@
 
 /* Hours between measurements, by place. */
 static const int vital_hours[PLACES] = {
-	[PLACE_WARD] = 6, [PLACE_HIGH_CARE] = 4, [PLACE_ICU] = 2, [PLACE_LABOUR] = 3,
+	[PLACE_WARD] = 5, [PLACE_HIGH_CARE] = 4, [PLACE_ICU] = 2, [PLACE_LABOUR] = 3,
 	[PLACE_ANTENATAL] = 8, [PLACE_POSTNATAL] = 8, [PLACE_KMC] = 8, [PLACE_STEP_DOWN] = 12
 };
 
@@ -195,9 +195,23 @@ record_event(DayBuilder *b, const StayEvent *event)
 	}
 }
 
-/* The morning's round of those who were there at midnight. */
+/* Where the patient lies at a time, after the day's moves until then. */
 static void
-record_round(DayBuilder *b, const Stay *stay)
+place_at(const DayBuilder *b, const Stay *stay, TimestampTz at, int *ward, int *bed)
+{
+	if (!stay->moved_today)
+		return;
+	for (int i = 0; i < b->plan->event_count && b->plan->events[i].at <= at; i++)
+		if (b->plan->events[i].stay == stay && b->plan->events[i].kind == STAY_MOVED)
+		{
+			*ward = b->plan->events[i].to_ward;
+			*bed = b->plan->events[i].to_bed;
+		}
+}
+
+/* A round, in the morning or the evening, of those who were there at midnight. */
+static void
+record_round(DayBuilder *b, const Stay *stay, bool evening)
 {
 	static const RecText words[5][3] = {
 		{REC_TEXT_CONST("stable"), REC_TEXT_CONST("improving"), REC_TEXT_CONST("fit for discharge")},
@@ -208,16 +222,23 @@ record_round(DayBuilder *b, const Stay *stay)
 	};
 	RandomBlock random = random_block(b->seed, RANDOM_STAY_DAY,
 									  ((uint64) stay->admission_id << 12) |
-									  (uint64) (b->day - day_of_time(stay->admitted)), 0x1000);
-	TimestampTz at = midnight_of(b->day) + (7 * 60 + random_below(random.v[0], 180)) * USECS_PER_MINUTE;
+									  (uint64) (b->day - day_of_time(stay->admitted)),
+									  evening ? 0x1001 : 0x1000);
+	TimestampTz at = midnight_of(b->day) + (evening ? 18 : 7) * USECS_PER_HOUR +
+		random_below(random.v[0], 180) * USECS_PER_MINUTE;
+	int			ward = stay->ward_at_midnight;
+	int			bed = stay->bed_at_midnight;
 	int			level = stay_severity(stay, stay_place(stay), b->day);
 	uint32		which = random_below(random.v[1], 10);
 	bool		going = day_of_time(stay->ends) == b->day && level == 0;
 
 	if (at >= stay->ends)
 		return;
+	place_at(b, stay, at, &ward, &bed);
 	add_status(b, stay, at, words[level][going ? 2 : which < 6 ? 0 : which < 9 ? 1 : level == 0 ? 0 : 2],
-			   stay->ward_at_midnight, stay->bed_at_midnight);
+			   ward, bed);
+	if (evening)
+		return;
 	if (b->plan->facts.weekday == 1 || b->plan->facts.weekday == 4)
 		assign_doctor(b, stay, stay->department, at, REC_TEXT_CONST("ward round"));
 }
@@ -249,7 +270,10 @@ record_stay(DayBuilder *b, const Stay *stay)
 	stay_severity(stay, stay_place(stay), b->day), stay->code, stay->hiv};
 
 	if (!new)
-		record_round(b, stay);
+	{
+		record_round(b, stay, false);
+		record_round(b, stay, true);
+	}
 	record_vitals(b, stay, &e);
 	orders_of_stay_day(b->seed, stay, b->day, &b->orders);
 	make_orders(b, &e);

@@ -17,103 +17,16 @@
  */
 #include "postgres.h"
 
-#include "lib/binaryheap.h"
 #include "miscadmin.h"
 #include "utils/memutils.h"
 
-#include "beds.h"
-#include "clinic.h"
-#include "journey.h"
-#include "patients.h"
+#include "journey_private.h"
 #include "stays.h"
-#include "workforce.h"
 
-#define OUTSIDE_ADMITTED 170000	/* referral_from_outside_city in volumes.csv */
-#define OUTSIDE_SEEN 40000
-#define ELECTIVE_BY_ED 150000	/* of elective codes' admissions, millionths */
 #define READMITTED 90500		/* within 30 days: transitions.csv */
 #define DIES_AFTER 12000
-#define CLINIC_PATIENT 350000	/* somebody of the code's clinic, where it has one */
-#define LEFT_BEFORE_TRIAGE 24300
-#define BED_TRIES 8
-#define BED_WAIT (45 * USECS_PER_MINUTE)
 #define RETRY_MOVE (5 * USECS_PER_HOUR)
 #define TRANSFER_MARGIN (30 * USECS_PER_MINUTE)
-
-typedef enum Group
-{
-	GROUP_ADMITTED,				/* by the emergency department */
-	GROUP_SEEN,					/* there, and not admitted */
-	GROUP_ELECTIVE,
-	GROUP_MATERNITY,
-	GROUPS
-} Group;
-
-/* One who comes, or comes again to ask for a bed. */
-typedef struct Arrival
-{
-	TimestampTz at;
-	int			number;			/* of the day: breaks ties, and names its draws */
-	Group		group;
-	int16		code;
-	Person		person;			/* id 0: not yet known */
-	bool		outside;
-	int			tries;
-	int			visit;			/* of the plan, once there is one; -1 */
-	int16		appointment;	/* -1: none */
-	bool		last_appointment;
-	Stay	   *mother;			/* of a newborn who needs a bed */
-} Arrival;
-
-/* Somebody to come, or to die, on a later day. */
-typedef struct Later
-{
-	TimestampTz at;
-	Person		person;
-	int16		code;			/* -1: dies */
-} Later;
-
-struct Journey
-{
-	MemoryContext context;
-	MemoryContext day_context;
-	DaySpec		spec;
-	uint64		seed;
-	DateADT		day;			/* the last that was planned */
-	const CaseMix *mix;
-	WardList   *wards;
-	Beds	   *beds;
-	Patients   *patients;
-	Clinic	   *clinic;
-	OnDuty	   *duty;
-
-	Stay	  **stays;			/* active, and those that ended on the last day */
-	int			stay_count;
-	int			stay_room;
-	Later	   *later;
-	int			later_count;
-	int			later_room;
-
-	/* of the day at hand */
-	DayPlan		plan;
-	binaryheap *queue;			/* of Arrival * and Stay *, see Item */
-	int			arrivals;
-	int			moves;
-	int			visit_room;
-	int			event_room;
-	uint32	   *upto[GROUPS];	/* cumulative 16.16 patients by code */
-	int64		yearly;			/* of a hundredth a year at 1,000 beds, a day here; 0.32 */
-};
-
-/* What the queue holds. */
-typedef struct Item
-{
-	TimestampTz at;
-	int64		tie;
-	Arrival    *arrival;
-	Stay	   *stay;
-	int			slot;			/* of a medical transfer, from 0; -1 */
-} Item;
 
 const WardList *
 journey_wards(const Journey *j)
@@ -141,8 +54,8 @@ compare_items(Datum a, Datum b, void *arg)
 	return x->tie < y->tie ? 1 : x->tie > y->tie ? -1 : 0;
 }
 
-static void
-push(Journey *j, TimestampTz at, int64 tie, Arrival *arrival, Stay *stay, int slot)
+void
+journey_push(Journey *j, TimestampTz at, int64 tie, Arrival *arrival, Stay *stay, int slot)
 {
 	Item	   *item = palloc(sizeof(Item));
 
@@ -161,12 +74,6 @@ push(Journey *j, TimestampTz at, int64 tie, Arrival *arrival, Stay *stay, int sl
 		j->queue = larger;
 	}
 	binaryheap_add(j->queue, PointerGetDatum(item));
-}
-
-static TimestampTz
-day_ends(const Journey *j)
-{
-	return midnight_of(j->day + 1);
 }
 
 /* ---- the plan's lists ---- */
@@ -191,8 +98,8 @@ add_event(Journey *j, TimestampTz at, Stay *stay, StayEventKind kind)
 	return e;
 }
 
-static int
-add_visit(Journey *j)
+int
+journey_add_visit(Journey *j)
 {
 	if (j->plan.visit_count == j->visit_room)
 	{
@@ -234,157 +141,6 @@ new_stay(Journey *j)
 	stay->ward = stay->bed = -1;
 	stay->ward_at_midnight = stay->bed_at_midnight = -1;
 	return stay;
-}
-
-/* ---- who comes today ---- */
-
-static Stream
-code_stream(const CaseCode *code)
-{
-	return code->flags & CASE_INJURY ? STREAM_ED_TRAUMA :
-		code->flags & CASE_PAEDIATRIC ? STREAM_ED_PAED : STREAM_ED_MEDICAL;
-}
-
-/* Patients of the day, 16.16, of hundredths a year at 1,000 beds. */
-static int64
-rate(const Journey *j, const CaseCode *code, int64 yearly, Stream stream)
-{
-	const DayFacts *f = &j->plan.facts;
-	int64		r = (yearly * j->yearly >> 16) * f->season[code->season] >> 16;
-
-	if (code->flags & CASE_MEASLES)
-		r = r * f->measles >> 16;
-	if (code->flags & CASE_CHOLERA)
-		r = r * f->cholera >> 16;
-	if (code->flags & CASE_BURN)
-		r = r * f->burns >> 16;
-	return r * f->factor[stream] >> 16;
-}
-
-static int64
-group_rate(const Journey *j, Group group, const CaseCode *code)
-{
-	int64		covid = j->plan.facts.covid * j->spec.beds / 1100;
-
-	if (code->flags & CASE_COVID)
-		return group == GROUP_ADMITTED ? covid : group == GROUP_SEEN ? covid * 9 / 10 : 0;
-	if (code->flags & CASE_PERINATAL)
-		return group == GROUP_SEEN ? rate(j, code, code->ed_visits, STREAM_ED_PAED) : 0;
-	switch (group)
-	{
-		case GROUP_ADMITTED:
-			if (code->way == WAY_ED)
-				return rate(j, code, code->admissions, code_stream(code));
-			if (code->way == WAY_ELECTIVE)
-				return rate(j, code, code->admissions, code_stream(code)) * ELECTIVE_BY_ED / 1000000;
-			return 0;
-		case GROUP_SEEN:
-			return rate(j, code, code->ed_visits, code_stream(code));
-		case GROUP_ELECTIVE:
-			if (code->way == WAY_ELECTIVE)
-				return rate(j, code, code->admissions, STREAM_ELECTIVE) * (1000000 - ELECTIVE_BY_ED) / 1000000;
-			return code->way == WAY_OPD ? rate(j, code, code->admissions, STREAM_ELECTIVE) : 0;
-		default:
-			return code->way == WAY_MATERNITY ? rate(j, code, code->admissions, STREAM_MATERNITY) : 0;
-	}
-}
-
-static Stream
-arrival_stream(const Journey *j, Group group, int code)
-{
-	return group == GROUP_ELECTIVE ? STREAM_ELECTIVE : group == GROUP_MATERNITY ? STREAM_MATERNITY :
-		code_stream(&j->mix->codes[code]);
-}
-
-static Arrival *
-new_arrival(Journey *j, Group group, int code, TimestampTz at)
-{
-	Arrival    *a = palloc0(sizeof(Arrival));
-
-	a->number = j->arrivals++;
-	a->group = group;
-	a->code = (int16) code;
-	a->at = at;
-	a->visit = -1;
-	a->appointment = -1;
-	push(j, at, (int64) a->number, a, NULL, -1);
-	return a;
-}
-
-static void
-plan_group(Journey *j, Group group)
-{
-	Dice		d = dice(j->seed, RANDOM_ARRIVAL, ((uint64) (uint32) j->day << 8) | group, 0);
-	uint32	   *upto = j->upto[group];
-	int64		sum = 0;
-	int			count;
-
-	for (int i = 0; i < j->mix->code_count; i++)
-	{
-		sum += group_rate(j, group, &j->mix->codes[i]);
-		upto[i] = (uint32) sum;
-	}
-	count = poisson(sum, dice_word(&d));
-	for (int i = 0; i < count; i++)
-	{
-		uint32		draw = dice_below(&d, (uint32) sum);
-		int			low = 0;
-		int			high = j->mix->code_count - 1;
-		uint32		word = dice_word(&d);
-
-		while (low < high)
-		{
-			int			middle = (low + high) / 2;
-
-			if (draw < upto[middle])
-				high = middle;
-			else
-				low = middle + 1;
-		}
-		new_arrival(j, group, low, midnight_of(j->day) +
-					draw_second(&j->plan.facts, arrival_stream(j, group, low), word, dice_word(&d)) *
-					USECS_PER_SEC);
-	}
-}
-
-static void
-plan_clinic(Journey *j)
-{
-	Appointment *list;
-	int			count = clinic_day(j->clinic, j->patients, &j->plan.facts, &list);
-
-	for (int i = 0; i < count; i++)
-	{
-		Arrival    *a = new_arrival(j, GROUP_SEEN, list[i].code,
-									midnight_of(j->day) + list[i].second * USECS_PER_SEC);
-
-		a->person = list[i].person;
-		a->appointment = list[i].number;
-		a->last_appointment = list[i].last;
-	}
-}
-
-/* Readmissions and deaths that fall due. */
-static void
-plan_later(Journey *j)
-{
-	int			kept = 0;
-
-	for (int i = 0; i < j->later_count; i++)
-	{
-		Later	   *l = &j->later[i];
-
-		if (l->at >= day_ends(j))
-		{
-			j->later[kept++] = *l;
-			continue;
-		}
-		if (l->code >= 0)
-			new_arrival(j, GROUP_ADMITTED, l->code, l->at)->person = l->person;
-		else if (patients_free(j->patients, l->person.id))
-			patients_died(j->patients, &l->person, l->at);
-	}
-	j->later_count = kept;
 }
 
 /* ---- stays ---- */
@@ -429,8 +185,8 @@ set_next(Stay *stay, TimestampTz now)
 static void
 schedule(Journey *j, Stay *stay)
 {
-	if (stay->next < day_ends(j))
-		push(j, stay->next, stay->admission_id, NULL, stay, -1);
+	if (stay->next < journey_day_ends(j))
+		journey_push(j, stay->next, stay->admission_id, NULL, stay, -1);
 }
 
 static void
@@ -442,6 +198,7 @@ move_to(Journey *j, Stay *stay, int16 ward, bool overflow, MoveReason reason, Ti
 	stay->ward = ward;
 	stay->bed = beds_take(j->beds, ward);
 	stay->overflow = overflow;
+	stay->moved_today = true;
 	e->to_ward = stay->ward;
 	e->to_bed = stay->bed;
 	e->reason = reason;
@@ -532,13 +289,13 @@ deliver(Journey *j, Stay *mother, TimestampTz at)
 		if (i == 0 && mother->stillbirth)
 			continue;
 		patients_born(j->patients, &mother->person, female, &child);
-		visit = add_visit(j);
+		visit = journey_add_visit(j);
 		v = &j->plan.visits[visit];
 		code = newborn_code(j, mother, &d);
 		v->person = child;
 		v->way = VISIT_NEWBORN;
 		v->triage = TRIAGE_NONE;
-		v->arrived = at + i * 8 * USECS_PER_MINUTE;
+		v->arrived = Min(at + i * 8 * USECS_PER_MINUTE, journey_day_ends(j) - USECS_PER_SEC);
 		v->left = v->arrived;
 		v->appointment = -1;
 		v->department = (int16) j->mix->neonatology;
@@ -547,7 +304,7 @@ deliver(Journey *j, Stay *mother, TimestampTz at)
 		if (code >= 0)
 			admit_newborn(j, mother, &child, visit);
 		else
-			v->left = Min(v->arrived + 90 * USECS_PER_MINUTE, day_ends(j) - USECS_PER_SEC);
+			v->left = Min(v->arrived + 90 * USECS_PER_MINUTE, journey_day_ends(j) - USECS_PER_SEC);
 	}
 }
 
@@ -642,9 +399,8 @@ try_to_admit(Journey *j, Stay *stay, TimestampTz at)
 	return true;
 }
 
-/* A stay that begins now, if there is a bed; NULL if there is none. */
-static Stay *
-begin_stay(Journey *j, VisitPlan *v, StayType type, TimestampTz at)
+Stay *
+journey_begin_stay(Journey *j, VisitPlan *v, StayType type, TimestampTz at)
 {
 	Stay	   *stay = new_stay(j);
 
@@ -679,196 +435,11 @@ admit_newborn(Journey *j, Stay *mother, const Person *child, int visit)
 {
 	VisitPlan  *v = &j->plan.visits[visit];
 
-	if (begin_stay(j, v, STAY_NEWBORN, v->arrived) == NULL)
+	if (journey_begin_stay(j, v, STAY_NEWBORN, v->arrived) == NULL)
 	{
 		v->disposition = LEFT_TRANSFERRED;
-		v->left = Min(v->arrived + 4 * USECS_PER_HOUR, day_ends(j) - USECS_PER_SEC);
+		v->left = Min(v->arrived + 4 * USECS_PER_HOUR, journey_day_ends(j) - USECS_PER_SEC);
 	}
-}
-
-/* ---- arrivals ---- */
-
-/* Minutes that the visit takes; less when the day would be over. */
-static TimestampTz
-visit_ends(const Journey *j, TimestampTz arrived, int minutes, uint32 word)
-{
-	TimestampTz ends = arrived + minutes * USECS_PER_MINUTE;
-
-	if (ends < day_ends(j))
-		return ends;
-	return arrived + (TimestampTz) (((uint64) (day_ends(j) - arrived - USECS_PER_SEC) *
-									 (uint64) (word >> 12)) >> 20) / USECS_PER_SEC * USECS_PER_SEC;
-}
-
-/*
- * By transitions.csv: shares of colours among those admitted, and among the
- * others, of whom some leave before they have one.
- */
-static Triage
-draw_triage(bool admitted, Dice *d)
-{
-	static const uint32 upto[2][5] = {
-		{9500, 166300, 561000, 995600, 1000000},	/* not admitted */
-		{129000, 389000, 973000, 1000000, 1000000},
-	};
-	uint32		draw = dice_below(d, 1000000);
-	int			colour = 0;
-
-	if (!admitted && dice_ppm(d, LEFT_BEFORE_TRIAGE))
-		return TRIAGE_NONE;
-	while (colour < 4 && draw >= upto[admitted][colour])
-		colour++;
-	return (Triage) colour;
-}
-
-static int
-triage_minutes(Triage triage, Dice *d)
-{
-	static const int hours[5] = {4, 6, 7, 5, 1};
-
-	return 25 + (int) dice_below(d, (uint32) hours[triage] * 90);
-}
-
-/* How an emergency visit without an admission ends; transitions.csv given that. */
-static Disposition
-draw_disposition(Triage triage, Dice *d)
-{
-	uint32		draw = dice_below(d, 1000000);
-
-	switch (triage)
-	{
-		case TRIAGE_NONE:
-			return LEFT_BEFORE_SEEN;
-		case TRIAGE_RED:
-			return draw < 850000 ? LEFT_DIED : LEFT_TRANSFERRED;
-		case TRIAGE_BLUE:
-			return LEFT_DIED;
-		case TRIAGE_GREEN:
-			return draw < 92000 ? LEFT_BEFORE_SEEN : draw < 143000 ? LEFT_TO_CLINIC :
-				draw < 153600 ? LEFT_ABSCONDED : draw < 159000 ? LEFT_REFUSED :
-				draw < 162500 ? LEFT_TRANSFERRED : LEFT_DISCHARGED;
-		default:
-			if (triage == TRIAGE_YELLOW && draw < 66000)
-				return LEFT_BEFORE_SEEN;
-			draw = dice_below(d, 1000000);
-			return draw < 9000 ? LEFT_DIED : draw < 59000 ? LEFT_TRANSFERRED :
-				draw < 79000 ? LEFT_REFUSED : draw < 99000 ? LEFT_ABSCONDED : LEFT_DISCHARGED;
-	}
-}
-
-static void
-start_visit(Journey *j, Arrival *a, Dice *d)
-{
-	const CaseCode *code = &j->mix->codes[a->code];
-	VisitPlan  *v;
-	int			days;
-
-	if (a->person.id == 0 && a->appointment < 0 && dice_ppm(d, CLINIC_PATIENT))
-		(void) clinic_patient(j->clinic, j->patients, a->code, j->day, d, &a->person);
-	if (a->person.id == 0)
-		patients_pick(j->patients, code, a->appointment >= 0 ? 0 :
-					  a->group == GROUP_SEEN ? OUTSIDE_SEEN : OUTSIDE_ADMITTED, d, &a->person, &a->outside);
-	else
-		patients_arrive(j->patients, &a->person);
-	a->visit = add_visit(j);
-	v = &j->plan.visits[a->visit];
-	days = j->day - a->person.born;
-	v->person = a->person;
-	v->code = a->code;
-	v->department = (int16) case_department(code, age_on(a->person.born, j->day), days);
-	v->arrived = a->at;
-	v->triage = TRIAGE_NONE;
-	v->appointment = a->appointment;
-	v->last_appointment = a->last_appointment;
-	v->hiv = patient_hiv(j->seed, &a->person, code, j->day);
-	v->way = a->appointment >= 0 ? VISIT_OUTPATIENT : a->group == GROUP_ELECTIVE ? VISIT_ELECTIVE :
-		a->group == GROUP_MATERNITY ? VISIT_MATERNITY :
-		a->outside && dice_ppm(d, 500000) && a->group == GROUP_ADMITTED ? VISIT_TRANSFER_IN : VISIT_EMERGENCY;
-}
-
-static void
-outpatient_visit(Journey *j, VisitPlan *v, Dice *d)
-{
-	uint32		draw = dice_below(d, 1000000);
-
-	v->left = visit_ends(j, v->arrived, 60 + (int) dice_below(d, 240), dice_word(d));
-	v->disposition = v->last_appointment ? (draw < 630000 ? LEFT_DISCHARGED : LEFT_TO_CLINIC) : LEFT_FOLLOW_UP;
-}
-
-static void
-emergency_visit(Journey *j, VisitPlan *v, Dice *d)
-{
-	bool		obstetric = v->department == j->mix->obstetrics;
-
-	v->triage = (int8) draw_triage(false, d);
-	v->disposition = (uint8) draw_disposition((Triage) v->triage, d);
-	if (obstetric && v->disposition == LEFT_DIED)
-		v->disposition = LEFT_DISCHARGED;
-	v->left = visit_ends(j, v->arrived, v->triage == TRIAGE_NONE ? 60 :
-						 triage_minutes((Triage) v->triage, d), dice_word(d));
-	if (v->disposition == LEFT_DIED)
-		patients_died(j->patients, &v->person, v->left);
-}
-
-/* Ask for a bed; or ask again, or refer the patient out. */
-static void
-admit(Journey *j, Arrival *a, Dice *d, TimestampTz at)
-{
-	VisitPlan  *v = &j->plan.visits[a->visit];
-	StayType	type = v->way == VISIT_ELECTIVE ? STAY_ELECTIVE : v->way == VISIT_MATERNITY ? STAY_MATERNITY :
-		v->way == VISIT_TRANSFER_IN ? STAY_TRANSFER_IN : STAY_EMERGENCY;
-	Stay	   *stay = begin_stay(j, v, type, at);
-
-	if (stay != NULL)
-	{
-		stay->outside = a->outside;
-		return;
-	}
-	if (++a->tries < BED_TRIES && at + BED_WAIT < day_ends(j))
-	{
-		a->at = at + BED_WAIT;
-		push(j, a->at, (int64) a->number, a, NULL, -1);
-		return;
-	}
-	v->left = at;
-	v->disposition = type == STAY_ELECTIVE ? LEFT_FOLLOW_UP : LEFT_TRANSFERRED;
-}
-
-static void
-arrival_due(Journey *j, Arrival *a, TimestampTz at)
-{
-	Dice		d = dice(j->seed, RANDOM_ARRIVAL,
-						 ((uint64) (uint32) j->day << 24) | (uint64) a->number, (uint32) (1 + a->tries * 64));
-	VisitPlan  *v;
-	TimestampTz ready;
-
-	if (a->visit >= 0)
-	{
-		admit(j, a, &d, at);
-		return;
-	}
-	if (a->person.id != 0 && !patients_free(j->patients, a->person.id))
-		return;
-	start_visit(j, a, &d);
-	v = &j->plan.visits[a->visit];
-	if (a->appointment >= 0)
-	{
-		outpatient_visit(j, v, &d);
-		return;
-	}
-	if (a->group == GROUP_SEEN)
-	{
-		emergency_visit(j, v, &d);
-		return;
-	}
-	if (v->way == VISIT_EMERGENCY || v->way == VISIT_TRANSFER_IN)
-		v->triage = (int8) draw_triage(true, &d);
-
-	/* triage, a doctor, the decision */
-	ready = visit_ends(j, at, a->group == GROUP_ADMITTED ? 40 + (int) dice_below(&d, 420) :
-					   10 + (int) dice_below(&d, 60), dice_word(&d));
-	a->tries = 1;
-	push(j, ready, (int64) a->number, a, NULL, -1);
 }
 
 /* ---- medical transfers ---- */
@@ -917,7 +488,7 @@ static void
 plan_transfers(Journey *j)
 {
 	for (int i = 0; i < j->spec.transfers; i++)
-		push(j, midnight_of(j->day) + USECS_PER_DAY / 50 +
+		journey_push(j, midnight_of(j->day) + USECS_PER_DAY / 50 +
 			 (int64) (i + 1) * (USECS_PER_DAY - USECS_PER_DAY / 20) / j->spec.transfers,
 			 INT64CONST(0x7000000000000000) + i, NULL, NULL, i);
 }
@@ -970,7 +541,7 @@ plan_homecoming(Journey *j)
 			(TimestampTz) (mix64((uint64) stay->admission_id) % (4 * 3600)) * USECS_PER_SEC;
 
 		if (stay->overflow && at + TRANSFER_MARGIN < stay->next)
-			push(j, at, stay->admission_id, NULL, stay, -1);
+			journey_push(j, at, stay->admission_id, NULL, stay, -1);
 	}
 }
 
@@ -986,14 +557,12 @@ journey_next(Journey *j)
 	begin_day(j);
 	for (int i = 0; i < j->stay_count; i++)
 	{
+		j->stays[i]->moved_today = false;
 		j->stays[i]->ward_at_midnight = j->stays[i]->ward;
 		j->stays[i]->bed_at_midnight = j->stays[i]->bed;
 		schedule(j, j->stays[i]);
 	}
-	for (int g = 0; g < GROUPS; g++)
-		plan_group(j, (Group) g);
-	plan_clinic(j);
-	plan_later(j);
+	journey_plan_arrivals(j);
 	plan_homecoming(j);
 	plan_transfers(j);
 	while (j->queue->bh_size > 0)
@@ -1001,7 +570,7 @@ journey_next(Journey *j)
 		Item		item = *(Item *) DatumGetPointer(binaryheap_remove_first(j->queue));
 
 		if (item.arrival != NULL)
-			arrival_due(j, item.arrival, item.at);
+			journey_arrival_due(j, item.arrival, item.at);
 		else if (item.slot >= 0)
 			transfer_due(j, item.slot, item.at);
 		else if (item.stay->overflow && item.at < item.stay->next && !item.stay->ended)

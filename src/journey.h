@@ -140,6 +140,7 @@ typedef struct Stay
 	int32		place_minutes[PLACES];	/* so far, without the place at hand */
 	int16		ward_at_midnight;	/* -1: not yet admitted */
 	int16		bed_at_midnight;
+	bool		moved_today;
 	bool		operated;
 	bool		delivered;
 	bool		ended;

@@ -10,7 +10,7 @@
 
 #include "day.h"
 
-#define GENERATOR_VERSION 1
+#define GENERATOR_VERSION 2
 
 typedef struct Simulation
 {

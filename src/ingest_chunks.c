@@ -125,13 +125,26 @@ verify_file(IngestRun *run)
 
 /* ---- the staging table ---- */
 
+static Oid
+staging_table(const Batch *batch)
+{
+	return get_relname_relid(staging_name(batch), get_namespace_oid("hospital", false));
+}
+
+static void
+drop_staging(const Batch *batch)
+{
+	if (OidIsValid(staging_table(batch)))
+		run_command(psprintf("DROP TABLE hospital.%s", staging_name(batch)), SPI_OK_UTILITY);
+}
+
 static void
 make_staging(const IngestRun *run)
 {
 	const RowSourceMethods *methods = &record_sources[run->batch->kind_number];
 	StringInfoData command;
 
-	run_command(psprintf("DROP TABLE IF EXISTS hospital.%s", staging_name(run->batch)), SPI_OK_UTILITY);
+	drop_staging(run->batch);
 	initStringInfo(&command);
 	appendStringInfo(&command, "CREATE TABLE hospital.%s (", staging_name(run->batch));
 	for (int i = 0; i < methods->ncolumns; i++)
@@ -141,12 +154,6 @@ make_staging(const IngestRun *run)
 	run_command(command.data, SPI_OK_UTILITY);
 	run_command(psprintf("COMMENT ON TABLE hospital.%s IS 'Rows of a day file that is being ingested in chunks'",
 						 staging_name(run->batch)), SPI_OK_UTILITY);
-}
-
-static void
-drop_staging(const Batch *batch)
-{
-	run_command(psprintf("DROP TABLE IF EXISTS hospital.%s", staging_name(batch)), SPI_OK_UTILITY);
 }
 
 static void
@@ -168,7 +175,7 @@ open_staging(ChunkRun *chunk, IngestRun *run)
 	memcpy(chunk->columns + ncolumns, place, sizeof(place));
 	chunk->rows.methods.columns = chunk->columns;
 	chunk->rows.methods.ncolumns = ncolumns + PLACE_COLUMNS;
-	relid = get_relname_relid(staging_name(run->batch), get_namespace_oid("hospital", false));
+	relid = staging_table(run->batch);
 	if (!OidIsValid(relid))
 		ingest_refuse("the rows of its earlier chunks are gone");
 	chunk->rel = table_open(relid, RowExclusiveLock);

@@ -92,8 +92,10 @@ ingest_run(Batch *batch, const char *schema, bool careful)
 }
 
 static void
-grow(HeldRecords *held)
+grow(IngestRun *run)
 {
+	HeldRecords *held = &run->held;
+	MemoryContext caller = MemoryContextSwitchTo(run->context);
 	int			capacity = held->capacity == 0 ? 1024 : held->capacity * 2;
 
 	if (held->capacity == 0)
@@ -109,13 +111,14 @@ grow(HeldRecords *held)
 		held->out = repalloc(held->out, capacity * sizeof(bool));
 	}
 	held->capacity = capacity;
+	MemoryContextSwitchTo(caller);
 }
 
 char *
 ingest_next_record(IngestRun *run)
 {
 	if (run->held.n == run->held.capacity)
-		grow(&run->held);
+		grow(run);
 	run->held.out[run->held.n] = false;
 	return held_record(&run->held, run->held.n);
 }
@@ -123,6 +126,7 @@ ingest_next_record(IngestRun *run)
 void
 ingest_take_line(IngestRun *run, const CsvRecord *line, int64 reject_id)
 {
+	MemoryContext caller = MemoryContextSwitchTo(run->piece);
 	char	   *record = ingest_next_record(run);
 	LineRef    *ref = &run->held.lines[run->held.n];
 	RecordFault fault;
@@ -132,13 +136,14 @@ ingest_take_line(IngestRun *run, const CsvRecord *line, int64 reject_id)
 		.line = line->line, .offset = line->offset, .raw = line->raw, .raw_length = line->raw_length,
 		.reject_id = reject_id
 	};
-	if (!record_parse(run->parser, line, record, &fault))
+	if (record_parse(run->parser, line, record, &fault))
 	{
-		rejects_add(run->rejects, ref, &fault, NULL);
-		return;
+		run->held.long_texts |= line->raw_length * MAX_CONVERSION_GROWTH > ROW_SCRATCH / 4;
+		run->held.n++;
 	}
-	run->held.long_texts |= line->raw_length * MAX_CONVERSION_GROWTH > ROW_SCRATCH / 4;
-	run->held.n++;
+	else
+		rejects_add(run->rejects, ref, &fault, NULL);
+	MemoryContextSwitchTo(caller);
 }
 
 static void

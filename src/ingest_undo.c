@@ -408,13 +408,16 @@ static void
 take_line(Undo *undo, const CsvRecord *line)
 {
 	IngestRun  *run = undo->run;
+	MemoryContext caller = MemoryContextSwitchTo(run->piece);
 	char	   *record = ingest_next_record(run);
 	RecordFault fault;
 
-	if (is_reject(undo, line->line) || !record_parse(run->parser, line, record, &fault))
-		return;
-	run->held.long_texts |= line->raw_length > ROW_SCRATCH / 16;
-	run->held.n++;
+	if (!is_reject(undo, line->line) && record_parse(run->parser, line, record, &fault))
+	{
+		run->held.long_texts |= line->raw_length > ROW_SCRATCH / 16;
+		run->held.n++;
+	}
+	MemoryContextSwitchTo(caller);
 }
 
 static void

@@ -592,11 +592,11 @@ sql('DROP TRIGGER no_fives ON hospital.status_updates; ALTER TABLE hospital.stat
 sql(q(ALTER TABLE hospital.lab_results RENAME TO lab_results_2020;
 	CREATE TABLE hospital.lab_results (LIKE hospital.lab_results_2020, PRIMARY KEY (lab_result_id)) PARTITION BY RANGE (lab_result_id);
 	CREATE TABLE hospital.lab_results_low PARTITION OF hospital.lab_results FOR VALUES FROM (MINVALUE) TO (9800000050);
-	CREATE TABLE hospital.lab_results_high PARTITION OF hospital.lab_results FOR VALUES FROM (9800000050) TO (9800000090)));
+	CREATE TABLE hospital.lab_results_high PARTITION OF hospital.lab_results FOR VALUES FROM (9800000050) TO (9800000095)));
 ingest("$lake/date=2020-07-23/lab_results.csv", $header{lab_results}
 	  . join('', map { 9_800_000_000 + $_ . ",1,,$patient,C,d,2020-07-23 10:00:00+00,1.50,,,,serum\n" } 1 .. 100));
 is(outcome("day = '2020-07-23'") . ' ' . sql('SELECT count(*) FROM hospital.lab_results_low') . ' '
-	  . sql('SELECT count(*) FROM hospital.lab_results_high'), 'ingested 89 11 0 49 40', 'partitions');
+	  . sql('SELECT count(*) FROM hospital.lab_results_high'), 'ingested 94 6 0 49 45', 'partitions');
 is(sql("SELECT DISTINCT sqlstate FROM hospital.rejects WHERE day = '2020-07-23'"), '23514', 'and rows for which there is none');
 
 # ---- undone, and again -----------------------------------------------------
@@ -708,6 +708,130 @@ like(said("SET ROLE reader; CALL hospital_ingest('$lake/date=2020-08-02/status_u
 	qr/42501: permission denied for table status_updates/, 'no right to write to the table');
 sql('GRANT INSERT ON hospital.status_updates TO reader');
 is(said("SET ROLE reader; CALL hospital_ingest('$lake/date=2020-08-02/status_updates.csv')"), '', 'with it, a reader may');
+
+# ---- large files, by chunks ------------------------------------------------
+
+$lake = make_hospital('chunks');
+write_day($lake, $_) for @days;
+($patient, $admission) = (1, 1);
+sql("CALL hospital_ingest('$lake/date=$_')") for @days[ 0, 1 ];
+($patient, $admission) = split /\|/, sql('SELECT patient_id, admission_id FROM hospital.admissions ORDER BY 2 LIMIT 1');
+sql("ALTER DATABASE chunks SET hospital.ingest_chunk = '64kB'");
+
+# By hand: every file of a day is larger than that, or not; it makes no difference.
+like(said("CALL hospital_ingest('$lake/date=$days[2]')"), qr/13 files ingested/, 'a day in chunks');
+is(differences(@days[ 0 .. 2 ]), '', 'is the same');
+cmp_ok(sql("SELECT count(*) FROM hospital.batches WHERE day = '$days[2]' AND bytes > 65536 AND offset_done = bytes"), '>', 2, 'and some were');
+is(sql("SELECT count(*) FROM pg_tables WHERE tablename LIKE 'staging%'"), 0, 'no staging table is left');
+for my $kind (reverse @kinds)
+{
+	sql('CALL hospital_undo_batch(' . batch($kind, $days[2]) . ')');
+}
+is(differences(@days[ 0, 1 ]), '', 'and can be undone');
+
+# Bad lines, and keys that come twice, in other chunks.
+my @long;
+for my $i (0 .. 9_999)
+{
+	my $id = 9_910_000_000 + $i;
+	$id = 9_910_000_000 + $i - 5_000 if $i % 1000 == 999 && $i > 5_000;
+	push @long, status_update($id, at => '2020-09-01 10:00:00+00', status => $i % 50 == 7 ? "\"two\nlines\"" : 'stable',
+		bed => $i % 100 == 3 ? 'none' : 1);
+}
+$bytes = $header{status_updates} . join('', @long);
+is(ingest($file->('2020-09-01'), $bytes), '', 'a long file with bad lines');
+is(outcome("day = '2020-09-01'"), 'ingested 9895 105 0', 'every line is a row or a reject');
+is(sql("SELECT string_agg(concat_ws(' ', sqlstate, n), ', ' ORDER BY sqlstate) FROM (SELECT sqlstate, count(*) AS n FROM hospital.rejects WHERE day = '2020-09-01' GROUP BY sqlstate) r"),
+	'22P02 100, 23505 5', 'for its reason');
+my $twice = sql("SELECT min(line) FROM hospital.rejects WHERE day = '2020-09-01' AND sqlstate = '23505'");
+is( sql("SELECT convert_from(raw, 'UTF8') FROM hospital.rejects WHERE day = '2020-09-01' AND line = $twice"),
+	(split /(?<=\n)(?=\d)/, $bytes)[ sql("SELECT 5999 + 1") ] =~ s/\n$//r . "\n", 'with its bytes');
+like(ingest($file->('2020-09-02'), $header{status_updates} . $bytes =~ s/^.*?\n//r =~ s/2020-09-01/2020-09-02/gr =~ s/stable,\w+,\d+,1\n/stable,$ward,x,1\n/gr),
+	qr/refused: \d+ of \d+ lines were rejects/, 'too many of them');
+is(sql("SELECT count(*) FROM hospital.rejects WHERE day = '2020-09-02'") . sql("SELECT count(*) FROM pg_tables WHERE tablename LIKE 'staging%'"), '00', 'nothing is left');
+
+# By the worker, which is killed again and again.
+for my $day (@days[ 2, 3 ])
+{
+	for my $kind (@kinds)
+	{
+		sql("INSERT INTO hospital.batches (kind, day, file, sha256, bytes, state)
+			SELECT '$kind', '$day', '$lake/date=$day/$kind.csv', encode(sha256(b), 'hex'), length(b), 'written'
+			FROM pg_read_binary_file('$folder/$lake/date=$day/$kind.csv') b");
+	}
+}
+@long = map { status_update(9_920_000_000 + $_, at => '2020-09-03 10:00:00+00', bed => $_ % 1000 == 3 ? 'none' : 1) } 0 .. 49_999;
+system('mkdir', '-p', "$folder/$lake/date=2020-09-03");
+spew("$folder/" . $file->('2020-09-03'), $header{status_updates} . join('', @long));
+sql("INSERT INTO hospital.batches (kind, day, file, sha256, bytes, state)
+	SELECT 'status_updates', '2020-09-03', '" . $file->('2020-09-03') . "', encode(sha256(b), 'hex'), length(b), 'written'
+	FROM pg_read_binary_file('$folder/" . $file->('2020-09-03') . "') b");
+$node->append_conf('postgresql.conf', qq(
+hospital.databases = 'chunks'
+hospital.ingest_chunk = '64kB'
+hospital.ingest_workers = 2
+));
+$node->reload;
+sql('SELECT hospital_start()');
+my $killed = 0;
+my $resumed = 0;
+for my $round (1 .. 200)
+{
+	my $done = try_query(q(SELECT count(*) FILTER (WHERE state IN ('written', 'loading')) || ' ' || count(*) FILTER (WHERE state = 'loading' AND offset_done > 0)
+		FROM hospital.batches));
+	last if defined $done && $done =~ /^0 /;
+	$resumed++ if defined $done && $done =~ / [1-9]/;
+	my $pid = try_query("SELECT pid FROM hospital_status() WHERE role = 'ingestor' AND pid IS NOT NULL ORDER BY random() LIMIT 1");
+	if (defined $pid && $pid ne '' && $killed < 15)
+	{
+		usleep(10_000 * (($round * 7) % 31));
+		kill 'KILL', $pid;
+		$killed++;
+	}
+	usleep(300_000);
+}
+poll("all files are in, after $killed kills, of which $resumed found a file half-way",
+	q(SELECT count(*) FROM hospital.batches WHERE state IN ('written', 'loading')), 0);
+is(outcome("day = '2020-09-03'"), 'ingested 49950 50 0', 'the long one, too');
+sql("DELETE FROM hospital.status_updates WHERE update_id > 9900000000");
+is(differences(@days), '', 'nothing lost, nothing doubled');
+is(sql('SELECT count(*) FROM (SELECT line FROM hospital.rejects WHERE batch_id = (SELECT max(batch_id) FROM hospital.batches) GROUP BY line HAVING count(*) > 1) x'),
+	0, 'no reject twice');
+is(sql("SELECT count(*) FROM pg_tables WHERE tablename LIKE 'staging%'"), 0, 'no staging table is left');
+sql('SELECT hospital_stop()');
+poll('stopped', q(SELECT count(*) FROM hospital.status WHERE database = 'chunks' AND pid IS NOT NULL), 0);
+
+# ---- several at once -------------------------------------------------------
+
+$lake = make_hospital('several');
+write_day($lake, $_) for @days;
+for my $day (@days)
+{
+	for my $kind (reverse @kinds)
+	{
+		sql("INSERT INTO hospital.batches (kind, day, file, sha256, bytes, state)
+			SELECT '$kind', '$day', '$lake/date=$day/$kind.csv', encode(sha256(b), 'hex'), length(b), 'written'
+			FROM pg_read_binary_file('$folder/$lake/date=$day/$kind.csv') b");
+	}
+}
+$node->append_conf('postgresql.conf', qq(
+hospital.databases = 'several'
+hospital.ingest_chunk = '64MB'
+hospital.ingest_workers = 3
+));
+$node->reload;
+sql('SELECT hospital_start()');
+my @sessions = map { start_ingest("$lake/date=$_") } @days[ 1, 2, 1 ];
+$_->{run}->finish for @sessions;
+poll('workers and sessions at once', q(SELECT count(*) FROM hospital.batches WHERE state = 'ingested'), 52);
+is(differences(@days), '', 'each line is in once');
+is(sql('SELECT count(*) FROM hospital.rejects WHERE resolved_at IS NULL'), 0, 'and nobody waits');
+is(sql("SELECT count(*) FROM hospital_status() WHERE role = 'ingestor' AND pid IS NOT NULL"), 3, 'three ingestors');
+$node->append_conf('postgresql.conf', 'hospital.ingest_workers = 1');
+$node->reload;
+poll('fewer of them', "SELECT count(*) FROM hospital_status() WHERE role = 'ingestor' AND pid IS NOT NULL", 1);
+sql('SELECT hospital_stop()');
+unlike(slurp_file($node->logfile), qr/PANIC|TRAP|signal 11|signal 6/, 'nothing crashed that was not killed');
 
 $node->stop;
 done_testing();

@@ -2468,7 +2468,8 @@ BEGIN
         SELECT k.*, p.old, k.by_id AND NOT p.old AS whole_day,
                -- begun on an earlier day whose file is in, so that it was counted then
                CASE WHEN p.old THEN
-                   CASE WHEN k.by_id THEN '(g.' || k.key || ' / 1000000)::int + ''2000-01-01''::date' ELSE 'g.first_seen_on' END
+                   CASE WHEN k.by_id THEN '(g.' || k.key || ' / 1000000)::int + ''2000-01-01''::date'
+                        ELSE 'g.first_seen_on' END
                    || format(' IN (SELECT b.day FROM hospital.batches b WHERE b.kind = %L AND b.state = ''ingested'''
                              ' AND b.day BETWEEN $1 AND $2)', k.kind)
                ELSE 'false' END AS known,
@@ -2488,7 +2489,8 @@ BEGIN
                             string_agg(format('t.%I', c.column_name), ', ' ORDER BY c.number) FILTER (WHERE c.completes))
                      AS same_end,
                      -- a key that was dropped lets a row be there twice
-                     EXISTS (SELECT FROM pg_index i JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0]
+                     EXISTS (SELECT FROM pg_index i
+                             JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0]
                              WHERE i.indrelid = format('hospital.%I', c.table_name)::regclass AND i.indisunique
                                AND i.indisvalid AND i.indnkeyatts = 1 AND i.indpred IS NULL
                                AND a.attname = min(c.column_name) FILTER (WHERE c.key)) AS has_key
@@ -2519,7 +2521,8 @@ BEGIN
             CASE WHEN a_part.ends IS NULL THEN '0'
                  ELSE format('count(t.%1$I) FILTER (WHERE g.%1$I IS NOT NULL OR t.%1$I < d.until)', a_part.ends) END,
             a_part.known, a_part.kind, args, a_part.wanted,
-            format(CASE WHEN a_part.whole_day THEN 'FULL JOIN (SELECT * FROM %1$s t WHERE t.%2$s BETWEEN %3$s AND %3$s + 999999) t'
+            format(CASE WHEN a_part.whole_day
+                        THEN 'FULL JOIN (SELECT * FROM %1$s t WHERE t.%2$s BETWEEN %3$s AND %3$s + 999999) t'
                         ELSE 'LEFT JOIN %1$s t' END || ' ON t.%2$s = g.%2$s',
                    CASE WHEN a_part.kind = 'registrations' THEN registered ELSE format('hospital.%I', a_part.table_name) END,
                    a_part.key, a_part.first_id));
@@ -2544,10 +2547,10 @@ WITH days AS (
     GROUP BY 1, 2
 ), sums AS (
     SELECT c.kind,
-           sum(c.value) FILTER (WHERE c.number = 0)::bigint AS expected, sum(c.value) FILTER (WHERE c.number = 1)::bigint AS found,
-           sum(c.value) FILTER (WHERE c.number = 2)::bigint AS missing, sum(c.value) FILTER (WHERE c.number = 3)::bigint AS duplicated,
-           sum(c.value) FILTER (WHERE c.number = 4)::bigint AS altered, sum(c.value) FILTER (WHERE c.number = 5)::bigint AS lines,
-           sum(c.value) FILTER (WHERE c.number = 6)::bigint AS ended
+           max(c.value) FILTER (WHERE c.number = 0) AS expected, max(c.value) FILTER (WHERE c.number = 1) AS found,
+           max(c.value) FILTER (WHERE c.number = 2) AS missing, max(c.value) FILTER (WHERE c.number = 3) AS duplicated,
+           max(c.value) FILTER (WHERE c.number = 4) AS altered, max(c.value) FILTER (WHERE c.number = 5) AS lines,
+           max(c.value) FILTER (WHERE c.number = 6) AS ended
     FROM compared c GROUP BY c.kind
 ), extra (kind, what, rows) AS (
     SELECT 'registrations', 'found', count(*) FROM hospital.patients t
@@ -2596,7 +2599,8 @@ BEGIN
           FROM (SELECT c.*, min(c.column_name) FILTER (WHERE c.key) OVER (PARTITION BY c.kind) AS own_key
                 FROM @extschema@.hospital_record_columns() c) c
           JOIN (VALUES ('patients', 'patient_id'), ('staff', 'staff_id'), ('admissions', 'admission_id'),
-                       ('wards', 'ward_code'), ('departments', 'department_code'), ('medicines', 'medicine_id')) k (reference, key)
+                       ('wards', 'ward_code'), ('departments', 'department_code'),
+                       ('medicines', 'medicine_id')) k (reference, key)
             ON k.reference = c.reference
           GROUP BY c.table_name) t;
     RETURN QUERY EXECUTE format($sql$
@@ -2653,7 +2657,8 @@ BEGIN
         FROM @extschema@.hospital_validate_references(a_from, a_to) r
         UNION ALL
         -- a file of each kind for each day, all of them in, none of them twice
-        SELECT 'files', count(*), count(*) FILTER (WHERE x.ingested > 0), count(*) FILTER (WHERE x.ingested = 0 OR x.waiting > 0),
+        SELECT 'files', count(*), count(*) FILTER (WHERE x.ingested > 0),
+               count(*) FILTER (WHERE x.ingested = 0 OR x.waiting > 0),
                coalesce(sum(x.ingested - x.distinct_ingested), 0)::bigint, 0
         FROM (SELECT count(b.*) FILTER (WHERE b.state = 'ingested') AS ingested,
                      count(DISTINCT b.sha256) FILTER (WHERE b.state = 'ingested') AS distinct_ingested,
@@ -2673,7 +2678,7 @@ BEGIN
         -- of the faults put in on purpose each is a reject, and nothing else is
         SELECT 'faults', count(f.line), count(f.line) FILTER (WHERE j.line IS NOT NULL),
                count(f.line) FILTER (WHERE j.line IS NULL), 0, count(j.line) FILTER (WHERE f.line IS NULL)
-        FROM faults f FULL JOIN (SELECT DISTINCT j.kind, j.day, j.line FROM rejects j WHERE j.resolved_by IS NULL) j
+        FROM faults f FULL JOIN (SELECT DISTINCT j.kind, j.day, j.line FROM rejects j) j
             ON j.kind = f.kind AND j.day = f.day AND j.line = f.line
     )
     SELECT c.check_name, c.expected, c.found, c.missing, c.duplicated, c.altered,
@@ -2717,12 +2722,14 @@ BEGIN
         FROM hospital.population_gauteng g
         LEFT JOIN births b ON b.sex = g.sex AND b.age BETWEEN g.age_min AND g.age_max GROUP BY 1, 2, 3
     ), traits AS MATERIALIZED (
-        SELECT p.home_language, p.population_group, p.citizenship, p.suburb, p.last_name = 'Dlamini' AS dlamini, count(*)::numeric AS n
+        SELECT p.home_language, p.population_group, p.citizenship, p.suburb, p.last_name = 'Dlamini' AS dlamini,
+               count(*)::numeric AS n
         FROM pool p GROUP BY 1, 2, 3, 4, 5
     ), total AS (
         SELECT sum(t.n) AS n, sum(t.n) = a_people AS complete FROM traits t
     ), numbered AS (
-        -- a right number: its digits, every second one doubled and its own digits added, add up to tens; the byte of 0 is 48
+        -- A number is right where its digits, every second one doubled and the
+        -- doubled one's own digits added, add up to tens.  The byte of 0 is 48.
         SELECT count(*) FILTER (WHERE p.id IS NOT NULL OR p.citizenship = 'ZA')::numeric AS n,
                count(*) FILTER (WHERE p.national_id ~ '^[0-9]{13}$'
                    AND left(p.national_id, 6) = to_char(p.date_of_birth, 'YYMMDD')
@@ -2743,17 +2750,18 @@ BEGIN
         UNION ALL SELECT 'language_share', t.home_language, sum(t.n), NULL FROM traits t GROUP BY 2
         UNION ALL SELECT 'population_group_share', t.population_group, sum(t.n), NULL FROM traits t GROUP BY 2
         UNION ALL SELECT 'non_citizen_share', 'pool', sum(t.n) FILTER (WHERE t.citizenship <> 'ZA'), NULL FROM traits t
-        UNION ALL SELECT 'region_share', s.region, sum(t.n), NULL FROM traits t JOIN hospital.suburbs s ON s.suburb = t.suburb GROUP BY 2
+        UNION ALL SELECT 'region_share', s.region, sum(t.n), NULL
+                  FROM traits t JOIN hospital.suburbs s ON s.suburb = t.suburb GROUP BY 2
         UNION ALL SELECT 'uninsured_share', 'pool', sum(t.n * s.uninsured_share), NULL
                   FROM traits t JOIN hospital.suburbs s ON s.suburb = t.suburb
         UNION ALL SELECT 'surname_top_national', 'Dlamini share of all pool', sum(t.n) FILTER (WHERE t.dlamini), NULL FROM traits t
         UNION ALL SELECT 'sa_id_valid', 'all citizens and permanent residents', i.valid, i.n FROM numbered i
         UNION ALL SELECT 'sa_id_sex_matches', 'pool', i.sex_fits, i.with_id FROM numbered i
     )
-    SELECT c.metric, c.scope, coalesce(c.n, 0) / coalesce(c.of_all, t.n),
-           sqrt(coalesce(c.n, 0) * greatest(0, coalesce(c.of_all, t.n) - coalesce(c.n, 0))) / coalesce(c.of_all, t.n) / sqrt(coalesce(c.of_all, t.n)),
-           format('%s people of the pool', coalesce(c.of_all, t.n))
-    FROM counted c, total t WHERE t.complete
+    SELECT x.metric, x.scope, x.n / x.of_all, sqrt(x.n * (x.of_all - x.n) / x.of_all) / x.of_all,
+           format('%s people of the pool', x.of_all)
+    FROM (SELECT c.metric, c.scope, coalesce(c.n, 0) AS n, coalesce(c.of_all, t.n) AS of_all
+          FROM counted c, total t WHERE t.complete) x
     UNION ALL
     SELECT 'pool_age_sex_distribution', '34 cells', max(abs(c.n / t.n - c.share)), NULL,
            'the largest difference of a cell from its share'
@@ -2763,7 +2771,8 @@ BEGIN
            format('%s identity numbers', i.with_id + staff.n)
     FROM total t, numbered i,
          (SELECT coalesce(sum(x.n - 1), 0) AS n
-          FROM (SELECT count(*) AS n FROM hospital.people p WHERE p.national_id IS NOT NULL GROUP BY p.national_id HAVING count(*) > 1) x) twice,
+          FROM (SELECT count(*) AS n FROM hospital.people p WHERE p.national_id IS NOT NULL
+                GROUP BY p.national_id HAVING count(*) > 1) x) twice,
          (SELECT count(*) AS n FROM hospital.staff s JOIN hospital.people p ON p.national_id = s.national_id) in_both,
          (SELECT count(*) AS n, count(*) - count(DISTINCT s.national_id) AS twice FROM hospital.staff s) staff
     WHERE t.complete AND staff.n > 0;
@@ -2837,14 +2846,16 @@ BEGIN
     WITH stays AS MATERIALIZED (
         SELECT a.*, d.name AS department, d.department_group, extract(year FROM age(a.admitted_at, p.date_of_birth)) AS age,
                extract(epoch FROM a.discharged_at - a.admitted_at) / 86400 AS length,
-               extract(epoch FROM least(coalesce(a.discharged_at, until_at), until_at) - greatest(a.admitted_at, from_at)) / 86400 AS bed_days,
+               extract(epoch FROM least(coalesce(a.discharged_at, until_at), until_at) - greatest(a.admitted_at, from_at))
+                   / 86400 AS bed_days,
                a.discharged_at >= from_at AND a.discharged_at < until_at AS ended, a.admitted_at >= from_at AS begun
         FROM hospital.admissions a
         JOIN hospital.departments d ON d.department_code = a.department_code
         JOIN hospital.patients p ON p.patient_id = a.patient_id
         WHERE a.admitted_at < until_at AND (a.discharged_at IS NULL OR a.discharged_at >= from_at)
     ), medical AS (
-        SELECT s.*, EXISTS (SELECT FROM hospital.diagnoses d WHERE d.visit_id = s.visit_id AND d.code ~ '^(B2[0-4]|Z21)') AS hiv,
+        SELECT s.*, EXISTS (SELECT FROM hospital.diagnoses d WHERE d.visit_id = s.visit_id
+                            AND d.code ~ '^(B2[0-4]|Z21)') AS hiv,
                EXISTS (SELECT FROM hospital.diagnoses d WHERE d.visit_id = s.visit_id AND d.rank = 'primary'
                        AND d.code ~ '^J1[2-8]') AS pneumonia
         FROM stays s WHERE s.department_group = 'Medicine' AND s.age >= 18
@@ -2864,7 +2875,7 @@ BEGIN
         LEFT JOIN (hospital.diagnoses x JOIN hospital.external_causes c ON c.icd10 = x.code)
             ON x.visit_id = e.visit_id AND x.rank = 'external cause'
     ), weekdays AS (
-        SELECT count(*) FILTER (WHERE extract(isodow FROM x.visit_date) >= 6)::numeric AS weekend_days, 
+        SELECT count(*) FILTER (WHERE extract(isodow FROM x.visit_date) >= 6)::numeric AS weekend_days,
                count(*) FILTER (WHERE extract(isodow FROM x.visit_date) <= 4)::numeric AS week_days,
                sum(x.n) FILTER (WHERE extract(isodow FROM x.visit_date) >= 6) AS weekend,
                sum(x.n) FILTER (WHERE extract(isodow FROM x.visit_date) <= 4) AS week
@@ -2874,7 +2885,8 @@ BEGIN
         FROM stays s WHERE s.ended
         UNION ALL SELECT 'inpatient_mortality', 'Internal Medicine', count(*) FILTER (WHERE s.outcome = 'died'), count(*), 'stays'
         FROM stays s WHERE s.ended AND s.department = 'Internal Medicine'
-        UNION ALL SELECT 'inpatient_mortality', 'Obstetrics per admission', count(*) FILTER (WHERE s.outcome = 'died'), count(*), 'stays'
+        UNION ALL SELECT 'inpatient_mortality', 'Obstetrics per admission', count(*) FILTER (WHERE s.outcome = 'died'), count(*),
+               'stays'
         FROM stays s WHERE s.ended AND s.department = 'Obstetrics'
         UNION ALL SELECT 'hospital_deaths_leading_causes', 'pneumonia share of adult medical deaths',
                count(*) FILTER (WHERE s.pneumonia), count(*), 'deaths'
@@ -2903,12 +2915,15 @@ BEGIN
         UNION ALL SELECT 'trauma_mix_mva_share', 'injury visits', count(*) FILTER (WHERE i.mechanism = 'MVA'), count(*),
                'injury visits' FROM injuries i
     )
-    SELECT s.metric, s.scope, s.n / nullif(s.of_all, 0), sqrt(s.n * (s.of_all - s.n) / nullif(s.of_all, 0)) / nullif(s.of_all, 0),
-           format('%s %s', s.of_all, s.what) FROM shares s
+    SELECT s.metric, s.scope, s.n / s.of_all, sqrt(s.n * (s.of_all - s.n) / s.of_all) / s.of_all,
+           format('%s %s', s.of_all, s.what)
+    FROM shares s WHERE s.of_all > 0
     UNION ALL
-    SELECT 'bed_occupancy', 'hospital annual mean', sum(s.bed_days) / days / a_beds, NULL, 'patients in the hospital, a bed each' FROM stays s
+    SELECT 'bed_occupancy', 'hospital annual mean', sum(s.bed_days) / days / a_beds, NULL, 'patients in the hospital, a bed each'
+    FROM stays s
     UNION ALL
-    SELECT 'alos_days', 'hospital', avg(s.length), stddev(s.length) / sqrt(count(*)::numeric), format('%s stays that ended', count(*))
+    SELECT 'alos_days', 'hospital', avg(s.length), stddev(s.length) / sqrt(count(*)::numeric),
+           format('%s stays that ended', count(*))
     FROM stays s WHERE s.ended
     UNION ALL
     SELECT 'annual_admissions', '1100 beds', count(*) * scale, sqrt(count(*)::numeric) * scale,
@@ -2956,7 +2971,8 @@ BEGIN
     ), covid AS MATERIALIZED (
         SELECT date_trunc('week', a.admitted_at AT TIME ZONE 'Africa/Johannesburg')::date + 6 AS week_ending, count(*) AS n
         FROM hospital.admissions a
-        WHERE EXISTS (SELECT FROM hospital.diagnoses d WHERE d.visit_id = a.visit_id AND d.rank = 'primary' AND d.code = 'U07.1')
+        WHERE EXISTS (SELECT FROM hospital.diagnoses d
+                      WHERE d.visit_id = a.visit_id AND d.rank = 'primary' AND d.code = 'U07.1')
         GROUP BY 1
     ), influenza AS (
         SELECT extract(year FROM v.visit_date) AS year, extract(week FROM v.visit_date)::int AS week, count(*) AS n
@@ -2964,7 +2980,8 @@ BEGIN
         WHERE v.visit_date BETWEEN '2022-01-03' AND '2025-12-28' GROUP BY 1, 2
     ), smooth AS (
         -- three weeks together: a hospital sees few cases a week
-        SELECT i.year, i.week, sum(i.n) OVER (PARTITION BY i.year ORDER BY i.week RANGE BETWEEN 1 PRECEDING AND 1 FOLLOWING) AS n,
+        SELECT i.year, i.week,
+               sum(i.n) OVER (PARTITION BY i.year ORDER BY i.week RANGE BETWEEN 1 PRECEDING AND 1 FOLLOWING) AS n,
                (SELECT count(*) FROM loaded l WHERE extract(year FROM l.day) = i.year) AS days
         FROM influenza i
     ), peaks AS (
@@ -2984,7 +3001,8 @@ BEGIN
     UNION ALL
     SELECT x.metric, x.scope, i.n / coalesce(u.after, u.before), i.n / coalesce(u.after, u.before) / sqrt(i.n),
            format('%s injury visits; usual are %s a month (%s)', i.n, round(coalesce(u.after, u.before), 1),
-                  CASE WHEN u.after IS NOT NULL THEN format('mean of %s months from July 2022', u.months) ELSE 'January and February 2020' END)
+                  CASE WHEN u.after IS NOT NULL THEN format('mean of %s months from July 2022', u.months)
+                       ELSE 'January and February 2020' END)
     FROM usual u, injuries i JOIN months m ON m.month = i.month,
          LATERAL (VALUES ('trauma_lockdown5_ratio', 'Apr 2020 / normal month', '2020-04-01'::date),
                          ('trauma_lockdown4_ratio', 'May 2020 / normal month', '2020-05-01')) x (metric, scope, month)
@@ -3013,7 +3031,8 @@ BEGIN
         SELECT p.from_at, max(p.until_at) OVER (PARTITION BY p.ward_code, p.bed_no ORDER BY p.from_at, p.until_at
                                                 ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS taken_until,
                p.bed_no > w.beds AS no_such_bed
-        FROM places p JOIN hospital.wards w ON w.ward_code = p.ward_code WHERE p.bed_no IS NOT NULL AND p.from_at < p.until_at
+        FROM places p JOIN hospital.wards w ON w.ward_code = p.ward_code
+        WHERE p.bed_no IS NOT NULL AND p.from_at < p.until_at
     ), after_death AS (
         SELECT count(*) AS n
         FROM hospital.patients p JOIN hospital.visits v ON v.patient_id = p.patient_id
@@ -3035,7 +3054,8 @@ BEGIN
         FROM hospital.diagnoses d JOIN hospital.patients p ON p.patient_id = d.patient_id
         WHERE d.code ~ '^(O|C5[3-6]|C61|N4|N50|N[78]|N9[0-8])'
     ), newborns AS (
-        SELECT count(*) FILTER (WHERE p.gender = 'Male')::numeric AS boys, count(*) FILTER (WHERE p.gender = 'Female')::numeric AS girls
+        SELECT count(*) FILTER (WHERE p.gender = 'Male')::numeric AS boys,
+               count(*) FILTER (WHERE p.gender = 'Female')::numeric AS girls
         FROM hospital.patients p WHERE p.origin = 'born here'
     ), classes AS (
         SELECT c.class_code, count(p.patient_id)::numeric AS n, sum(count(p.patient_id)) OVER () AS of_all
@@ -3044,8 +3064,8 @@ BEGIN
     SELECT 'beds', 'hospital', sum(w.beds) * 1100.0 / m.beds, NULL::numeric, format('%s beds of %s', sum(w.beds), m.beds)
     FROM hospital.wards w, hospital.simulation m GROUP BY m.beds
     UNION ALL
-    SELECT 'sex_ratio_at_birth', 'males per 100 females', 100 * b.boys / b.girls, 100 * b.boys / b.girls * sqrt(1 / b.boys + 1 / b.girls),
-           format('%s born here', b.boys + b.girls)
+    SELECT 'sex_ratio_at_birth', 'males per 100 females', 100 * b.boys / b.girls,
+           100 * b.boys / b.girls * sqrt(1 / b.boys + 1 / b.girls), format('%s born here', b.boys + b.girls)
     FROM newborns b WHERE b.boys > 0 AND b.girls > 0
     UNION ALL
     SELECT 'patient_class_share', c.class_code, c.n / c.of_all, sqrt(c.n * (c.of_all - c.n) / c.of_all) / c.of_all,
@@ -3060,7 +3080,8 @@ BEGIN
            format('%s visits and stays; vital signs, treatments and prescriptions after death: %s', t.n, d.n)
     FROM timed t, after_death d WHERE t.n > 0
     UNION ALL
-    SELECT 'sex_specific_diagnoses', 'O and C53-C56 and N70-N98 female; C61 N40-N50 male', s.fits / s.n, NULL, format('%s diagnoses', s.n)
+    SELECT 'sex_specific_diagnoses', 'O and C53-C56 and N70-N98 female; C61 N40-N50 male', s.fits / s.n, NULL,
+           format('%s diagnoses', s.n)
     FROM sexed s WHERE s.n > 0;
 END
 $measure$;
@@ -3099,7 +3120,8 @@ BEGIN
           UNION ALL
           SELECT min(d.day), max(d.day), 'all days', 5 FROM unnest(days) AS d (day) HAVING count(*) > 0) p
     -- a period with holes would count too little
-    WHERE p.to_day - p.from_day + 1 = (SELECT count(*) FROM unnest(days) AS d (day) WHERE d.day BETWEEN p.from_day AND p.to_day)
+    WHERE p.to_day - p.from_day + 1 =
+          (SELECT count(*) FROM unnest(days) AS d (day) WHERE d.day BETWEEN p.from_day AND p.to_day)
     ORDER BY p.rank, p.to_day DESC LIMIT 1;
 
     RETURN QUERY
@@ -3107,7 +3129,8 @@ BEGIN
         SELECT m.*, '' AS period FROM @extschema@.hospital_measured_people() m
         UNION ALL SELECT m.*, '' FROM @extschema@.hospital_measured_staff(
             coalesce(a_to, (SELECT s.start_date FROM hospital.simulation s))) m
-        UNION ALL SELECT m.*, format('; %s, %s to %s', a_period, a_from, a_to) FROM @extschema@.hospital_measured_care(a_from, a_to) m
+        UNION ALL SELECT m.*, format('; %s, %s to %s', a_period, a_from, a_to)
+                  FROM @extschema@.hospital_measured_care(a_from, a_to) m
         UNION ALL SELECT m.*, '' FROM @extschema@.hospital_measured_times() m
         UNION ALL SELECT m.*, '' FROM @extschema@.hospital_measured_records() m
     ), judged AS (
@@ -3121,8 +3144,8 @@ BEGIN
                 ELSE j.off <= greatest(j.allowed, coalesce(3 * j.error, 0)) END,
            CASE WHEN j.measured IS NOT NULL THEN
                     j.note || CASE WHEN j.off > j.allowed AND j.off <= 3 * j.error THEN '; within three standard errors' ELSE '' END
-                WHEN j.metric LIKE 'pool%' OR j.metric IN ('language_share', 'population_group_share', 'non_citizen_share', 'region_share',
-                    'uninsured_share', 'sa_id_valid', 'sa_id_unique', 'sa_id_sex_matches', 'surname_top_national')
+                WHEN j.metric LIKE 'pool%' OR j.metric LIKE 'sa\_id%' OR j.metric IN ('language_share', 'population_group_share',
+                    'non_citizen_share', 'region_share', 'uninsured_share', 'surname_top_national')
                     THEN 'not measured: the people of the pool, or the staff, are not all loaded'
                 WHEN j.metric LIKE 'staff%' OR j.metric IN ('nurses', 'doctors', 'allied', 'vacancy_rate', 'shift_overlap')
                     THEN 'not measured: staff or their shifts are not loaded'

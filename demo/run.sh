@@ -115,7 +115,7 @@ export_files() {
     say "   files: doctors.csv, assigned_staff.csv"
 }
 
-thousands() { printf '%s' "$1" | sed ':a; s/^\([0-9]*\)\([0-9]\{3\}\)/\1,\2/; ta'; }
+thousands() { printf '%s' "$1" | sed ':a; s/^\([0-9]\+\)\([0-9]\{3\}\)/\1,\2/; ta'; }
 
 # show_days DONE TOTAL RECORDS BEGAN: a bar on a terminal, a line now and then elsewhere.
 show_days() {
@@ -218,7 +218,7 @@ tour() {
     sort "$TIMES" | sed 's/^[0-9]* //' | awk -F'|' '{ printf "   %-12s %8s s   %s\n", $1, $2, $3 }'
     # the files, so that one can go and look
     head1 "Where it is"
-    (cd "$WORK/data" && { find . -type f -name '*.csv' ! -path './lake/*'; find ./lake -type f -path '*/date=*-01/*'; } |
+    (cd "$WORK/data" && { find . -type f -name '*.csv' ! -path './lake/*'; find "$(find ./lake -type d -name 'date=*' | LC_ALL=C sort | head -n 1)" -type f; } |
         LC_ALL=C sort | head -n 18 | sed "s|^\.|   $WORK/data|")
     say ""
     say "   connect   $( [ "$(id -u)" = "$RUN_UID" ] || [ "$(id -u)" = 0 ] || echo "sudo -u $RUN_USER ")psql -h $SOCKETS -p $PORT -U $OWNER $DB"

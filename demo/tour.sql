@@ -103,18 +103,18 @@ GROUP BY code ORDER BY times DESC, code LIMIT 12;
 
 \echo '== One patient, one stay'
 SELECT min(admission_id) AS stay, min(patient_id) AS patient, min(visit_id) AS visit
-FROM (SELECT * FROM hospital.admissions a
+FROM (SELECT a.* FROM hospital.admissions a
+      LEFT JOIN (SELECT admission_id, count(*) AS n FROM hospital.transfers GROUP BY 1) t USING (admission_id)
+      LEFT JOIN (SELECT admission_id, count(*) AS n FROM hospital.lab_results GROUP BY 1) l USING (admission_id)
       WHERE discharged_at - admitted_at BETWEEN interval '2 days' AND interval '6 days'
-      ORDER BY EXISTS (SELECT FROM hospital.transfers t WHERE t.admission_id = a.admission_id) DESC,
-               (SELECT count(*) FROM hospital.lab_results l WHERE l.admission_id = a.admission_id) DESC, admission_id
-      LIMIT 1) chosen \gset
+      ORDER BY t.n DESC NULLS LAST, l.n DESC NULLS LAST, admission_id LIMIT 1) chosen \gset
 \if :{?stay}
 SELECT p.full_name AS patient, p.folder_no AS folder, p.date_of_birth AS born, p.gender, p.blood_type AS blood,
        p.patient_class AS class, a.admission_type AS "comes as", a.triage, v.diagnosis, a.outcome
 FROM hospital.patients p, hospital.admissions a, hospital.visits v
 WHERE p.patient_id = :patient AND a.admission_id = :stay AND v.visit_id = :visit;
 WITH event AS (
-    SELECT arrived_at AS at, 0 AS place, 'arrives' AS what, kind || coalesce(', ' || disposition, '') AS details
+    SELECT arrived_at AS at, 0 AS place, 'arrives' AS what, kind AS details
     FROM hospital.visits WHERE visit_id = :visit
     UNION ALL
     SELECT admitted_at, 1, 'admitted', w.name FROM hospital.admissions JOIN hospital.wards w USING (ward_code)
@@ -136,7 +136,7 @@ WITH event AS (
                                   ', ' ORDER BY lab_result_id) FILTER (WHERE flag IS NOT NULL), 'none')
     FROM hospital.lab_results WHERE admission_id = :stay GROUP BY date_trunc('day', at)
     UNION ALL
-    SELECT min(at), 7, 'vital signs', count(*) || ' times, temperature up to ' || max(temperature)
+    SELECT min(at), 7, 'vital signs', count(*) || CASE count(*) WHEN 1 THEN ' set' ELSE ' sets' END || ', temperature up to ' || max(temperature)
            || ', pulse up to ' || max(pulse) || ', SpO2 down to ' || min(spo2) || ' %'
     FROM hospital.vital_signs WHERE admission_id = :stay GROUP BY date_trunc('day', at)
     UNION ALL

@@ -1,6 +1,6 @@
 -- data-dictionary.sql: writes docs/data-dictionary.md from the comments of a
 -- database in which the extension and a hospital have been created:
---     psql -XqAt -d hospital -f docs/data-dictionary.sql > docs/data-dictionary.md
+--     psql -XqAt -d hospital -f docs/data-dictionary.sql | cat -s > docs/data-dictionary.md
 
 SELECT '# Data dictionary' || E'\n\n' ||
        'The tables and views of schema `hospital`. The texts are the comments in the database (`\d+ hospital.admissions`).' || E'\n\n' ||

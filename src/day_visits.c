@@ -142,6 +142,13 @@ record_ambulance(DayBuilder *b, const VisitPlan *v, const Encounter *e)
 					  on_duty_nurse(b->duty, -1, v->arrived, (uint32) mix64((uint64) v->visit_id)), 1);
 }
 
+/* So many tenths into the visit, to the second. */
+static TimestampTz
+into_visit(const VisitPlan *v, int tenths)
+{
+	return v->arrived + (v->left - v->arrived) * tenths / 10 / USECS_PER_SEC * USECS_PER_SEC;
+}
+
 /* A visit that is over: its measurements, diagnoses, requests and bill. */
 static void
 record_visit(DayBuilder *b, const VisitPlan *v, Visit *r)
@@ -152,10 +159,10 @@ record_visit(DayBuilder *b, const VisitPlan *v, Visit *r)
 
 	if (v->disposition != LEFT_BEFORE_SEEN)
 	{
-		make_vital_signs(b, &e, v->arrived + Min((v->left - v->arrived) / 5, 15 * USECS_PER_MINUTE), &d);
+		make_vital_signs(b, &e, Min(into_visit(v, 2), v->arrived + 15 * USECS_PER_MINUTE), &d);
 		if (v->way == VISIT_EMERGENCY && v->left - v->arrived > 3 * USECS_PER_HOUR && v->disposition != LEFT_DIED)
 			make_vital_signs(b, &e, v->left - 20 * USECS_PER_MINUTE, &d);
-		make_diagnoses(b, &e, v->arrived + (v->left - v->arrived) / 2, v->way != VISIT_OUTPATIENT);
+		make_diagnoses(b, &e, into_visit(v, 5), v->way != VISIT_OUTPATIENT);
 		orders_of_visit(b->seed, v, &b->orders);
 		make_orders(b, &e);
 		record_ambulance(b, v, &e);

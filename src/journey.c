@@ -295,7 +295,7 @@ deliver(Journey *j, Stay *mother, TimestampTz at)
 		v->person = child;
 		v->way = VISIT_NEWBORN;
 		v->triage = TRIAGE_NONE;
-		v->arrived = at + i * 8 * USECS_PER_MINUTE;
+		v->arrived = Min(at + i * 8 * USECS_PER_MINUTE, journey_day_ends(j) - USECS_PER_SEC);
 		v->left = v->arrived;
 		v->appointment = -1;
 		v->department = (int16) j->mix->neonatology;

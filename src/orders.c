@@ -186,14 +186,14 @@ orders_of_visit(uint64 seed, const VisitPlan *v, Orders *o)
 	Dice		d = dice(seed, RANDOM_VISIT, (uint64) v->visit_id, 1);
 	bool		clinic = v->way == VISIT_OUTPATIENT;
 	int			comorbid[COMORBID_MAX];
-	Picking		p = {.orders = o, .dice = &d, .from = v->arrived + (v->left - v->arrived) / 2,
+	Picking		p = {.orders = o, .dice = &d, .from = v->arrived + (v->left - v->arrived) / USECS_PER_SEC / 2 * USECS_PER_SEC,
 	.until = v->left};
 	int			weeks = Min(Max(code->clinic_weeks, 1), 12);
 
 	o->count = o->medicine_count = 0;
 	if (v->disposition == LEFT_BEFORE_SEEN || v->way == VISIT_NEWBORN)
 		return;
-	request(o, code, clinic ? SETTING_OPD : SETTING_ED, &d, v->arrived + (v->left - v->arrived) / 3,
+	request(o, code, clinic ? SETTING_OPD : SETTING_ED, &d, v->arrived + (v->left - v->arrived) / USECS_PER_SEC / 3 * USECS_PER_SEC,
 			v->left, 1000);
 	if (v->disposition == LEFT_DIED || v->disposition == LEFT_TRANSFERRED)
 		return;

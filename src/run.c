@@ -3,17 +3,18 @@
  *
  * Every day goes the way of a live one: its folder is written
  * (day_writer.c), then its files are ingested, each in a transaction of its own.
- * A background process of the session (run_writer.c) computes and writes the
+ * A background process of the session (run_worker.c) computes and writes the
  * next days while the session ingests; where no process is to be had, the
- * session does both.
+ * session does both.  With hospital.ingest_workers above one, further processes
+ * ingest beside it.
  *
  * It may end anywhere.  What has been written and what has been ingested is in
  * the ledger alone; the next run deals with the lake's leftovers, ingests what
  * waits, and goes on after the last day of hospital.days.  An error or a cancel
- * ends the writer with the session, and waits for it.
+ * ends the helpers with the session, and waits for them.
  *
  * Commits.  One that waits for the disk is enough for a day: the writer's,
- * after which the day's files get their names.  The session's own, a file each,
+ * after which the day's files get their names.  Those that ingest, a file each,
  * do not wait: the write-ahead log is written in order, so that a crash loses
  * the last of them whole, rows and ledger together, and what they brought in is
  * "written" again, with its file there.  Before the run ends all of them are on
@@ -50,8 +51,6 @@
 #include "compat.h"
 #include "day_file.h"
 #include "day_writer.h"
-#include "ingest.h"
-#include "kept_plan.h"
 #include "lakefile.h"
 #include "run.h"
 #include "settings.h"
@@ -59,8 +58,6 @@
 PG_FUNCTION_INFO_V1(hospital_run);
 
 #define SAY_EVERY_MS 2000
-#define LOOK_AGAIN_MS 1000		/* the writer's poke comes earlier */
-#define PENDING_MS 5			/* until a file has its name */
 
 /* Progress parameters of our own, behind those that COPY uses. */
 #define PROGRESS_RUN_MARK 15
@@ -81,15 +78,10 @@ typedef struct Run
 	int			days;
 	int64		waiting;		/* files that an earlier run has left */
 	int64		files_total;
-	int64		files_done;
-	int64		rows;			/* of the files ingested */
-	int64		rejects;
-	int64		bytes;
-	int64		refused;
 
 	dsm_segment *segment;
 	RunShared  *shared;
-	BackgroundWorkerHandle *writer; /* NULL: the session writes */
+	BackgroundWorkerHandle *helpers[RUN_HELPERS];	/* NULL: none; the session writes without a writer */
 
 	TimestampTz started;
 	TimestampTz said_at;
@@ -256,10 +248,16 @@ days_total(const Run *run)
 	return days_of(run->files_total + RECORD_KINDS - 1);
 }
 
+static int64
+files_done(const Run *run)
+{
+	return Min((int64) pg_atomic_read_u64(&run->shared->files), run->files_total);
+}
+
 static int
 days_done(const Run *run)
 {
-	return days_total(run) - days_of(run->files_total - run->files_done + RECORD_KINDS - 1);
+	return days_total(run) - days_of(run->files_total - files_done(run) + RECORD_KINDS - 1);
 }
 
 static int
@@ -278,10 +276,11 @@ static void
 show_progress(Run *run)
 {
 	TimestampTz now = GetCurrentTimestamp();
-	double		share = (double) run->files_done / Max(run->files_total, 1);
+	double		share = (double) files_done(run) / Max(run->files_total, 1);
+	int64		rows = (int64) pg_atomic_read_u64(&run->shared->rows);
 
-	pgstat_progress_update_param(PROGRESS_COPY_TUPLES_PROCESSED, run->rows);
-	pgstat_progress_update_param(PROGRESS_COPY_BYTES_PROCESSED, run->bytes);
+	pgstat_progress_update_param(PROGRESS_COPY_TUPLES_PROCESSED, rows);
+	pgstat_progress_update_param(PROGRESS_COPY_BYTES_PROCESSED, (int64) pg_atomic_read_u64(&run->shared->bytes));
 	pgstat_progress_update_param(PROGRESS_RUN_DAYS_DONE, days_done(run));
 	pgstat_progress_update_param(PROGRESS_RUN_DAYS_WRITTEN, days_written(run));
 	if (TimestampDifferenceMilliseconds(run->said_at, now) < SAY_EVERY_MS)
@@ -289,7 +288,7 @@ show_progress(Run *run)
 	run->said_at = now;
 	ereport(INFO,
 			(errmsg("hospital: %d of %d days (%d %%), " INT64_FORMAT " records, %.1f s to go",
-					days_done(run), days_total(run), (int) (100 * share), run->rows,
+					days_done(run), days_total(run), (int) (100 * share), rows,
 					share > 0 ? seconds_since(run->started) * (1 / share - 1) : 0.0)));
 }
 
@@ -308,16 +307,19 @@ static void
 say_done(const Run *run)
 {
 	double		seconds = Max(seconds_since(run->started), 0.001);
+	int64		rejects = (int64) pg_atomic_read_u64(&run->shared->rejects);
+	int64		refused = (int64) pg_atomic_read_u64(&run->shared->refused);
 
 	ereport(INFO,
 			(errmsg("hospital: %d days done in %.1f s, " INT64_FORMAT " records, %.1f MB, %.1f days a second",
-					days_total(run), seconds, run->rows, run->bytes / 1e6, days_total(run) / seconds),
-			 run->refused + run->rejects > 0 ?
+					days_total(run), seconds, (int64) pg_atomic_read_u64(&run->shared->rows),
+					pg_atomic_read_u64(&run->shared->bytes) / 1e6, days_total(run) / seconds),
+			 rejects + refused > 0 ?
 			 errdetail(INT64_FORMAT " lines were rejected, " INT64_FORMAT " files refused; see hospital.rejects and hospital.batches.",
-					   run->rejects, run->refused) : 0));
+					   rejects, refused) : 0));
 }
 
-/* ---- the writer ---- */
+/* ---- helpers ---- */
 
 static void
 make_shared(Run *run)
@@ -332,14 +334,21 @@ make_shared(Run *run)
 	strlcpy(shared->data_folder, hospital_data_folder, MAXPGPATH);
 	shared->first = run->first;
 	shared->days = run->days;
-	shared->session_latch = &MyProc->procLatch;
+	shared->session = &MyProc->procLatch;
 	pg_atomic_init_u32(&shared->written, 0);
 	pg_atomic_init_u32(&shared->ingested, 0);
+	pg_atomic_init_u32(&shared->finished, 0);
+	pg_atomic_init_u64(&shared->last_commit, InvalidXLogRecPtr);
+	pg_atomic_init_u64(&shared->files, 0);
+	pg_atomic_init_u64(&shared->refused, 0);
+	pg_atomic_init_u64(&shared->rows, 0);
+	pg_atomic_init_u64(&shared->rejects, 0);
+	pg_atomic_init_u64(&shared->bytes, 0);
 	helper_error_init(&shared->error);
 }
 
-static void
-launch_writer(Run *run)
+static bool
+launch_helper(Run *run, int number)
 {
 	BackgroundWorker worker = {
 		.bgw_flags = BGWORKER_SHMEM_ACCESS | BGWORKER_BACKEND_DATABASE_CONNECTION,
@@ -349,19 +358,31 @@ launch_writer(Run *run)
 		.bgw_notify_pid = MyProcPid,
 	};
 	MemoryContext old = MemoryContextSwitchTo(run->context);
+	bool		launched;
 
 	strlcpy(worker.bgw_library_name, "hospital", BGW_MAXLEN);
-	strlcpy(worker.bgw_function_name, CppAsString(hospital_run_writer_main), BGW_MAXLEN);
-	strlcpy(worker.bgw_name, "hospital run, writer", BGW_MAXLEN);
+	strlcpy(worker.bgw_function_name, CppAsString(hospital_run_helper_main), BGW_MAXLEN);
+	snprintf(worker.bgw_name, BGW_MAXLEN, "hospital run, %s %d",
+			 number == RUN_WRITER ? "writer" : "ingestor", number);
 	strlcpy(worker.bgw_type, "hospital run", BGW_MAXLEN);
-	if (!RegisterDynamicBackgroundWorker(&worker, &run->writer))
-	{
-		run->writer = NULL;
+	memcpy(worker.bgw_extra, &number, sizeof(number));
+	launched = RegisterDynamicBackgroundWorker(&worker, &run->helpers[number]);
+	if (!launched)
+		run->helpers[number] = NULL;
+	MemoryContextSwitchTo(old);
+	return launched;
+}
+
+static void
+launch_helpers(Run *run)
+{
+	if (run->days > 0 && !launch_helper(run, RUN_WRITER))
 		ereport(NOTICE,
 				(errmsg("no background process is free: this session writes the days itself"),
 				 errhint("Raise max_worker_processes, and the next days are written while others are ingested.")));
-	}
-	MemoryContextSwitchTo(old);
+	for (int number = 1; number < hospital_ingest_workers; number++)
+		if (!launch_helper(run, number))
+			break;
 }
 
 static bool
@@ -370,26 +391,43 @@ all_written(const Run *run)
 	return pg_atomic_read_u32(&run->shared->written) >= (uint32) run->days;
 }
 
-/* Also the end of an error: stop the writer and wait for it. */
+/* Also the end of an error: no helper is left running. */
 static void
-stop_writer(int code, Datum arg)
+stop_helpers(int code, Datum arg)
 {
 	Run		   *run = (Run *) DatumGetPointer(arg);
 
 	(void) code;
-	if (run->writer != NULL)
+	for (int i = 0; i < RUN_HELPERS; i++)
+		if (run->helpers[i] != NULL)
+			TerminateBackgroundWorker(run->helpers[i]);
+	for (int i = 0; i < RUN_HELPERS; i++)
 	{
+		if (run->helpers[i] == NULL)
+			continue;
+
 		/* Not interruptible: an interrupt is what may have brought us here. */
-		TerminateBackgroundWorker(run->writer);
 		HOLD_INTERRUPTS();
-		WaitForBackgroundWorkerShutdown(run->writer);
+		WaitForBackgroundWorkerShutdown(run->helpers[i]);
 		RESUME_INTERRUPTS();
+		run->helpers[i] = NULL;
 	}
-	run->writer = NULL;
 	if (run->segment != NULL)
 		dsm_detach(run->segment);
 	run->segment = NULL;
 	run->shared = NULL;
+}
+
+/* There is nothing left to do: they end by themselves. */
+static void
+dismiss_helpers(Run *run)
+{
+	pg_atomic_write_u32(&run->shared->finished, 1);
+	run_poke(run->shared);
+	for (int i = 0; i < RUN_HELPERS; i++)
+		if (run->helpers[i] != NULL)
+			(void) WaitForBackgroundWorkerShutdown(run->helpers[i]);
+	helper_error_raise(&run->shared->error, "helper of hospital_run");
 }
 
 static void
@@ -401,25 +439,26 @@ release_locks(int code, Datum arg)
 	hospital_unlock(HOSPITAL_LOCK_RUN);
 }
 
+/* An ingestor that was ended is no loss; a writer is. */
 static void
-check_writer(const Run *run)
+check_helpers(const Run *run)
 {
 	pid_t		pid;
 
-	helper_error_raise(&run->shared->error, "writer of hospital_run");
-	if (GetBackgroundWorkerPid(run->writer, &pid) == BGWH_STOPPED && !all_written(run))
-	{
-		helper_error_raise(&run->shared->error, "writer of hospital_run");
-		ereport(ERROR,
-				(errcode(ERRCODE_OPERATOR_INTERVENTION),
-				 errmsg("the process that writes the days was ended before its work was done"),
-				 errdetail("%u of %d days are written.", pg_atomic_read_u32(&run->shared->written), run->days),
-				 errhint("CALL hospital_run again: it goes on from here.")));
-	}
+	helper_error_raise(&run->shared->error, "helper of hospital_run");
+	if (run->helpers[RUN_WRITER] == NULL ||
+		GetBackgroundWorkerPid(run->helpers[RUN_WRITER], &pid) != BGWH_STOPPED || all_written(run))
+		return;
+	helper_error_raise(&run->shared->error, "helper of hospital_run");
+	ereport(ERROR,
+			(errcode(ERRCODE_OPERATOR_INTERVENTION),
+			 errmsg("the process that writes the days was ended before its work was done"),
+			 errdetail("%u of %d days are written.", pg_atomic_read_u32(&run->shared->written), run->days),
+			 errhint("CALL hospital_run again: it goes on from here.")));
 }
 
 static void
-wait_for_writer(int timeout_ms)
+wait_for_helpers(int timeout_ms)
 {
 	static uint32 wait_event = 0;
 
@@ -474,54 +513,68 @@ recover_lake(Run *run)
 
 /* ---- ingesting ---- */
 
-typedef enum Step
-{
-	STEP_DONE,
-	STEP_PENDING,				/* the next file is about to get its name */
-	STEP_NOTHING				/* no file waits */
-} Step;
-
-static int64
-bytes_of(int64 batch_id)
-{
-	static KeptPlan plan;
-	Oid			types[] = {INT8OID};
-	Datum		values[] = {Int64GetDatum(batch_id)};
-	bool		isnull;
-	int64		bytes;
-
-	kept_run(&plan, "SELECT bytes FROM hospital.batches WHERE batch_id = $1", 1, types, values, NULL, SPI_OK_SELECT);
-	bytes = DatumGetInt64(kept_value(0, 1, &isnull));
-	kept_done();
-	return bytes;
-}
-
-static Step
+/* One file, in a transaction of its own. */
+static IngestOutcome
 ingest_one(Run *run)
 {
 	IngestedBatch batch;
 	IngestOutcome outcome;
 
 	begin_step();
-	outcome = ingest_next(run->functions, &batch);
+	outcome = run_ingest_next(run->shared, run->functions, &batch);
 	if (outcome == INGEST_REFUSED)
-	{
-		run->refused++;
 		ereport(WARNING,
 				(errcode(ERRCODE_DATA_EXCEPTION),
 				 errmsg("\"%s\" was refused: %s", batch.file, batch.message)));
-	}
-	if (outcome == INGEST_DONE || outcome == INGEST_REFUSED)
-	{
-		run->files_done++;
-		run->rows += batch.rows;
-		run->rejects += batch.rejects;
-		run->bytes += bytes_of(batch.batch_id);
-	}
 	end_step();
 	next_transaction();
-	return outcome == INGEST_NOT_WRITTEN ? STEP_NOTHING :
-		outcome == INGEST_PENDING ? STEP_PENDING : STEP_DONE;
+	run_note_commit(run->shared);
+	if (outcome != INGEST_NOT_WRITTEN && outcome != INGEST_PENDING && batch.is_awaited)
+		run_poke(run->shared);
+	return outcome;
+}
+
+/* Is no file left, not even in the hands of another? */
+static bool
+nothing_waits(void)
+{
+	bool		nothing;
+
+	begin_step();
+	nothing = holds("SELECT NOT EXISTS (SELECT FROM hospital.batches WHERE state IN ('written', 'loading'))");
+	end_step();
+	return nothing;
+}
+
+/* The writer may be waiting to hear how far we are. */
+static void
+tell_writer(const Run *run, uint32 ingested)
+{
+	Latch	   *writer = run->shared->helpers[RUN_WRITER];
+
+	pg_atomic_write_u32(&run->shared->ingested, ingested);
+	if (writer != NULL)
+		SetLatch(writer);
+}
+
+/* No file is to be had at the moment.  True when that is so for good. */
+static bool
+wait_for_files(Run *run, uint32 written, bool complete)
+{
+	if (nothing_waits())
+	{
+		/* All that had been written when we looked has been ingested, by whomever. */
+		tell_writer(run, written);
+		if (complete)
+			return true;
+		if (run->helpers[RUN_WRITER] == NULL)
+		{
+			write_day(run);
+			return false;
+		}
+	}
+	wait_for_helpers(RUN_LOOK_AGAIN_MS);
+	return false;
 }
 
 /* Until no day is left to be written and no file to be ingested. */
@@ -532,31 +585,20 @@ run_days(Run *run)
 	{
 		uint32		written = pg_atomic_read_u32(&run->shared->written);
 		bool		complete = all_written(run);
-		Step		step = ingest_one(run);
-		Latch	   *writer = run->shared->writer_latch;
+		IngestOutcome outcome = ingest_one(run);
 
 		CHECK_FOR_INTERRUPTS();
-
-		/* Nothing waits: all that was written before we looked has been ingested, by whomever. */
-		pg_atomic_write_u32(&run->shared->ingested,
-							step == STEP_NOTHING ? written :
-							Min(written, (uint32) days_of(Max(0, run->files_done - run->waiting))));
-		if (writer != NULL)
-			SetLatch(writer);
+		check_helpers(run);
 		show_progress(run);
-		if (step == STEP_PENDING)
-			wait_for_writer(PENDING_MS);
-		if (step != STEP_NOTHING)
-			continue;
-		if (complete)
-			return;
-		if (run->writer == NULL)
-			write_day(run);
-		else
+		if (outcome == INGEST_NOT_WRITTEN)
 		{
-			check_writer(run);
-			wait_for_writer(LOOK_AGAIN_MS);
+			if (wait_for_files(run, written, complete))
+				return;
 		}
+		else if (outcome == INGEST_PENDING)
+			wait_for_helpers(RUN_PENDING_MS);
+		else
+			tell_writer(run, Min(written, (uint32) days_of(Max(0, files_done(run) - run->waiting))));
 	}
 }
 
@@ -575,19 +617,18 @@ run_locked(Run *run, int days)
 	if (run->files_total == 0)
 		return;
 
-	PG_ENSURE_ERROR_CLEANUP(stop_writer, PointerGetDatum(run));
+	PG_ENSURE_ERROR_CLEANUP(stop_helpers, PointerGetDatum(run));
 	{
 		make_shared(run);
-		if (run->days > 0)
-			launch_writer(run);
+		launch_helpers(run);
 		run_days(run);
 		show_progress(run);
+		dismiss_helpers(run);
+		XLogFlush(pg_atomic_read_u64(&run->shared->last_commit));
+		say_done(run);
 	}
-	PG_END_ENSURE_ERROR_CLEANUP(stop_writer, PointerGetDatum(run));
-	stop_writer(0, PointerGetDatum(run));
-
-	XLogFlush(XactLastCommitEnd);
-	say_done(run);
+	PG_END_ENSURE_ERROR_CLEANUP(stop_helpers, PointerGetDatum(run));
+	stop_helpers(0, PointerGetDatum(run));
 }
 
 static void

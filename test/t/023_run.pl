@@ -101,10 +101,10 @@ sub all_is_well
 
 $node->safe_psql('postgres', 'CREATE EXTENSION hospital');
 like(error_of('CALL hospital_run(1)'), qr/55000: there is no hospital.*HINT/s, 'no hospital');
-$node->safe_psql('postgres', q(CALL hospital_create(people => 20000, beds => 200, end_date => '2021-12-31')));
+$node->safe_psql('postgres', q(CALL hospital_create(people => 20000, beds => 200, end_date => '2022-12-31')));
 like(error_of('CALL hospital_run(1)'), qr/55000: the hospital has no staff.*HINT:.*hospital_load_staff/s, 'no staff');
 $node->safe_psql('postgres', q(
-	INSERT INTO hospital.staff SELECT g.* FROM hospital_generate_staff(200, until_day => '2021-12-31') g));
+	INSERT INTO hospital.staff SELECT g.* FROM hospital_generate_staff(200, until_day => '2022-12-31') g));
 like(error_of("CALL hospital_run($_)"), qr/22023: number of days.*HINT/s, "days: $_") for 0, -1, 'NULL';
 like(error_of('BEGIN; CALL hospital_run(1)'), qr/25001: hospital_run cannot run inside.*HINT/s, 'not in a transaction block');
 like(error_of("SET hospital.data_folder = ''; CALL hospital_run(1)"), qr/55000: hospital.data_folder is not set.*HINT/s,
@@ -201,6 +201,33 @@ for my $round (1 .. 2 * $rounds)
 cmp_ok(days(), '>', $started, 'days went on all the while');
 all_is_well('killed');
 
+# Three ingestors: the session and two more, one of which is ended by hand.
+$node->append_conf('postgresql.conf', "hospital.ingest_workers = 3\n");
+$node->reload;
+start_run(60);
+poll('three processes help', q(SELECT count(*) = 3 FROM pg_stat_activity WHERE backend_type = 'hospital run'));
+$node->safe_psql('postgres', q(
+	SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query = 'ingesting hospital days'
+		OR backend_type = 'hospital run' AND query LIKE 'ingesting%' LIMIT 1));
+$session{run}->finish;
+like($session{err}, qr/60 days done/, 'the run does without one of them');
+is($node->safe_psql('postgres', q(SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'hospital run')), 0,
+	'none is left');
+for my $round (1 .. 3)
+{
+	start_run(40);
+	poll("three ingestors under way, round $round", q(SELECT count(*) > 0 FROM hospital.progress));
+	usleep(rand(500_000));
+	my $pid = try_query(q(SELECT pid FROM pg_stat_activity WHERE backend_type = 'hospital run' ORDER BY random() LIMIT 1));
+	kill 'KILL', $pid if $pid;
+	$session{run}->finish;
+	poll('the server is back', 'SELECT true');
+	$node->safe_psql('postgres', 'CALL hospital_run(1)');
+}
+all_is_well('three ingestors');
+$node->append_conf('postgresql.conf', "hospital.ingest_workers = 1\n");
+$node->reload;
+
 # The writer alone, ended by hand: an error, and the way out.
 start_run(40);
 poll('under way once more', q(SELECT count(*) > 0 FROM pg_stat_activity WHERE backend_type = 'hospital run'));
@@ -213,7 +240,7 @@ $node->safe_psql('postgres', q(
 	CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS
 	$$BEGIN RAISE EXCEPTION 'no more days' USING HINT = 'Drop the trigger.'; END$$;
 	CREATE TRIGGER refuse BEFORE INSERT ON hospital.days FOR EACH ROW EXECUTE FUNCTION refuse()));
-like(error_of('CALL hospital_run(1)'), qr/P0001: no more days.*HINT:  Drop.*CONTEXT:  writer of hospital_run/s, 'so is its error');
+like(error_of('CALL hospital_run(1)'), qr/P0001: no more days.*HINT:  Drop.*CONTEXT:  helper of hospital_run/s, 'so is its error');
 $node->safe_psql('postgres', 'DROP TRIGGER refuse ON hospital.days');
 is(leftovers(), 0, 'no file is left of it');
 $node->safe_psql('postgres', 'CALL hospital_run(1)');

@@ -49,6 +49,7 @@ hospital.stream_interval = '200ms'
 	$node->safe_psql('postgres', sprintf(
 		"CALL hospital_create(people => 20000, beds => 200, start_date => '2020-01-01',"
 		. " end_date => date '2020-01-01' + %d, transfers_per_day => %d)", DAYS - 1, TRANSFERS));
+	$node->safe_psql('postgres', 'CALL hospital_load_staff()');
 	$node->safe_psql('postgres', 'SELECT hospital_start()');
 	return $node;
 }
@@ -103,7 +104,9 @@ sub is_chained
 		                                            ORDER BY first_offset) AS before
 		           FROM hospital.stream_ranges)
 		SELECT (SELECT count(*) FROM r WHERE before IS NOT NULL AND first_offset <> before + 1),
-		       (SELECT sum(rows) FROM r) - (SELECT count(*) FROM hospital.transfers),
+		       (SELECT sum(rows) FROM r) - (SELECT count(*) FROM hospital.transfers)
+		       + (SELECT coalesce(sum(rows - merged), 0) FROM hospital.batches
+		          WHERE kind = 'transfers' AND state = 'ingested'),
 		       (SELECT sum(rejects) FROM r) - (SELECT count(*) FROM hospital.rejects
 		                                       WHERE topic IS NOT NULL),
 		       (SELECT count(*) FROM r WHERE rows + rejects + duplicates > last_offset - first_offset + 1)}),

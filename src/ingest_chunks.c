@@ -22,6 +22,7 @@
 #include "access/xact.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_type.h"
+#include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
@@ -342,7 +343,7 @@ take_staged(IngestRun *run, HeapTuple tuple, TupleDesc tupdesc)
 		restore_field(&run->kind->columns[i], value, isnull, record + run->kind->columns[i].offset);
 	}
 	place_of_line(tuple, tupdesc, run->kind->ncolumns, line);
-	run->held.long_texts |= line->raw_length > ROW_SCRATCH / 4;
+	run->held.long_texts |= line->raw_length * MAX_CONVERSION_GROWTH > ROW_SCRATCH / 2;
 	run->held.n++;
 }
 

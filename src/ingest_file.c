@@ -138,7 +138,8 @@ ingest_take_line(IngestRun *run, const CsvRecord *line, int64 reject_id)
 	};
 	if (record_parse(run->parser, line, record, &fault))
 	{
-		run->held.long_texts |= line->raw_length * MAX_CONVERSION_GROWTH > ROW_SCRATCH / 4;
+		run->held.long_texts |= line->raw_length *
+			(run->batch->encoding == PG_UTF8 ? 1 : MAX_CONVERSION_GROWTH) > ROW_SCRATCH / 2;
 		run->held.n++;
 	}
 	else
@@ -371,7 +372,7 @@ static void
 place_doubtful(IngestRun *run, int *doubtful, int ndoubtful, int *fresh, int *nfresh)
 {
 	KeySet	   *existing = record_existing(run->writer, doubtful, ndoubtful);
-	bool		all = run->batch->kind_number == KIND_REGISTRATIONS;
+	bool		all = run->batch->kind_number == KIND_REGISTRATIONS && !record_writer_is_bulk(run->writer);
 	int			nmerge = 0;
 
 	for (int i = 0; i < ndoubtful; i++)

@@ -95,7 +95,7 @@ verify_hash(const Batch *batch, LakeStatus *status)
 	char		hash[LAKE_HASH_LENGTH + 1];
 
 	if (file == NULL)
-		ingest_refuse("the file is missing");
+		ingest_refuse(INGEST_MISSING);
 	lake_status(file, status);
 	while (lake_read(file, buffer, HASH_PIECE) > 0)
 		;
@@ -223,7 +223,7 @@ read_chunk(IngestRun *run)
 	CsvRecord	line;
 
 	if (reader == NULL)
-		ingest_refuse("the file is missing");
+		ingest_refuse(INGEST_MISSING);
 	verify_file(run);
 	if (strcmp(batch->state, "written") == 0)
 	{
@@ -425,7 +425,7 @@ move_rows(IngestRun *run)
 	int			n;
 
 	if (ingest_open_file(run) == NULL)
-		ingest_refuse("the file is missing");
+		ingest_refuse(INGEST_MISSING);
 	verify_file(run);
 	if (!going.ascending)
 		reject_doubled(run);

@@ -119,13 +119,13 @@ like(error_of('SELECT hospital_start()'), qr/55000: there is no hospital.*HINT/s
 # ---- exports --------------------------------------------------------------
 
 $node->safe_psql('postgres', q(
-	CALL hospital_create(30000, 1100, start_date => '2020-01-01', end_date => '2020-12-31');
+	CALL hospital_create(30000, 200, start_date => '2020-01-01', end_date => '2022-12-31');
 	INSERT INTO hospital.people SELECT * FROM hospital_generate_people(30000);
 	UPDATE hospital.people SET address = E'12 "The Mews",\nFlat 3' WHERE person_id = 7;
 	UPDATE hospital.people SET address = '' WHERE person_id = 8;
-	INSERT INTO hospital.staff SELECT * FROM hospital_generate_staff();
+	INSERT INTO hospital.staff SELECT * FROM hospital_generate_staff(200, until_day => '2022-12-31');
 	INSERT INTO hospital.staff_assignments
-	SELECT * FROM hospital_generate_staff_assignments('2020-01-01', '2020-01-05');
+	SELECT * FROM hospital_generate_staff_assignments('2020-01-01', '2020-01-05', 200);
 ));
 
 my %copy = (
@@ -235,29 +235,32 @@ SKIP:
 
 # ---- start, days, stop ----------------------------------------------------
 
-# Days that came in against days made again.
+$node->safe_psql('postgres', q(
+	UPDATE hospital.people p SET address = g.address FROM hospital_generate_people(10) g WHERE p.person_id = g.person_id));
+
+# Days that came in against days made again; and is every file of every day there once?
 my $difference = q(
-	WITH made AS (
-		SELECT g.* FROM hospital.simulation s, hospital.batches b,
-			LATERAL hospital_generate_admissions(b.day, s.seed, s.people, s.beds, s.start_date) g
-		WHERE b.state = 'ingested' AND b.written_at IS NOT NULL)
-	SELECT (SELECT count(*) FROM (TABLE made EXCEPT ALL TABLE hospital.admissions) missing) || ' '
-		|| (SELECT count(*) FROM (TABLE hospital.admissions EXCEPT ALL TABLE made) surplus) || ' '
-		|| (SELECT count(*) - count(DISTINCT day) FROM hospital.batches) || ' '
-		|| (SELECT count(*) FROM hospital.batches WHERE state = 'refused') || ' '
-		|| (SELECT max(day) - min(day) + 1 - count(*) FROM hospital.batches)
+	SELECT coalesce((SELECT string_agg(v::text, ' ') FROM (SELECT min(day) AS lo, max(day) AS hi FROM hospital.days) d,
+			LATERAL hospital_validate(d.lo, d.hi) v WHERE NOT v.ok), '') || ' '
+		|| (SELECT count(*) - count(DISTINCT (day, kind)) FROM hospital.batches) || ' '
+		|| (SELECT count(*) FROM hospital.batches WHERE state NOT IN ('written', 'ingested')) || ' '
+		|| (SELECT 13 * (max(day) - min(day) + 1) - count(*) FROM hospital.batches)
 );
-sub days_ingested { return "SELECT count(*) >= $_[0] FROM hospital.batches WHERE state = 'ingested'" }
-sub ingested_now
+my $ingested = q((SELECT count(*) FROM (SELECT day FROM hospital.batches WHERE state = 'ingested'
+	GROUP BY day HAVING count(*) = 13) d));
+sub days_ingested { return "SELECT $ingested >= $_[0]" }
+sub ingested_now { return $node->safe_psql('postgres', "SELECT $ingested") }
+
+# Stopped, and everything that was written is in.
+sub let_it_come_in
 {
-	return $node->safe_psql('postgres', q(SELECT count(*) FROM hospital.batches WHERE state = 'ingested'));
+	poll('what was written comes in', q(SELECT count(*) FROM hospital.batches WHERE state = 'written'), 0);
 }
 
 $node->safe_psql('postgres', 'BEGIN; SELECT hospital_start(); ROLLBACK');
 is($node->safe_psql('postgres', 'SELECT desired FROM hospital.run_state'), 'stopped', 'a start rolled back is none');
 $node->safe_psql('postgres', 'SELECT hospital_start()');
 poll('days come in', days_ingested(5));
-is($node->safe_psql('postgres', $difference), '0 0 0 0 0', 'as they were made');
 is( $node->safe_psql('postgres', q(
 		SELECT count(*) FROM pg_stat_activity
 		WHERE backend_type LIKE 'hospital %' AND state = 'idle' AND xact_start IS NOT NULL)),
@@ -320,105 +323,34 @@ is(leftovers(), '', 'no temporary file is left');
 # ---- what a crash leaves between the steps --------------------------------
 
 my $last = $node->safe_psql('postgres', q(
-	SELECT file FROM hospital.batches WHERE state = 'ingested' ORDER BY day DESC LIMIT 1));
+	SELECT file FROM hospital.batches WHERE state = 'ingested' AND kind = 'vital_signs' ORDER BY day DESC LIMIT 1));
 (my $last_folder = "$folder/$last") =~ s!/[^/]*$!!;
 $node->safe_psql('postgres', qq(
-	DELETE FROM hospital.admissions WHERE admission_id IN (
-		SELECT g.admission_id FROM hospital.simulation s, hospital.batches b,
-			hospital_generate_admissions(b.day, s.seed, s.people, s.beds, s.start_date) g
-		WHERE b.file = '$last');
+	DELETE FROM hospital.vital_signs WHERE vital_signs_id / 1000000 = (
+		SELECT day - '2000-01-01' FROM hospital.batches WHERE file = '$last');
 	UPDATE hospital.batches SET state = 'written', ingested_at = NULL WHERE file = '$last'));
-rename "$folder/$last", "$last_folder/.admissions.csv.tmp.99999" or die;
-spew("$last_folder/.admissions.csv.tmp.88888", "half a f");
-my $quarantined = () = glob("$folder/lake/quarantine/*admissions.csv");	# a kill may have left some
+rename "$folder/$last", "$last_folder/.vital_signs.csv.tmp.99999" or die;
+spew("$last_folder/.vital_signs.csv.tmp.88888", "half a f");
+my $quarantined = () = glob("$folder/lake/quarantine/*vital_signs.csv");	# a kill may have left some
 my $anchor = $node->safe_psql('postgres', 'SELECT anchor_at FROM hospital.run_state');
 $node->safe_psql('postgres', 'SELECT hospital_start()');
 is($node->safe_psql('postgres', "SELECT anchor_at > '$anchor' FROM hospital.run_state"), 't',
 	'the clock stood still while stopped');
 poll('a file that the ledger knows gets its name and comes in', qq(
 	SELECT state FROM hospital.batches WHERE file = '$last'), 'ingested');
-is(scalar(() = glob("$folder/lake/quarantine/*admissions.csv")), $quarantined + 1, 'the one that it does not know is in quarantine');
+is(scalar(() = glob("$folder/lake/quarantine/*vital_signs.csv")), $quarantined + 1, 'the one that it does not know is in quarantine');
 is(leftovers(), '', 'no temporary file is left');
+poll('days go on', days_ingested(ingested_now() + 2));
 $node->safe_psql('postgres', 'SELECT hospital_stop()');
 poll('stopped again', q(SELECT count(*) FROM hospital.status WHERE database = 'postgres' AND pid IS NOT NULL), 0);
-
-$node->safe_psql('postgres', 'SELECT hospital_start()');
-poll('what was written comes in', q(SELECT count(*) FROM hospital.batches WHERE state = 'written'), 0);
-$node->safe_psql('postgres', 'SELECT hospital_stop()');
-poll('stopped once more', q(SELECT count(*) FROM hospital.status WHERE database = 'postgres' AND pid IS NOT NULL), 0);
-is($node->safe_psql('postgres', $difference), '0 0 0 0 0', 'after all that: nothing lost, doubled or altered');
-
-# ---- hospital_ingest, bad lines, bad files ---------------------------------
-
 my $name = $node->safe_psql('postgres', 'SELECT name FROM hospital.simulation');
-my $header = "admission_id,patient_id,visit_id,ward_code,admitted_at,discharged_at,triage,outcome\n";
-
-sub ingest
-{
-	my ($day, $bytes) = @_;
-	my $path = "lake/batch/$name/date=$day/admissions.csv";
-	mkdir "$folder/lake/batch/$name/date=$day";
-	spew("$folder/$path", $bytes);
-	return error_of("CALL hospital_ingest('$path')");
-}
-
-ingest('2020-12-01', "\xEF\xBB\xBFvisit_id,patient_id,admission_id,ward_code,admitted_at,discharged_at,triage,outcome\r\n"
-	  . "3,2,900000001,MED01,2020-12-01 10:00:00+00,,RED,\r\n"
-	  . "3,2,900000002,\"MED\"\"01\",2020-12-01T12:00:00+02:00,,RED,\"two\nlines\"\r\n"
-	  . "3,2,9x,MED01,2020-12-01 10:00:00+00,,RED,\r\n"
-	  . "3,2,900000004,MED01,2020-12-31 24:00:00+00,,RED,\r\n"
-	  . "3,2,900000005,MED01,2020-13-01 10:00:00+00,,RED,\r\n"
-	  . "3,2\r\n"
-	  . "3,2,900000006,ME\xff01,2020-12-01 10:00:00+00,,RED,\r\n"
-	  . "3,2,900000007,\"MED01,2020-12-01 10:00:00+00,,RED,\r\n"
-	  . "3,2,900000008,MED\"01,2020-12-01 10:00:00+00,,RED,\r\n"
-	  . "\r\n"
-	  . "3,2,-1,MED01,2020-12-01 10:00:00+00,,RED,\r\n"
-	  . "3,2,99999999999999999999,MED01,2020-12-01 10:00:00+00,,RED,\r\n"
-	  . "3,2,900000009,,2020-12-01 10:00:00+00,,RED,\r\n"
-	  . "3,2,900000010,MED01,2020-12-01 10:00:00+00,,RED,");
-is( $node->safe_psql('postgres', q(
-	SELECT string_agg(concat_ws(' ', admission_id, ward_code, replace(outcome, E'\n', '/')), ', ' ORDER BY admission_id)
-	FROM hospital.admissions WHERE admission_id > 900000000)),
-	'900000001 MED01, 900000002 MED"01 two/lines, 900000010 MED01', 'good lines came in');
-is( $node->safe_psql('postgres', q(
-	SELECT string_agg(concat_ws(' ', line, column_name, sqlstate), ', ' ORDER BY line) FROM hospital.rejects)),
-	join(', ', '5 admission_id 22P02', '6 admitted_at 22008', '7 admitted_at 22008', '8 22P04', '9 ward_code 22021',
-		'10 22P04', '11 22P04', '12 22P04', '13 admission_id 22003', '14 admission_id 22003', '15 ward_code 23502'),
-	'bad ones are rejects');
-is( $node->safe_psql('postgres', q(SELECT encode(raw, 'escape') FROM hospital.rejects WHERE line = 9)),
-	"3,2,900000006,ME\\37701,2020-12-01 10:00:00+00,,RED,\r\n", 'with their bytes');
-is( $node->safe_psql('postgres', q(
-	SELECT state, rows, rejects FROM hospital.batches WHERE day = '2020-12-01')), 'ingested|3|11', 'and counted');
-like(error_of("CALL hospital_ingest('lake/batch/$name/date=2020-12-01/admissions.csv')"),
-	qr/dealt with before/, 'a file is ingested once');
-like(error_of("BEGIN; CALL hospital_ingest('lake/batch/$name/date=2020-12-01/admissions.csv')"),
-	qr/25001/, 'not in a transaction block');
-like(ingest('2020-12-02', "admission_id,patient_id\n1,2\n"), qr/refused: column "visit_id" is missing/, 'a column is missing');
-like(ingest('2020-12-03', "nonsense,$header"), qr/refused: admissions has no column "nonsense"/, 'an unknown column');
-like(ingest('2020-12-04', ''), qr/refused: the file is empty/, 'an empty file');
-like(ingest('2020-12-05', $header . "900000001,2,3,MED01,2020-12-01 10:00:00+00,,RED,\n"),
-	qr/refused: duplicate key value/, 'a key that is there');
-is(ingest('2020-12-06', $header), '', 'a header alone is a file');
-is(ingest('2020-12-07', $header), '', 'and two of them are two');
-is( $node->safe_psql('postgres', q(
-	SELECT string_agg(day || ' ' || state || ' ' || rows, ', ' ORDER BY day) FROM hospital.batches WHERE day >= '2020-12-02')),
-	'2020-12-02 refused 0, 2020-12-03 refused 0, 2020-12-04 refused 0, 2020-12-05 refused 0, 2020-12-06 ingested 0, 2020-12-07 ingested 0',
-	'the ledger says so');
-
-# By the worker: changed, and missing.
-$node->safe_psql('postgres', qq(
-	INSERT INTO hospital.batches (kind, day, file, sha256, bytes, rows, state)
-	SELECT 'admissions', d, format('lake/batch/%s/date=%s/admissions.csv', '$name', d), repeat('0', 64),
-		length('$header'), 0, 'written' FROM unnest('{2020-12-06,2020-12-08}'::date[]) d));
-$node->safe_psql('postgres', 'SELECT hospital_start()');
-poll('a changed and a missing file are refused, by name', q(
-	SELECT string_agg(day || ' ' || left(message, 20), ', ' ORDER BY day) FROM hospital.batches
-	WHERE state = 'refused' AND sha256 LIKE '000%'),
-	'2020-12-06 the file has changed, 2020-12-08 the file is missing');
+$node->safe_psql('postgres', "CALL hospital_ingest('lake/batch/$name')");
+let_it_come_in();
+is($node->safe_psql('postgres', $difference), ' 0 0 0', 'after all that: nothing lost, doubled or altered');
 
 # ---- too few process slots, copies, going away -----------------------------
 
+$node->safe_psql('postgres', 'SELECT hospital_start()');
 $node->append_conf('postgresql.conf', "max_worker_processes = 2\nmax_logical_replication_workers = 0\n");
 $node->restart;
 poll('starving is a visible state', q(

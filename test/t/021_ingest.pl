@@ -76,7 +76,8 @@ sub said
 sub try_query
 {
 	my ($query) = @_;
-	my ($code, $out, $err) = $node->psql($db, $query, timeout => 30, timed_out => \my $slow);
+	# A server that is not there yet may close the pipe that the query is written to.
+	my ($code, $out, $err) = eval { $node->psql($db, $query, timeout => 30, timed_out => \my $slow) };
 	return defined $code && $code == 0 ? $out : undef;
 }
 
@@ -643,7 +644,7 @@ like(said("CALL hospital_undo_batch($bills_batch)"), qr/58P01: there is no file.
 spew($bills, slurp_bytes("$bills.kept") =~ s/Paid/Unpaid/r);
 like(said("CALL hospital_undo_batch($bills_batch)"), qr/55000: (?:a row of batch|".*" has changed since it was ingested)/, 'not another file');
 rename "$bills.kept", $bills;
-sql("UPDATE hospital.billing_payments SET payment_status = 'Pending' WHERE billing_id = (SELECT max(billing_id) FROM hospital.billing_payments)");
+sql("UPDATE hospital.billing_payments SET payment_status = CASE payment_status WHEN 'Paid' THEN 'Unpaid' ELSE 'Paid' END WHERE billing_id = (SELECT max(billing_id) FROM hospital_generate_billing_payments('$days[3]', $arguments))");
 is(sql(q(SELECT count(*) FROM hospital.billing_payments)), sql("SELECT sum(rows) FROM hospital.batches WHERE kind = 'billing_payments' AND state = 'ingested'"), 'nothing was undone half');
 like(said('CALL hospital_undo_batch(' . batch('billing_payments', $days[3]) . ')'), qr/55000: a row of batch.*HINT:  Give the row/s, 'a row that was changed');
 like(said("CALL hospital_undo_batch($bills_batch)"), qr/\d+ rows deleted, 0 opened/, 'the others can be undone');
@@ -721,7 +722,7 @@ sql("ALTER DATABASE chunks SET hospital.ingest_chunk = '64kB'");
 # By hand: every file of a day is larger than that, or not; it makes no difference.
 like(said("CALL hospital_ingest('$lake/date=$days[2]')"), qr/13 files ingested/, 'a day in chunks');
 is(differences(@days[ 0 .. 2 ]), '', 'is the same');
-cmp_ok(sql("SELECT count(*) FROM hospital.batches WHERE day = '$days[2]' AND bytes > 65536 AND offset_done = bytes"), '>', 2, 'and some were');
+cmp_ok(sql("SELECT count(*) FROM hospital.batches WHERE day = '$days[2]' AND bytes > 65536 AND offset_done = bytes"), '>', 1, 'and some were');
 is(sql("SELECT count(*) FROM pg_tables WHERE tablename LIKE 'staging%'"), 0, 'no staging table is left');
 for my $kind (reverse @kinds)
 {

@@ -5,8 +5,8 @@
  * (day_writer.c), then its files are ingested, each in a transaction of its own.
  * A background process of the session (run_worker.c) computes and writes the
  * next days while the session ingests; where no process is to be had, the
- * session does both.  With hospital.ingest_workers above one, further processes
- * ingest beside it.
+ * session does both.  The writer leaves much of a core idle, so that by default
+ * there is an ingestor for each core: the session, and further processes.
  *
  * It may end anywhere.  What has been written and what has been ingested is in
  * the ledger alone; the next run deals with the lake's leftovers, ingests what
@@ -26,6 +26,8 @@
  * behind it, so that the live hospital goes on where the run ended.
  */
 #include "postgres.h"
+
+#include <unistd.h>
 
 #include "access/xact.h"
 #include "access/xlog.h"
@@ -58,6 +60,7 @@
 PG_FUNCTION_INFO_V1(hospital_run);
 
 #define SAY_EVERY_MS 2000
+#define RUN_INGESTORS_UNASKED 4 /* at the most, one a core */
 
 /* Progress parameters of our own, behind those that COPY uses. */
 #define PROGRESS_RUN_MARK 15
@@ -74,6 +77,7 @@ typedef struct Run
 	MemoryContext context;		/* outlives the transactions */
 	MemoryContext day_context;	/* of a day that the session itself writes */
 
+	int			ingestors;		/* the session among them */
 	DateADT		first;			/* of the days to be written */
 	int			days;
 	int64		waiting;		/* files that an earlier run has left */
@@ -380,7 +384,7 @@ launch_helpers(Run *run)
 		ereport(NOTICE,
 				(errmsg("no background process is free: this session writes the days itself"),
 				 errhint("Raise max_worker_processes, and the next days are written while others are ingested.")));
-	for (int number = 1; number < hospital_ingest_workers; number++)
+	for (int number = 1; number < run->ingestors; number++)
 		if (!launch_helper(run, number))
 			break;
 }
@@ -657,6 +661,23 @@ days_argument(FunctionCallInfo fcinfo)
 	return days;
 }
 
+static int
+workers_argument(FunctionCallInfo fcinfo)
+{
+	int			workers;
+
+	if (PG_ARGISNULL(1))
+		return Max(hospital_ingest_workers, Min((int) sysconf(_SC_NPROCESSORS_ONLN), RUN_INGESTORS_UNASKED));
+	workers = PG_GETARG_INT32(1);
+	if (workers < 1 || workers > INGEST_WORKERS_MAX)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("number of workers must be from 1 to %d", INGEST_WORKERS_MAX),
+				 errdetail("%d was given.", workers),
+				 errhint("Workers ingest; 1 is this session alone.")));
+	return workers;
+}
+
 static Run *
 make_run(FunctionCallInfo fcinfo)
 {
@@ -664,6 +685,7 @@ make_run(FunctionCallInfo fcinfo)
 	char	   *schema = get_namespace_name(get_func_namespace(fcinfo->flinfo->fn_oid));
 
 	run->context = PortalContext;
+	run->ingestors = workers_argument(fcinfo);
 	run->functions = MemoryContextStrdup(run->context, quote_identifier(schema));
 	run->day_context = AllocSetContextCreate(run->context, "hospital day files", ALLOCSET_DEFAULT_SIZES);
 	return run;

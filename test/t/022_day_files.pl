@@ -171,7 +171,7 @@ sub kill_writer
 {
 	my ($db, $where, $is_there) = @_;
 	my $session = IPC::Run::start(
-		[ 'psql', '-X', '-d', $node->connstr($db), '-c', 'CALL hospital_run(2)' ], '>', \my $out, '2>', \my $err);
+		[ 'psql', '-X', '-d', $node->connstr($db), '-c', 'CALL hospital_run(2, 1)' ], '>', \my $out, '2>', \my $err);
 	poll($db, "the writer is $where",
 		"SELECT count(*) = 1 FROM pg_stat_activity WHERE backend_type = 'hospital run' AND $is_there");
 	my $pid = $node->safe_psql($db, q(SELECT pid FROM pg_stat_activity WHERE backend_type = 'hospital run'));

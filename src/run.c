@@ -76,6 +76,8 @@ typedef struct Run
 	char	   *functions;		/* quoted schema of ours */
 	MemoryContext context;		/* outlives the transactions */
 	MemoryContext day_context;	/* of a day that the session itself writes */
+	bool		has_run_lock;
+	bool		has_lake_lock;
 
 	int			ingestors;		/* the session among them */
 	DateADT		first;			/* of the days to be written */
@@ -200,14 +202,29 @@ check_not_live(void)
 }
 
 static void
-take_locks(void)
+take_locks(Run *run)
 {
-	if (!hospital_lock(HOSPITAL_LOCK_RUN, false))
+	run->has_run_lock = hospital_lock(HOSPITAL_LOCK_RUN, false);
+	if (!run->has_run_lock)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_IN_USE),
 				 errmsg("hospital_run is at work in another session"),
 				 errhint("See hospital.progress.")));
-	(void) hospital_lock(HOSPITAL_LOCK_LAKE, true);
+	run->has_lake_lock = hospital_lock(HOSPITAL_LOCK_LAKE, true);
+}
+
+/* Also the end of an error, one that came while we waited included. */
+static void
+release_locks(int code, Datum arg)
+{
+	Run		   *run = (Run *) DatumGetPointer(arg);
+
+	(void) code;
+	if (run->has_lake_lock)
+		hospital_unlock(HOSPITAL_LOCK_LAKE);
+	if (run->has_run_lock)
+		hospital_unlock(HOSPITAL_LOCK_RUN);
+	run->has_lake_lock = run->has_run_lock = false;
 }
 
 /* What there is to do. */
@@ -432,15 +449,6 @@ dismiss_helpers(Run *run)
 		if (run->helpers[i] != NULL)
 			(void) WaitForBackgroundWorkerShutdown(run->helpers[i]);
 	helper_error_raise(&run->shared->error, "helper of hospital_run");
-}
-
-static void
-release_locks(int code, Datum arg)
-{
-	(void) code;
-	(void) arg;
-	hospital_unlock(HOSPITAL_LOCK_LAKE);
-	hospital_unlock(HOSPITAL_LOCK_RUN);
 }
 
 /* An ingestor that was ended is no loss; a writer is. */
@@ -705,15 +713,16 @@ hospital_run(PG_FUNCTION_ARGS)
 	check_hospital(run);
 	check_not_live();
 	end_step();
-	take_locks();
-	PG_ENSURE_ERROR_CLEANUP(release_locks, (Datum) 0);
+	PG_ENSURE_ERROR_CLEANUP(release_locks, PointerGetDatum(run));
 	{
+		take_locks(run);
+
 		/* The wait for the lake may have been long: look at the ledger as it is now. */
 		next_transaction();
 		run_locked(run, days);
 	}
-	PG_END_ENSURE_ERROR_CLEANUP(release_locks, (Datum) 0);
-	release_locks(0, (Datum) 0);
+	PG_END_ENSURE_ERROR_CLEANUP(release_locks, PointerGetDatum(run));
+	release_locks(0, PointerGetDatum(run));
 	pgstat_progress_end_command();
 	SPI_commit();				/* and the settings are the caller's again */
 	SPI_finish();

@@ -23,6 +23,7 @@ restart_after_crash = on
 wal_level = replica
 max_wal_senders = 1
 hospital.data_folder = '$folder'
+hospital.reject_percent = 100
 ));
 $node->start;
 
@@ -271,6 +272,10 @@ for my $day (map { "2020-01-0$_" } 1 .. 4)
 }
 my $spread = 5 * sqrt($good * $rate);
 ok(abs($bad - $good * $rate) < $spread, "$bad bad lines for $good good ones, at a rate of $rate");
+is( $node->safe_psql('dirty', q(
+		SELECT count(*) FILTER (WHERE f.line IS NULL), count(*) FILTER (WHERE r.line IS NULL)
+		FROM hospital.faults f FULL JOIN hospital.rejects r USING (day, kind, line))),
+	'0|0', 'our own ingestor rejects exactly the bad lines');
 my $all = q(SELECT md5(string_agg(day::text || kind || line || fault || coalesce(column_name, '') || encode(raw, 'hex'),
 	',' ORDER BY day, kind, line)) FROM hospital.faults);
 is($node->safe_psql('dirty2', $all), $node->safe_psql('dirty', $all), 'the same simulation has the same faults');

@@ -59,7 +59,7 @@ ifneq ($(origin with_llvm),command line)
 override with_llvm = no
 endif
 
-.PHONY: help demo demo-stop clean-demo test test-quick bench clean-test
+.PHONY: help demo demo-stop clean-demo test test-quick bench bench-run clean-test
 
 PG_CONFIG ?= pg_config
 PGXS := $(shell $(PG_CONFIG) --pgxs 2>/dev/null)
@@ -108,7 +108,8 @@ help:
 	@echo "make test         install what is needed, build, run all tests in clusters of their own (TESTS=test/t/...)"
 	@echo "make test-quick   the same without the long ones"
 	@echo "make clean-test   remove what make test and make bench made"
-	@echo "make bench        measure against COPY and others (NUM=..., RUNS=...)"
+	@echo "make bench        measure against COPY and others (NUM=..., RUNS=..., ROWS='1 7', DAYS=...)"
+	@echo "make bench-run    the same for 1455 hospital days alone: some minutes, 25 GB of disk"
 	@echo "make installcheck the regression tests against a running server of your own"
 
 demo:
@@ -124,4 +125,6 @@ test-quick:
 clean-test:
 	@bash test/run.sh clean
 bench:
-	@NUM='$(NUM)' RUNS='$(RUNS)' bash bench/run.sh
+	@NUM='$(NUM)' RUNS='$(RUNS)' ROWS='$(ROWS)' DAYS='$(DAYS)' bash bench/run.sh
+bench-run:
+	@NUM='$(NUM)' ROWS='9 10 11' DAYS=1455 bash bench/run.sh

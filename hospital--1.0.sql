@@ -2811,8 +2811,11 @@ BEGIN
         ('doctors', 'per 1000 beds', 1000.0 * a.doctors / m.beds, format('employed on %s', on_day)),
         ('allied', 'per 1000 beds', 1000.0 * a.allied / m.beds, format('employed on %s', on_day)),
         ('staff_max_age', 'active staff', s.oldest, 'completed years on the last day at work, of all that ever served'),
-        ('vacancy_rate', 'establishment', 1 - a.n / nullif(s.posts, 0),
-         format('on %s, of %s posts: those that are or will be filled', on_day, s.posts))) x (metric, scope, measured, note)
+        -- a post shows by who holds it first, some only after years
+        ('vacancy_rate', 'establishment', CASE WHEN m.end_date - m.start_date > 4 * 365 THEN 1 - a.n / nullif(s.posts, 0) END,
+         CASE WHEN m.end_date - m.start_date > 4 * 365
+              THEN format('on %s, of the %s posts that are or will be filled', on_day, s.posts)
+              ELSE 'posts that stay vacant until the end date cannot be seen' END)) x (metric, scope, measured, note)
     WHERE s.n > 0
     UNION ALL
     SELECT 'shift_overlap', 'staff', count(*) FILTER (WHERE x.starts_at < x.until)::numeric, NULL, format('%s shifts', count(*))
@@ -3137,13 +3140,14 @@ BEGIN
         SELECT t.ctid AS place, t.metric, t.scope, t.target, t.tolerance, m.measured, m.error, m.note || m.period AS note,
                CASE WHEN t.target LIKE '%-%-%' THEN abs(m.measured) ELSE abs(m.measured - t.target::numeric) END AS off,
                split_part(t.tolerance, ' ', 1)::numeric AS allowed
-        FROM hospital.targets t LEFT JOIN measures m ON m.metric = t.metric AND m.scope = t.scope AND m.measured IS NOT NULL
+        FROM hospital.targets t LEFT JOIN measures m ON m.metric = t.metric AND m.scope = t.scope
     )
     SELECT j.metric, j.scope, j.target, j.tolerance, round(j.measured, 5),
            CASE WHEN j.metric = 'staff_max_age' THEN j.measured < j.target::numeric
                 ELSE j.off <= greatest(j.allowed, coalesce(3 * j.error, 0)) END,
            CASE WHEN j.measured IS NOT NULL THEN
                     j.note || CASE WHEN j.off > j.allowed AND j.off <= 3 * j.error THEN '; within three standard errors' ELSE '' END
+                WHEN j.note IS NOT NULL THEN 'not measured: ' || j.note
                 WHEN j.metric LIKE 'pool%' OR j.metric LIKE 'sa\_id%' OR j.metric IN ('language_share', 'population_group_share',
                     'non_citizen_share', 'region_share', 'uninsured_share', 'surname_top_national')
                     THEN 'not measured: the people of the pool, or the staff, are not all loaded'

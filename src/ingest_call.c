@@ -8,11 +8,13 @@
  * hash; otherwise its size and the time of its last change must have stood still
  * for a second.
  *
- * Every file is a transaction of its own (a large one: several).
+ * Every file is a transaction of its own (a large one: several).  Only the end of
+ * the call waits until all of them are on disk.
  */
 #include "postgres.h"
 
 #include "access/xact.h"
+#include "access/xlog.h"
 #include "catalog/pg_authid.h"
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
@@ -127,6 +129,7 @@ pin_settings(void)
 {
 	static const char *const settings[][2] = {
 		{"search_path", "pg_catalog, pg_temp"},
+		{"synchronous_commit", "off"},
 		{"DateStyle", "ISO, YMD"},
 		{"IntervalStyle", "postgres"},
 		{"TimeZone", "UTC"},
@@ -608,5 +611,6 @@ hospital_ingest(PG_FUNCTION_ARGS)
 	}
 	SPI_commit();				/* and the settings are the caller's again */
 	SPI_finish();
+	XLogFlush(XactLastCommitEnd);
 	PG_RETURN_VOID();
 }

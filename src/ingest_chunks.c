@@ -22,6 +22,7 @@
 #include "access/xact.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_type.h"
+#include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
@@ -94,7 +95,7 @@ verify_hash(const Batch *batch, LakeStatus *status)
 	char		hash[LAKE_HASH_LENGTH + 1];
 
 	if (file == NULL)
-		ingest_refuse("the file is missing");
+		ingest_refuse(INGEST_MISSING);
 	lake_status(file, status);
 	while (lake_read(file, buffer, HASH_PIECE) > 0)
 		;
@@ -222,7 +223,7 @@ read_chunk(IngestRun *run)
 	CsvRecord	line;
 
 	if (reader == NULL)
-		ingest_refuse("the file is missing");
+		ingest_refuse(INGEST_MISSING);
 	verify_file(run);
 	if (strcmp(batch->state, "written") == 0)
 	{
@@ -342,7 +343,7 @@ take_staged(IngestRun *run, HeapTuple tuple, TupleDesc tupdesc)
 		restore_field(&run->kind->columns[i], value, isnull, record + run->kind->columns[i].offset);
 	}
 	place_of_line(tuple, tupdesc, run->kind->ncolumns, line);
-	run->held.long_texts |= line->raw_length > ROW_SCRATCH / 4;
+	run->held.long_texts |= line->raw_length * MAX_CONVERSION_GROWTH > ROW_SCRATCH / 2;
 	run->held.n++;
 }
 
@@ -424,7 +425,7 @@ move_rows(IngestRun *run)
 	int			n;
 
 	if (ingest_open_file(run) == NULL)
-		ingest_refuse("the file is missing");
+		ingest_refuse(INGEST_MISSING);
 	verify_file(run);
 	if (!going.ascending)
 		reject_doubled(run);

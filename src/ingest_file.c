@@ -138,7 +138,8 @@ ingest_take_line(IngestRun *run, const CsvRecord *line, int64 reject_id)
 	};
 	if (record_parse(run->parser, line, record, &fault))
 	{
-		run->held.long_texts |= line->raw_length * MAX_CONVERSION_GROWTH > ROW_SCRATCH / 4;
+		run->held.long_texts |= line->raw_length *
+			(run->batch->encoding == PG_UTF8 ? 1 : MAX_CONVERSION_GROWTH) > ROW_SCRATCH / 2;
 		run->held.n++;
 	}
 	else
@@ -342,25 +343,38 @@ write_rows(IngestRun *run, WriteRows write, const int *list, int n)
 }
 
 /*
- * Keys beyond the largest of the table are new; of the others the table is
- * asked.  Registrations are about people, whose numbers follow no order.
+ * May a row of this key be in the table?  Not when the key is beyond the
+ * largest that was there before the file.  Registrations are about people,
+ * whose numbers follow no order: one of somebody who is seen for the first time
+ * today is taken to be new, until the unique index says otherwise.
  */
+static bool
+is_doubtful(const IngestRun *run, const char *record, const RecordKey *key)
+{
+	const Registration *person = (const Registration *) record;
+
+	if (run->batch->kind_number == KIND_REGISTRATIONS)
+		return !record_writer_is_bulk(run->writer) || person->deceased_at != REC_NULL8 ||
+			person->first_seen_on != run->batch->day;
+	return run->has_last && record_key_compare(run->kind, key, &run->last) <= 0;
+}
+
 static void
 sort_out(IngestRun *run, int *fresh, int *nfresh, int *doubtful, int *ndoubtful)
 {
 	*nfresh = *ndoubtful = 0;
 	for (int row = 0; row < run->held.n; row++)
 	{
+		const char *record = held_record(&run->held, row);
 		RecordKey	key;
 
 		if (run->held.out[row])
 			continue;
-		key = record_key(run->kind, held_record(&run->held, row));
+		key = record_key(run->kind, record);
 		if (run->keys != NULL && !file_keys_add(run->keys, &key))
 			reject_held(run, row, run->kind->key, ERRCODE_UNIQUE_VIOLATION,
 						"the same key is in an earlier line of the file");
-		else if (run->batch->kind_number == KIND_REGISTRATIONS ||
-				 (run->has_last && record_key_compare(run->kind, &key, &run->last) <= 0))
+		else if (is_doubtful(run, record, &key))
 			doubtful[(*ndoubtful)++] = row;
 		else
 			fresh[(*nfresh)++] = row;
@@ -371,7 +385,7 @@ static void
 place_doubtful(IngestRun *run, int *doubtful, int ndoubtful, int *fresh, int *nfresh)
 {
 	KeySet	   *existing = record_existing(run->writer, doubtful, ndoubtful);
-	bool		all = run->batch->kind_number == KIND_REGISTRATIONS;
+	bool		all = run->batch->kind_number == KIND_REGISTRATIONS && !record_writer_is_bulk(run->writer);
 	int			nmerge = 0;
 
 	for (int i = 0; i < ndoubtful; i++)
@@ -511,7 +525,7 @@ ingest_whole_file(IngestRun *run)
 	CsvRecord	line;
 
 	if (reader == NULL)
-		ingest_refuse("the file is missing");
+		ingest_refuse(INGEST_MISSING);
 	ingest_open_table(run);
 	do
 	{
@@ -630,16 +644,8 @@ static IngestOutcome
 ingest_taken(Batch *batch, const char *schema, char **message)
 {
 	MemoryContext caller = CurrentMemoryContext;
-	LakeStatus	status;
 
 	*message = refusal(batch);
-	if (*message == NULL && !lake_look(batch->file, &status))
-	{
-		/* The scheduler commits the ledger's row before the file gets its name. */
-		if (lake_is_pending(batch->file))
-			return INGEST_PENDING;
-		*message = "the file is missing";
-	}
 	if (*message == NULL && ingest_in_chunks(batch))
 	{
 		IngestOutcome outcome = ingest_chunk(batch, schema, message);
@@ -653,6 +659,10 @@ ingest_taken(Batch *batch, const char *schema, char **message)
 		*message = try_file(batch, schema);
 		MemoryContextSwitchTo(caller);
 	}
+
+	/* The scheduler commits the ledger's row before the file gets its name. */
+	if (*message != NULL && strcmp(*message, INGEST_MISSING) == 0 && lake_is_pending(batch->file))
+		return INGEST_PENDING;
 	ledger_update(batch, *message == NULL ? "ingested" : "refused", *message);
 	ereport(LOG,
 			(*message == NULL ?

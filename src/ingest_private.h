@@ -18,6 +18,7 @@
 #include "record_parse.h"
 
 #define ERRCODE_FILE_REFUSED MAKE_SQLSTATE('H','O','0','0','1')
+#define INGEST_MISSING "the file is missing"	/* unless its name is to come */
 
 /* Lines tried again, or of a big file, have a destination of their own. */
 typedef struct IngestRun IngestRun;

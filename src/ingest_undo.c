@@ -22,6 +22,7 @@
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
 #include "fmgr.h"
+#include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
@@ -414,7 +415,7 @@ take_line(Undo *undo, const CsvRecord *line)
 
 	if (!is_reject(undo, line->line) && record_parse(run->parser, line, record, &fault))
 	{
-		run->held.long_texts |= line->raw_length > ROW_SCRATCH / 16;
+		run->held.long_texts |= line->raw_length * MAX_CONVERSION_GROWTH > ROW_SCRATCH / 2;
 		run->held.n++;
 	}
 	MemoryContextSwitchTo(caller);

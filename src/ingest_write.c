@@ -13,7 +13,7 @@
  * gives the same row whichever of the two comes first.
  *
  * A registration is two rows: one of hospital.patients, which merges, and one
- * of hospital.people, unless it is there.
+ * of hospital.people, unless it is there (ingest_registrations.c).
  */
 #include "postgres.h"
 
@@ -29,40 +29,17 @@
 #include "utils/rel.h"
 
 #include "bulk.h"
-#include "ingest_write.h"
-#include "kept_plan.h"
+#include "ingest_write_private.h"
 #include "numeric_form.h"
 #include "open_rows.h"
 #include "record_source.h"
 
-/* A kind's statements; they are the same from one file to the next. */
-typedef struct KindPlans
-{
-	KeptPlan	last;
-	KeptPlan	existing;
-	KeptPlan	insert;
-	KeptPlan	merge;
-	KeptPlan	people;
-} KindPlans;
-
 static KindPlans kind_plans[RECORD_KINDS];
-
-struct RecordWriter
-{
-	const RecordKind *kind;
-	int			kind_number;
-	const char *schema;
-	KindPlans  *plans;
-	HeldRows	rows;
-	Relation	rel;			/* NULL: not in bulk */
-	BulkWriter *bulk;
-};
 
 /* ---- records as a row source ---- */
 
-/* What the texts and numbers of a record take, at the most. */
-static Size
-scratch_size(const RecordKind *kind, const char *record)
+Size
+held_scratch_size(const RecordKind *kind, const char *record)
 {
 	Size		size = (NUMERIC_FORM_ROOM + MAXIMUM_ALIGNOF) * kind->ncolumns;
 
@@ -83,7 +60,7 @@ fetch_held(RowSource *source, int64 row, Datum *values, bool *isnull, char *scra
 
 	if (rows->held->long_texts)
 	{
-		Size		size = scratch_size(kind, record);
+		Size		size = held_scratch_size(kind, record);
 
 		if (size > ROW_SCRATCH)
 			scratch = palloc(size);
@@ -120,22 +97,34 @@ held_rows_set(HeldRows *rows, const int *list, int n)
 
 /* ---- the writer ---- */
 
-/* The table when it may be written in bulk, by this role; NULL: it may not. */
-static Relation
-open_for_bulk(const RecordWriter *writer)
+/* Open the table, when it may be written in bulk by this role. */
+bool
+record_bulk_open(RecordBulk *bulk, const char *table, const RowSourceMethods *methods)
 {
-	const char *name = strchr(writer->kind->table, '.') + 1;
-	Oid			relid = get_relname_relid(name, get_namespace_oid("hospital", false));
-	Relation	rel;
+	Oid			relid = get_relname_relid(table, get_namespace_oid("hospital", false));
 
-	if (!OidIsValid(relid) || writer->kind_number == KIND_REGISTRATIONS ||
-		pg_class_aclcheck(relid, GetUserId(), ACL_INSERT) != ACLCHECK_OK)
-		return NULL;
-	rel = table_open(relid, RowExclusiveLock);
-	if (bulk_refusal(rel, &writer->rows.methods) == NULL)
-		return rel;
-	table_close(rel, RowExclusiveLock);
-	return NULL;
+	bulk->rel = NULL;
+	if (!OidIsValid(relid) || pg_class_aclcheck(relid, GetUserId(), ACL_INSERT) != ACLCHECK_OK)
+		return false;
+	bulk->rel = table_open(relid, RowExclusiveLock);
+	if (bulk_refusal(bulk->rel, methods) != NULL)
+	{
+		table_close(bulk->rel, RowExclusiveLock);
+		bulk->rel = NULL;
+		return false;
+	}
+	bulk->writer = bulk_open(bulk->rel, false);
+	return true;
+}
+
+void
+record_bulk_close(RecordBulk *bulk)
+{
+	if (bulk->rel == NULL)
+		return;
+	bulk_close(bulk->writer);
+	table_close(bulk->rel, NoLock);
+	bulk->rel = NULL;
 }
 
 RecordWriter *
@@ -148,36 +137,38 @@ record_writer(int kind_number, const HeldRecords *held, const char *schema, bool
 	writer->schema = schema;
 	writer->plans = &kind_plans[kind_number];
 	held_rows_init(&writer->rows, kind_number, held);
-	if (!careful)
-		writer->rel = open_for_bulk(writer);
-	if (writer->rel != NULL)
-		writer->bulk = bulk_open(writer->rel, false);
+	if (careful)
+		return writer;
+	if (kind_number == KIND_REGISTRATIONS)
+		registrations_open(writer);
+	else
+		(void) record_bulk_open(&writer->table, strchr(writer->kind->table, '.') + 1, &writer->rows.methods);
 	return writer;
 }
 
 void
 record_writer_close(RecordWriter *writer)
 {
-	if (writer->rel == NULL)
-		return;
-	bulk_close(writer->bulk);
-	table_close(writer->rel, NoLock);
+	record_bulk_close(&writer->table);
+	record_bulk_close(&writer->people);
 }
 
 bool
 record_writer_is_bulk(const RecordWriter *writer)
 {
-	return writer->rel != NULL;
+	return writer->table.rel != NULL;
 }
 
-/* Before SQL looks at the table. */
+/* Before SQL looks at the tables. */
 static void
 settle(RecordWriter *writer)
 {
-	if (writer->rel == NULL)
-		return;
-	bulk_flush(writer->bulk);
-	CommandCounterIncrement();
+	if (writer->table.rel != NULL)
+		bulk_flush(writer->table.writer);
+	if (writer->people.rel != NULL)
+		bulk_flush(writer->people.writer);
+	if (writer->table.rel != NULL)
+		CommandCounterIncrement();
 }
 
 /* ---- statements ---- */
@@ -195,8 +186,8 @@ key_type(const RecordWriter *writer)
 	return writer->kind->columns[writer->kind->key].type == REC_UUID ? UUIDOID : INT8OID;
 }
 
-static KeySet *
-result_keys(const RecordWriter *writer, uint64 rows)
+KeySet *
+record_result_keys(const RecordWriter *writer, uint64 rows)
 {
 	KeySet	   *set = key_set(writer->kind, (int) rows);
 	bool		isnull;
@@ -216,7 +207,7 @@ record_last_key(RecordWriter *writer, RecordKey *key)
 	KeySet	   *found;
 
 	settle(writer);
-	found = result_keys(writer, kept_run(&writer->plans->last, query, 0, NULL, NULL, NULL,
+	found = record_result_keys(writer, kept_run(&writer->plans->last, query, 0, NULL, NULL, NULL,
 										 SPI_OK_SELECT));
 	if (found->n > 0)
 		*key = found->keys[0];
@@ -224,15 +215,15 @@ record_last_key(RecordWriter *writer, RecordKey *key)
 }
 
 KeySet *
-record_existing(RecordWriter *writer, const int *list, int n)
+record_keys_in(RecordWriter *writer, KeptPlan *plan, const char *table, const char *column,
+			   const int *list, int n)
 {
 	bool		uuid = key_type(writer) == UUIDOID;
 	const Oid	types[] = {uuid ? UUIDARRAYOID : INT8ARRAYOID};
 	RecordKey  *keys = palloc(n * sizeof(RecordKey));
 	Datum	   *elements = palloc(n * sizeof(Datum));
 	Datum		values[1];
-	char	   *query = psprintf("SELECT %1$s FROM %2$s WHERE %1$s = ANY ($1)",
-								 key_name(writer), writer->kind->table);
+	char	   *query = psprintf("SELECT %1$s FROM %2$s WHERE %1$s = ANY ($1)", column, table);
 
 	for (int i = 0; i < n; i++)
 	{
@@ -244,13 +235,17 @@ record_existing(RecordWriter *writer, const int *list, int n)
 												uuid ? false : FLOAT8PASSBYVAL,
 												uuid ? TYPALIGN_CHAR : TYPALIGN_DOUBLE));
 	settle(writer);
-	return result_keys(writer, kept_run(&writer->plans->existing, query, 1, types, values, NULL,
-										SPI_OK_SELECT));
+	return record_result_keys(writer, kept_run(plan, query, 1, types, values, NULL, SPI_OK_SELECT));
 }
 
-/* Run a statement that reads the rows. */
-static uint64
-run_on_rows(RecordWriter *writer, KeptPlan *plan, const char *query, const int *list, int n, int expected)
+KeySet *
+record_existing(RecordWriter *writer, const int *list, int n)
+{
+	return record_keys_in(writer, &writer->plans->existing, writer->kind->table, key_name(writer), list, n);
+}
+
+uint64
+record_run_on_rows(RecordWriter *writer, KeptPlan *plan, const char *query, const int *list, int n, int expected)
 {
 	uint64		rows;
 
@@ -263,18 +258,20 @@ run_on_rows(RecordWriter *writer, KeptPlan *plan, const char *query, const int *
 void
 record_insert(RecordWriter *writer, const int *list, int n)
 {
-	if (writer->rel != NULL)
-		bulk_append(writer->bulk, held_rows_set(&writer->rows, list, n));
+	if (writer->kind_number == KIND_REGISTRATIONS)
+		registrations_insert(writer, list, n);
+	else if (writer->table.rel != NULL)
+		bulk_append(writer->table.writer, held_rows_set(&writer->rows, list, n));
 	else
-		run_on_rows(writer, &writer->plans->insert,
+		record_run_on_rows(writer, &writer->plans->insert,
 					open_rows_insert(writer->kind->table, writer->kind->name, writer->schema,
 									 &writer->rows.methods, ""),
 					list, n, SPI_OK_INSERT);
 }
 
 /* ON CONFLICT …: what is completed, and what must be the same. */
-static char *
-merge_clause(const RecordKind *kind, const char *key)
+char *
+record_merge_clause(const RecordKind *kind, const char *key)
 {
 	StringInfoData clause;
 	const char *comma = "";
@@ -293,8 +290,8 @@ merge_clause(const RecordKind *kind, const char *key)
 	return clause.data;
 }
 
-static void
-append_same(StringInfo clause, const char *name, bool completes)
+void
+record_append_same(StringInfo clause, const char *name, bool completes)
 {
 	if (completes)
 		appendStringInfo(clause, " AND (t.%1$s = excluded.%1$s OR t.%1$s IS NULL OR excluded.%1$s IS NULL)",
@@ -311,102 +308,12 @@ merge_query(const RecordWriter *writer)
 	StringInfoData clause;
 
 	initStringInfo(&clause);
-	appendStringInfo(&clause, "%s WHERE true", merge_clause(kind, key));
+	appendStringInfo(&clause, "%s WHERE true", record_merge_clause(kind, key));
 	for (int i = 0; i < kind->ncolumns; i++)
-		append_same(&clause, kind->columns[i].name, (kind->columns[i].flags & REC_COMPLETES) != 0);
+		record_append_same(&clause, kind->columns[i].name, (kind->columns[i].flags & REC_COMPLETES) != 0);
 	appendStringInfo(&clause, " RETURNING t.%s", key);
 	return open_rows_insert(psprintf("%s AS t", kind->table), kind->name, writer->schema,
 							&writer->rows.methods, clause.data);
-}
-
-/* ---- registrations ---- */
-
-/* The columns of hospital.patients, and what of a registration they are. */
-static const char *const patient_columns[][2] = {
-	{"patient_id", "r.person_id"},
-	{"folder_no", "r.folder_no"},
-	{"full_name", "r.first_name || ' ' || r.last_name"},
-	{"date_of_birth", "r.date_of_birth"},
-	{"gender", "CASE r.sex WHEN 'F' THEN 'Female' ELSE 'Male' END"},
-	{"blood_type", "r.blood_type"},
-	{"contact_info", "r.phone"},
-	{"insurance_id", "r.insurance_id"},
-	{"patient_class", "r.patient_class"},
-	{"origin", "r.origin"},
-	{"first_seen_on", "r.first_seen_on"},
-	{"deceased_at", "r.deceased_at"},
-};
-
-const char *const (*record_patient_columns(int *n))[2]
-{
-	*n = lengthof(patient_columns);
-	return patient_columns;
-}
-
-#define PERSON_COLUMNS \
-	"person_id, national_id, passport_no, first_name, last_name, date_of_birth, sex, population_group," \
-	" home_language, citizenship, household_id, address, suburb, postal_code, phone"
-
-static char *
-patients_query(const RecordWriter *writer)
-{
-	StringInfoData names;
-	StringInfoData values;
-	StringInfoData same;
-
-	initStringInfo(&names);
-	initStringInfo(&values);
-	initStringInfo(&same);
-	for (int i = 0; i < (int) lengthof(patient_columns); i++)
-	{
-		appendStringInfo(&names, "%s%s", i > 0 ? ", " : "", patient_columns[i][0]);
-		appendStringInfo(&values, "%s%s", i > 0 ? ", " : "", patient_columns[i][1]);
-		append_same(&same, patient_columns[i][0], strcmp(patient_columns[i][0], "deceased_at") == 0);
-	}
-	return psprintf("INSERT INTO hospital.patients AS t (%s) SELECT %s FROM %s%s WHERE true%s"
-					" RETURNING t.patient_id",
-					names.data, values.data,
-					open_rows_from(writer->kind->name, writer->schema, &writer->rows.methods),
-					merge_clause(writer->kind, "patient_id"), same.data);
-}
-
-static char *
-people_query(const RecordWriter *writer)
-{
-	return psprintf("INSERT INTO hospital.people (" PERSON_COLUMNS ") SELECT " PERSON_COLUMNS " FROM %s"
-					" ON CONFLICT (person_id) DO NOTHING",
-					open_rows_from(writer->kind->name, writer->schema, &writer->rows.methods));
-}
-
-/* Those of the list whose keys are in the set. */
-static int
-select_rows(const RecordWriter *writer, const KeySet *set, const int *list, int n, int *selected)
-{
-	int			count = 0;
-
-	for (int i = 0; i < n; i++)
-	{
-		RecordKey	key = record_key(writer->kind, held_record(writer->rows.held, list[i]));
-
-		if (key_set_has(set, &key))
-			selected[count++] = list[i];
-	}
-	return count;
-}
-
-static KeySet *
-merge_registrations(RecordWriter *writer, const int *list, int n)
-{
-	KeySet	   *fitting;
-	int		   *selected = palloc(n * sizeof(int));
-	int			count;
-
-	fitting = result_keys(writer, run_on_rows(writer, &writer->plans->merge, patients_query(writer),
-											  list, n, SPI_OK_INSERT_RETURNING));
-	count = select_rows(writer, fitting, list, n, selected);
-	if (count > 0)
-		run_on_rows(writer, &writer->plans->people, people_query(writer), selected, count, SPI_OK_INSERT);
-	return fitting;
 }
 
 KeySet *
@@ -414,7 +321,7 @@ record_merge(RecordWriter *writer, const int *list, int n)
 {
 	settle(writer);
 	if (writer->kind_number == KIND_REGISTRATIONS)
-		return merge_registrations(writer, list, n);
-	return result_keys(writer, run_on_rows(writer, &writer->plans->merge, merge_query(writer),
+		return registrations_merge(writer, list, n);
+	return record_result_keys(writer, record_run_on_rows(writer, &writer->plans->merge, merge_query(writer),
 										   list, n, SPI_OK_INSERT_RETURNING));
 }

@@ -39,6 +39,8 @@ typedef struct HeldRows
 	int			ncolumns;		/* of the kind; what follows is a staging table's */
 } HeldRows;
 
+/* What the texts and numbers of a record take as Datums, at the most. */
+extern Size held_scratch_size(const RecordKind *kind, const char *record);
 extern void held_rows_init(HeldRows *rows, int kind_number, const HeldRecords *held);
 extern RowSource *held_rows_set(HeldRows *rows, const int *list, int n);
 

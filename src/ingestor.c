@@ -3,10 +3,18 @@
  *
  * Any number of them share a database's files; ingest_ledger.c says whose turn
  * it is, ingest_file.c does the work.
+ *
+ * Commits do not wait for the disk as long as files wait: the write-ahead log is
+ * in order, so a crash takes back the last files whole, rows, rejects and
+ * ledger together, and they come in again.  Before it rests an ingestor waits
+ * for the last one.
  */
 #include "postgres.h"
 
+#include "access/xact.h"
+#include "access/xlog.h"
 #include "miscadmin.h"
+#include "utils/guc.h"
 
 #include "control.h"
 #include "ingest_private.h"
@@ -22,6 +30,7 @@ wait_for_files(const IngestedBatch *batch, IngestOutcome outcome)
 		worker_wait(PENDING_MS, -1);
 	else if (batch->batch_id == 0)
 	{
+		XLogFlush(XactLastCommitEnd);
 		worker_state("waiting for a file");
 		worker_wait(-1, -1);
 	}
@@ -37,6 +46,8 @@ ingestor_pass(void *arg)
 
 	if (!worker_begin("ingesting a day file"))
 		worker_leave("no hospital here");
+	(void) set_config_option("synchronous_commit", "off", PGC_SUSET, PGC_S_OVERRIDE,
+							 GUC_ACTION_LOCAL, true, 0, false);
 	outcome = ingest_next(worker_schema(), &batch);
 	if (outcome == INGEST_REFUSED)
 		worker_record_error(ERRCODE_FILE_REFUSED, batch.message);

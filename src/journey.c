@@ -27,6 +27,7 @@
 #define DIES_AFTER 12000
 #define RETRY_MOVE (5 * USECS_PER_HOUR)
 #define TRANSFER_MARGIN (30 * USECS_PER_MINUTE)
+#define MOVE_TRIES 300
 
 const WardList *
 journey_wards(const Journey *j)
@@ -456,21 +457,13 @@ may_move(const Journey *j, const Stay *stay, TimestampTz at)
 	return place == PLACE_WARD || place == PLACE_POSTNATAL || place == PLACE_ANTENATAL;
 }
 
-/*
- * A day has a fixed number of medical transfers.  Where by the time of number
- * "slot" fewer patients have moved, somebody is moved to make room.
- */
-static void
-transfer_due(Journey *j, int slot, TimestampTz at)
+/* Somebody who may be moved, to another ward that takes the patient; false: nobody. */
+static bool
+move_somebody(Journey *j, Dice *d, TimestampTz at)
 {
-	Dice		d;
-
-	if (j->moves > slot || j->stay_count == 0)
-		return;
-	d = dice(j->seed, RANDOM_TRANSFER, ((uint64) (uint32) j->day << 20) | (uint64) slot, 0);
-	for (int i = 0; i < 200; i++)
+	for (int i = 0; i < MOVE_TRIES; i++)
 	{
-		Stay	   *stay = j->stays[dice_below(&d, (uint32) j->stay_count)];
+		Stay	   *stay = j->stays[dice_below(d, (uint32) j->stay_count)];
 		int16		ward;
 		bool		overflow;
 
@@ -480,8 +473,23 @@ transfer_due(Journey *j, int slot, TimestampTz at)
 					  &ward, &overflow))
 			continue;
 		move_to(j, stay, ward, overflow, stay->overflow && !overflow ? MOVE_HOME_WARD : MOVE_BED, at);
-		return;
+		return true;
 	}
+	return false;
+}
+
+/*
+ * A day has a fixed number of medical transfers.  Where by the time of number
+ * "slot" fewer patients have moved, some are moved to make room: on a
+ * hospital's first day, when there is hardly anybody, later than planned.
+ */
+static void
+transfer_due(Journey *j, int slot, TimestampTz at)
+{
+	Dice		d = dice(j->seed, RANDOM_TRANSFER, ((uint64) (uint32) j->day << 20) | (uint64) slot, 0);
+
+	while (j->moves <= slot && j->stay_count > 0 && move_somebody(j, &d, at))
+		;
 }
 
 static void

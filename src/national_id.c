@@ -137,13 +137,20 @@ id_take_apart(const char *text, int length, IdParts *parts)
 #undef DIGIT
 }
 
+bool
+national_id_is_valid(const char *text, int length)
+{
+	IdParts		parts;
+
+	return id_take_apart(text, length, &parts);
+}
+
 Datum
 hospital_national_id_valid(PG_FUNCTION_ARGS)
 {
 	text	   *id = PG_GETARG_TEXT_PP(0);
-	IdParts		parts;
 
-	PG_RETURN_BOOL(id_take_apart(VARDATA_ANY(id), VARSIZE_ANY_EXHDR(id), &parts));
+	PG_RETURN_BOOL(national_id_is_valid(VARDATA_ANY(id), VARSIZE_ANY_EXHDR(id)));
 }
 
 static bool

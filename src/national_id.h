@@ -35,4 +35,7 @@ typedef enum IdStatus
 extern void national_id_write(char *out, uint64 seed, DateADT date_of_birth, bool female,
 							  int rank, IdStatus status, bool marked);
 
+/* What hospital_national_id_valid says of it. */
+extern bool national_id_is_valid(const char *text, int length);
+
 #endif							/* HOSPITAL_NATIONAL_ID_H */

@@ -289,19 +289,41 @@ draw_female(const CaseCode *code, Dice *d)
 	return code->sex == 'F' || (code->sex == 'B' && !dice_ppm(d, code->male));
 }
 
+/* Five years of age of a mother: recorded live births, Stats SA P0305, 2020. */
+static void
+draw_mothers_age(Dice *d, int *first, int *last)
+{
+	static const uint32 upto[] = {4, 94, 334, 594, 814, 949, 994, 1000};	/* from 10-14 on */
+	uint32		draw = dice_below(d, 1000);
+	int			group = 0;
+
+	while (draw >= upto[group])
+		group++;
+	*first = 10 + 5 * group;
+	*last = *first + 4;
+}
+
 /* Births that the code's limits and a drawn age group allow. */
 static void
 draw_ages(const CaseCode *code, DateADT day, Dice *d, DateADT *born_from, DateADT *born_until)
 {
-	uint32		draw = dice_below(d, code->ages[AGE_GROUPS - 1]);
-	int			group = 0;
 	int			first;
 	int			last;
 
-	while (draw >= code->ages[group])
-		group++;
-	first = Max(age_group_first[group], code->min_age);
-	last = Min(age_group_first[group + 1] - 1, Max(code->max_age, code->min_age));
+	if (code->flags & CASE_PREGNANCY)
+		draw_mothers_age(d, &first, &last);
+	else
+	{
+		uint32		draw = dice_below(d, code->ages[AGE_GROUPS - 1]);
+		int			group = 0;
+
+		while (draw >= code->ages[group])
+			group++;
+		first = age_group_first[group];
+		last = age_group_first[group + 1] - 1;
+	}
+	first = Max(first, code->min_age);
+	last = Min(last, Max(code->max_age, code->min_age));
 	if (last < first)
 		last = first;
 	*born_from = date_add_years(day, -(last + 1)) + 1;

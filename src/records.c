@@ -8,6 +8,7 @@
 
 #include "utils/timestamp.h"
 
+#include "national_id.h"
 #include "records.h"
 
 /* Johannesburg is two hours ahead of UTC all year. */
@@ -61,6 +62,8 @@ check_registration(const void *record, DateADT day, int *column, int *sqlstate, 
 {
 	const Registration *r = record;
 
+	if (r->national_id.data != NULL && !national_id_is_valid(r->national_id.data, (int) r->national_id.length))
+		return broken(column, sqlstate, message, 1, "not a valid identity number");
 	if (r->date_of_birth > r->first_seen_on)
 		return broken(column, sqlstate, message, 5, "born after the day of the first visit");
 	if (r->deceased_at == REC_NULL8 ? r->first_seen_on != day :

@@ -30,7 +30,8 @@
 #define OLD_FACTOR 1500
 #define HIV_FACTOR 1600
 #define PNEUMONIA_FACTOR 1600	/* of adults, by their share of deaths in targets.csv */
-#define LOW_CD4 650000			/* of those with HIV; millionths */
+#define MEDICINE_FACTOR 880		/* so that the whole is the department's mortality again */
+#define LOW_CD4 900000			/* of those with HIV; millionths */
 
 static uint32
 mortality_of(const Stay *stay, const CaseCode *code, const DayFacts *facts, Dice *d)
@@ -46,6 +47,8 @@ mortality_of(const Stay *stay, const CaseCode *code, const DayFacts *facts, Dice
 		mortality = mortality * YOUNG_FACTOR / 1000;
 	if ((code->flags & CASE_PNEUMONIA) && age >= 13)
 		mortality = mortality * PNEUMONIA_FACTOR / 1000;
+	else if (casemix()->departments[stay->department].medicine && age >= 13)
+		mortality = mortality * MEDICINE_FACTOR / 1000;
 	if (stay->hiv && dice_ppm(d, LOW_CD4) && !(code->flags & CASE_PREGNANCY))
 		mortality = mortality * HIV_FACTOR / 1000;
 	return (uint32) Min(mortality, 900000);

@@ -49,6 +49,7 @@ hospital.stream_interval = '200ms'
 	$node->safe_psql('postgres', sprintf(
 		"CALL hospital_create(people => 20000, beds => 200, start_date => '2020-01-01',"
 		. " end_date => date '2020-01-01' + %d, transfers_per_day => %d)", DAYS - 1, TRANSFERS));
+	$node->safe_psql('postgres', 'CALL hospital_load_staff()');
 	$node->safe_psql('postgres', 'SELECT hospital_start()');
 	return $node;
 }
@@ -88,7 +89,9 @@ sub goes_on
 	my $goal = $arrived + 2 * TRANSFERS;
 
 	$goal = DAYS * TRANSFERS if $goal > DAYS * TRANSFERS;
-	wait_for($node, "SELECT count(*) >= $goal FROM hospital.transfers", "events after $after");
+	# those of a day come with its file as well, so what was published counts too
+	wait_for($node, "SELECT count(*) >= $goal AND (SELECT sum(events) FROM hospital.published) >= $goal"
+		. " FROM hospital.transfers", "events after $after");
 	is_chained($node, "after $after");
 	return;
 }
@@ -103,8 +106,10 @@ sub is_chained
 		                                            ORDER BY first_offset) AS before
 		           FROM hospital.stream_ranges)
 		SELECT (SELECT count(*) FROM r WHERE before IS NOT NULL AND first_offset <> before + 1),
-		       (SELECT sum(rows) FROM r) - (SELECT count(*) FROM hospital.transfers),
-		       (SELECT sum(rejects) FROM r) - (SELECT count(*) FROM hospital.rejects
+		       (SELECT coalesce(sum(rows), 0) FROM r) - (SELECT count(*) FROM hospital.transfers)
+		       + (SELECT coalesce(sum(rows - merged), 0) FROM hospital.batches
+		          WHERE kind = 'transfers' AND state = 'ingested'),
+		       (SELECT coalesce(sum(rejects), 0) FROM r) - (SELECT count(*) FROM hospital.rejects
 		                                       WHERE topic IS NOT NULL),
 		       (SELECT count(*) FROM r WHERE rows + rejects + duplicates > last_offset - first_offset + 1)}),
 		'0|0|0|0', "ranges chain and add up $when");
@@ -119,8 +124,8 @@ sub is_whole
 		LATERAL hospital_generate_transfers(d::date, s.seed, s.people, s.beds, s.start_date,
 		                                    s.transfers_per_day) g};
 
-	wait_for($node, sprintf('SELECT count(*) >= %d FROM hospital.transfers', DAYS * TRANSFERS),
-		'all events');
+	wait_for($node, sprintf('SELECT count(*) >= %d AND (SELECT sum(events) FROM hospital.published) >= %d'
+			. ' FROM hospital.transfers', DAYS * TRANSFERS, DAYS * TRANSFERS), 'all events');
 	is($node->safe_psql('postgres', "SELECT count(*) FROM ($generated) g"), DAYS * TRANSFERS,
 		"$name: the generator makes what was asked for");
 	is($node->safe_psql('postgres', "SELECT count(*) FROM ($generated EXCEPT TABLE hospital.transfers) x"),
@@ -476,8 +481,14 @@ sub story
 		goes_on($node, "$fault->[1] ($name)");
 	}
 	is_whole($node, $name);
-	is($node->safe_psql('postgres', 'SELECT sum(duplicates) FROM hospital.stream_ranges'), 0,
-		"$name: the topic itself has no event twice") if defined $kafka;
+	if (defined $kafka)
+	{
+		# a duplicate may also be an event that came with the day's file first
+		my $read = 'SELECT sum(rows + duplicates) FROM hospital.stream_ranges';
+
+		wait_for($node, "SELECT ($read) >= " . DAYS * TRANSFERS, 'all events read');
+		is($node->safe_psql('postgres', $read), DAYS * TRANSFERS, "$name: the topic itself has no event twice");
+	}
 	SKIP:
 	{
 		skip 'kcat is not installed', 1 if system('kcat -V >/dev/null 2>&1') != 0;

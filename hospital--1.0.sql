@@ -622,11 +622,11 @@ COMMENT ON COLUMN hospital.progress.percent IS 'Done, of the total';
 COMMENT ON COLUMN hospital.progress.started_at IS 'When it began';
 GRANT SELECT ON hospital.progress TO PUBLIC;
 
-CREATE PROCEDURE hospital_run(days int)
+CREATE PROCEDURE hospital_run(days int, workers int DEFAULT NULL)
     LANGUAGE C
     AS 'MODULE_PATHNAME';
-COMMENT ON PROCEDURE hospital_run(int) IS
-    'Run the next hospital days as fast as possible: their files are written and ingested, day by day. May be interrupted and called again at any time; progress is in hospital.progress';
+COMMENT ON PROCEDURE hospital_run(int, int) IS
+    'Run the next hospital days as fast as possible: their files are written and ingested, day by day, by as many workers as there are cores unless said. May be interrupted and called again at any time; progress is in hospital.progress';
 
 CREATE PROCEDURE hospital_export(what text, format text DEFAULT 'csv', target text DEFAULT NULL,
                                  as_of date DEFAULT NULL)
@@ -636,7 +636,7 @@ COMMENT ON PROCEDURE hospital_export(text, text, text, date) IS
     'Write people, doctors, staff_assignments, assigned_staff (of a date; the first day by default) or hospital_patients (one row a patient, with what was done in all) to a file below hospital.data_folder';
 
 REVOKE ALL ON FUNCTION hospital_start(), hospital_stop(), hospital_status() FROM PUBLIC;
-REVOKE ALL ON PROCEDURE hospital_run(int), hospital_export(text, text, text, date) FROM PUBLIC;
+REVOKE ALL ON PROCEDURE hospital_run(int, int), hospital_export(text, text, text, date) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION hospital_status() TO pg_monitor;
 GRANT SELECT ON hospital.status TO pg_monitor;
 GRANT EXECUTE ON PROCEDURE hospital_export(text, text, text, date) TO pg_write_server_files;

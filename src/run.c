@@ -5,8 +5,8 @@
  * (day_writer.c), then its files are ingested, each in a transaction of its own.
  * A background process of the session (run_worker.c) computes and writes the
  * next days while the session ingests; where no process is to be had, the
- * session does both.  With hospital.ingest_workers above one, further processes
- * ingest beside it.
+ * session does both.  The writer leaves much of a core idle, so that by default
+ * there is an ingestor for each core: the session, and further processes.
  *
  * It may end anywhere.  What has been written and what has been ingested is in
  * the ledger alone; the next run deals with the lake's leftovers, ingests what
@@ -26,6 +26,8 @@
  * behind it, so that the live hospital goes on where the run ended.
  */
 #include "postgres.h"
+
+#include <unistd.h>
 
 #include "access/xact.h"
 #include "access/xlog.h"
@@ -58,6 +60,7 @@
 PG_FUNCTION_INFO_V1(hospital_run);
 
 #define SAY_EVERY_MS 2000
+#define RUN_INGESTORS_UNASKED 4 /* at the most, one a core */
 
 /* Progress parameters of our own, behind those that COPY uses. */
 #define PROGRESS_RUN_MARK 15
@@ -73,7 +76,10 @@ typedef struct Run
 	char	   *functions;		/* quoted schema of ours */
 	MemoryContext context;		/* outlives the transactions */
 	MemoryContext day_context;	/* of a day that the session itself writes */
+	bool		has_run_lock;
+	bool		has_lake_lock;
 
+	int			ingestors;		/* the session among them */
 	DateADT		first;			/* of the days to be written */
 	int			days;
 	int64		waiting;		/* files that an earlier run has left */
@@ -196,14 +202,29 @@ check_not_live(void)
 }
 
 static void
-take_locks(void)
+take_locks(Run *run)
 {
-	if (!hospital_lock(HOSPITAL_LOCK_RUN, false))
+	run->has_run_lock = hospital_lock(HOSPITAL_LOCK_RUN, false);
+	if (!run->has_run_lock)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_IN_USE),
 				 errmsg("hospital_run is at work in another session"),
 				 errhint("See hospital.progress.")));
-	(void) hospital_lock(HOSPITAL_LOCK_LAKE, true);
+	run->has_lake_lock = hospital_lock(HOSPITAL_LOCK_LAKE, true);
+}
+
+/* Also the end of an error, one that came while we waited included. */
+static void
+release_locks(int code, Datum arg)
+{
+	Run		   *run = (Run *) DatumGetPointer(arg);
+
+	(void) code;
+	if (run->has_lake_lock)
+		hospital_unlock(HOSPITAL_LOCK_LAKE);
+	if (run->has_run_lock)
+		hospital_unlock(HOSPITAL_LOCK_RUN);
+	run->has_lake_lock = run->has_run_lock = false;
 }
 
 /* What there is to do. */
@@ -380,7 +401,7 @@ launch_helpers(Run *run)
 		ereport(NOTICE,
 				(errmsg("no background process is free: this session writes the days itself"),
 				 errhint("Raise max_worker_processes, and the next days are written while others are ingested.")));
-	for (int number = 1; number < hospital_ingest_workers; number++)
+	for (int number = 1; number < run->ingestors; number++)
 		if (!launch_helper(run, number))
 			break;
 }
@@ -428,15 +449,6 @@ dismiss_helpers(Run *run)
 		if (run->helpers[i] != NULL)
 			(void) WaitForBackgroundWorkerShutdown(run->helpers[i]);
 	helper_error_raise(&run->shared->error, "helper of hospital_run");
-}
-
-static void
-release_locks(int code, Datum arg)
-{
-	(void) code;
-	(void) arg;
-	hospital_unlock(HOSPITAL_LOCK_LAKE);
-	hospital_unlock(HOSPITAL_LOCK_RUN);
 }
 
 /* An ingestor that was ended is no loss; a writer is. */
@@ -657,6 +669,23 @@ days_argument(FunctionCallInfo fcinfo)
 	return days;
 }
 
+static int
+workers_argument(FunctionCallInfo fcinfo)
+{
+	int			workers;
+
+	if (PG_ARGISNULL(1))
+		return Max(hospital_ingest_workers, Min((int) sysconf(_SC_NPROCESSORS_ONLN), RUN_INGESTORS_UNASKED));
+	workers = PG_GETARG_INT32(1);
+	if (workers < 1 || workers > INGEST_WORKERS_MAX)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("number of workers must be from 1 to %d", INGEST_WORKERS_MAX),
+				 errdetail("%d was given.", workers),
+				 errhint("Workers ingest; 1 is this session alone.")));
+	return workers;
+}
+
 static Run *
 make_run(FunctionCallInfo fcinfo)
 {
@@ -664,6 +693,7 @@ make_run(FunctionCallInfo fcinfo)
 	char	   *schema = get_namespace_name(get_func_namespace(fcinfo->flinfo->fn_oid));
 
 	run->context = PortalContext;
+	run->ingestors = workers_argument(fcinfo);
 	run->functions = MemoryContextStrdup(run->context, quote_identifier(schema));
 	run->day_context = AllocSetContextCreate(run->context, "hospital day files", ALLOCSET_DEFAULT_SIZES);
 	return run;
@@ -683,15 +713,16 @@ hospital_run(PG_FUNCTION_ARGS)
 	check_hospital(run);
 	check_not_live();
 	end_step();
-	take_locks();
-	PG_ENSURE_ERROR_CLEANUP(release_locks, (Datum) 0);
+	PG_ENSURE_ERROR_CLEANUP(release_locks, PointerGetDatum(run));
 	{
+		take_locks(run);
+
 		/* The wait for the lake may have been long: look at the ledger as it is now. */
 		next_transaction();
 		run_locked(run, days);
 	}
-	PG_END_ENSURE_ERROR_CLEANUP(release_locks, (Datum) 0);
-	release_locks(0, (Datum) 0);
+	PG_END_ENSURE_ERROR_CLEANUP(release_locks, PointerGetDatum(run));
+	release_locks(0, PointerGetDatum(run));
 	pgstat_progress_end_command();
 	SPI_commit();				/* and the settings are the caller's again */
 	SPI_finish();

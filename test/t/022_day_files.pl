@@ -23,6 +23,7 @@ restart_after_crash = on
 wal_level = replica
 max_wal_senders = 1
 hospital.data_folder = '$folder'
+hospital.reject_percent = 100
 ));
 $node->start;
 
@@ -171,7 +172,7 @@ sub kill_writer
 {
 	my ($db, $where, $is_there) = @_;
 	my $session = IPC::Run::start(
-		[ 'psql', '-X', '-d', $node->connstr($db), '-c', 'CALL hospital_run(2)' ], '>', \my $out, '2>', \my $err);
+		[ 'psql', '-X', '-d', $node->connstr($db), '-c', 'CALL hospital_run(2, 1)' ], '>', \my $out, '2>', \my $err);
 	poll($db, "the writer is $where",
 		"SELECT count(*) = 1 FROM pg_stat_activity WHERE backend_type = 'hospital run' AND $is_there");
 	my $pid = $node->safe_psql($db, q(SELECT pid FROM pg_stat_activity WHERE backend_type = 'hospital run'));
@@ -271,6 +272,10 @@ for my $day (map { "2020-01-0$_" } 1 .. 4)
 }
 my $spread = 5 * sqrt($good * $rate);
 ok(abs($bad - $good * $rate) < $spread, "$bad bad lines for $good good ones, at a rate of $rate");
+is( $node->safe_psql('dirty', q(
+		SELECT count(*) FILTER (WHERE f.line IS NULL), count(*) FILTER (WHERE r.line IS NULL)
+		FROM hospital.faults f FULL JOIN hospital.rejects r USING (day, kind, line))),
+	'0|0', 'our own ingestor rejects exactly the bad lines');
 my $all = q(SELECT md5(string_agg(day::text || kind || line || fault || coalesce(column_name, '') || encode(raw, 'hex'),
 	',' ORDER BY day, kind, line)) FROM hospital.faults);
 is($node->safe_psql('dirty2', $all), $node->safe_psql('dirty', $all), 'the same simulation has the same faults');

@@ -70,10 +70,10 @@ sub leftovers
 my %session;
 sub start_run
 {
-	my ($days) = @_;
+	my ($days, $workers) = (@_, 1);
 	%session = (out => '', err => '');
 	$session{run} = IPC::Run::start(
-		[ 'psql', '-X', '-d', $node->connstr('postgres'), '-c', "CALL hospital_run($days)" ],
+		[ 'psql', '-X', '-d', $node->connstr('postgres'), '-c', "CALL hospital_run($days, $workers)" ],
 		'>', \$session{out}, '2>', \$session{err});
 }
 
@@ -106,6 +106,7 @@ like(error_of('CALL hospital_run(1)'), qr/55000: the hospital has no staff.*HINT
 $node->safe_psql('postgres', q(
 	INSERT INTO hospital.staff SELECT g.* FROM hospital_generate_staff(200, until_day => '2022-12-31') g));
 like(error_of("CALL hospital_run($_)"), qr/22023: number of days.*HINT/s, "days: $_") for 0, -1, 'NULL';
+like(error_of("CALL hospital_run(1, $_)"), qr/22023: number of workers.*HINT/s, "workers: $_") for 0, 9;
 like(error_of('BEGIN; CALL hospital_run(1)'), qr/25001: hospital_run cannot run inside.*HINT/s, 'not in a transaction block');
 like(error_of("SET hospital.data_folder = ''; CALL hospital_run(1)"), qr/55000: hospital.data_folder is not set.*HINT/s,
 	'no data folder');
@@ -202,9 +203,7 @@ cmp_ok(days(), '>', $started, 'days went on all the while');
 all_is_well('killed');
 
 # Three ingestors: the session and two more, one of which is ended by hand.
-$node->append_conf('postgresql.conf', "hospital.ingest_workers = 3\n");
-$node->reload;
-start_run(60);
+start_run(60, 3);
 poll('three processes help', q(SELECT count(*) = 3 FROM pg_stat_activity WHERE backend_type = 'hospital run'));
 $node->safe_psql('postgres', q(
 	SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query = 'ingesting hospital days'
@@ -215,7 +214,7 @@ is($node->safe_psql('postgres', q(SELECT count(*) FROM pg_stat_activity WHERE ba
 	'none is left');
 for my $round (1 .. 3)
 {
-	start_run(40);
+	start_run(40, 3);
 	poll("three ingestors under way, round $round", q(SELECT count(*) > 0 FROM hospital.progress));
 	usleep(rand(500_000));
 	my $pid = try_query(q(SELECT pid FROM pg_stat_activity WHERE backend_type = 'hospital run' ORDER BY random() LIMIT 1));
@@ -225,8 +224,6 @@ for my $round (1 .. 3)
 	$node->safe_psql('postgres', 'CALL hospital_run(1)');
 }
 all_is_well('three ingestors');
-$node->append_conf('postgresql.conf', "hospital.ingest_workers = 1\n");
-$node->reload;
 
 # The writer alone, ended by hand: an error, and the way out.
 start_run(40);

@@ -246,8 +246,9 @@ is( $node->safe_psql('town', qq(
 	for my $i (0 .. 3)
 	{
 		my @mine = $i % 2 ? ($late, $days[$i]) : ($days[ $i + 1 ], $middle);
-		my %of = (in => join('', map { digests($_) } @mine), out => '', err => '');
-		$of{run} = IPC::Run::start([ 'psql', '-XAtq', '-d', $node->connstr('town') ], '<', \$of{in}, '>', \$of{out}, '2>', \$of{err});
+		my %of = (out => '', err => '');
+		$of{run} = IPC::Run::start([ 'psql', '-XAtq', '-d', $node->connstr('town'), map { ('-c', $_) } map { split /\n/, digests($_) } @mine ],
+			'>', \$of{out}, '2>', \$of{err});
 		push @session, \%of;
 	}
 	foreach my $i (0 .. $#session)

@@ -130,8 +130,8 @@ sub poll
 sub start_session
 {
 	my ($db, @queries) = @_;
-	my %of = (in => join('', @queries), out => '', err => '');
-	$of{run} = IPC::Run::start([ 'psql', '-XAtq', '-d', $node->connstr($db) ], '<', \$of{in}, '>', \$of{out}, '2>', \$of{err});
+	my %of = (out => '', err => '');
+	$of{run} = IPC::Run::start([ 'psql', '-XAtq', '-d', $node->connstr($db), map { ('-c', $_) } @queries ], '>', \$of{out}, '2>', \$of{err});
 	return \%of;
 }
 
@@ -304,7 +304,7 @@ as_clean('both', 'the same days by two sessions', $some);
 with_files('side');
 {
 	my @two = map { my $n = $_;
-		start_session('side', map { "CALL hospital_ingest('$paths[$_]');\n" } grep { $_ % 2 == $n } 0 .. $#paths) } 0, 1;
+		start_session('side', map { "CALL hospital_ingest('$paths[$_]')" } grep { $_ % 2 == $n } 0 .. $#paths) } 0, 1;
 	$_->{run}->finish for @two;
 	unlike($_->{err}, qr/ERROR/, 'two sessions on days of their own: no error') for @two;
 }
@@ -314,7 +314,7 @@ as_clean('side', 'two sessions on days of their own', $some);
 with_files('torn');
 foreach my $round (1 .. ($quick ? 1 : 2))
 {
-	my $session = start_session('torn', map { "CALL hospital_ingest('$_');\n" } shuffle(@files));
+	my $session = start_session('torn', map { "CALL hospital_ingest('$_')" } shuffle(@files));
 	my $more = 5 + int(rand(25)) + $node->safe_psql('torn', q(SELECT count(*) FROM hospital.batches));
 	poll('torn', 'files come in', "SELECT count(*) >= $more FROM hospital.batches WHERE state = 'ingested'");
 	my $pid = try_query('torn', q(SELECT pid FROM pg_stat_activity WHERE query LIKE 'CALL hospital_ingest%' AND pid <> pg_backend_pid()));

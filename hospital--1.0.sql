@@ -447,7 +447,7 @@ CREATE FUNCTION hospital_generate_status_updates(day date, seed bigint DEFAULT 4
     ROWS 2200 SUPPORT hospital_rowsource_support
     AS 'MODULE_PATHNAME';
 COMMENT ON FUNCTION hospital_generate_status_updates(date, bigint, bigint, int, date, int, text) IS
-    'The status updates of inpatients on one hospital day, in order of time';
+    'The status updates of inpatients on one hospital day, in order of id';
 
 CREATE FUNCTION hospital_generate_doctor_assignments(day date, seed bigint DEFAULT 42, people bigint DEFAULT 5000000,
                                                      beds int DEFAULT 1100, start_date date DEFAULT '2020-01-01',
@@ -457,7 +457,7 @@ CREATE FUNCTION hospital_generate_doctor_assignments(day date, seed bigint DEFAU
     ROWS 440 SUPPORT hospital_rowsource_support
     AS 'MODULE_PATHNAME';
 COMMENT ON FUNCTION hospital_generate_doctor_assignments(date, bigint, bigint, int, date, int, text) IS
-    'The assignments of doctors to inpatients that begin on one hospital day, in order of time';
+    'The assignments of doctors to inpatients that begin on one hospital day, in order of id';
 
 CREATE FUNCTION hospital_generate_transfers(day date, seed bigint DEFAULT 42, people bigint DEFAULT 5000000,
                                             beds int DEFAULT 1100, start_date date DEFAULT '2020-01-01',

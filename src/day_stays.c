@@ -111,7 +111,7 @@ assign_doctor(DayBuilder *b, const Stay *stay, int department, TimestampTz at, R
 	a->patient_id = stay->person.id;
 	a->doctor_id = on_duty_doctor(b->duty, department, at, word, &until);
 	a->starts_at = at;
-	a->ends_at = stay->ended && stay->ends >= at ? Min(until, stay->ends) : until;
+	a->ends_at = Min(until, stay->ends);
 	a->reason = reason;
 }
 

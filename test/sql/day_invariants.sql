@@ -17,7 +17,7 @@ SET work_mem = '128MB';
 CREATE TEMPORARY TABLE span AS
 SELECT s.*, (SELECT max(day) FROM hospital.days) AS last_day, (SELECT count(*) FROM hospital.days) AS days,
        -- the roster has no shift of the day before the first one
-       s.start_date::timestamptz + interval '7 hours' AS staffed_from
+       s.start_date::timestamptz + interval '7 hours 30 minutes' AS staffed_from
 FROM hospital.simulation s;
 
 CREATE TEMPORARY TABLE person AS

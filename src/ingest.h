@@ -36,6 +36,7 @@ typedef struct IngestedBatch
 	int64		rows;
 	int64		rejects;
 	bool		is_awaited;		/* files of a later stage may have waited for this one */
+	bool		others_wait;	/* none could be taken, but some wait for others */
 } IngestedBatch;
 
 /* "schema" is the extension's, quoted. */

@@ -686,10 +686,11 @@ ingest_batch(int64 batch_id, const char *schema, char **message)
 IngestOutcome
 ingest_next(const char *schema, IngestedBatch *result)
 {
-	Batch	   *batch = ledger_take_next();
+	Batch	   *batch;
 	IngestOutcome outcome;
 
 	memset(result, 0, sizeof(*result));
+	batch = ledger_take_next(&result->others_wait);
 	if (batch == NULL)
 		return INGEST_NOT_WRITTEN;
 	result->batch_id = batch->batch_id;

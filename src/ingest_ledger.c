@@ -151,11 +151,12 @@ list_waiting(Waiting *waiting)
 }
 
 Batch *
-ledger_take_next(void)
+ledger_take_next(bool *some_wait)
 {
 	Waiting		waiting[LOOK_AHEAD];
 	int			n = list_waiting(waiting);
 
+	*some_wait = n > 0;
 	for (int i = 0; i < n; i++)
 	{
 		bool		free = true;

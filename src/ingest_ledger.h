@@ -33,8 +33,11 @@ typedef struct Batch
 /* In CurrentMemoryContext, locked; NULL when it is not in one of the states. */
 extern Batch *ledger_take(int64 batch_id, const char *states, bool wait);
 
-/* The oldest batch that waits for nobody and is nobody's at the moment. */
-extern Batch *ledger_take_next(void);
+/*
+ * The oldest batch that waits for nobody and is nobody's at the moment; NULL:
+ * there is none, and whether any waits.
+ */
+extern Batch *ledger_take_next(bool *some_wait);
 
 /* At the end of a chunk, or of the file: what the batch's row says then. */
 extern void ledger_update(const Batch *batch, const char *state, const char *message);

@@ -21,7 +21,7 @@
 #include "settings.h"
 #include "worker.h"
 
-#define PENDING_MS 1000			/* the scheduler's poke comes earlier */
+#define PENDING_MS 1000			/* a poke comes earlier, as a rule */
 
 static void
 wait_for_files(const IngestedBatch *batch, IngestOutcome outcome)
@@ -32,7 +32,7 @@ wait_for_files(const IngestedBatch *batch, IngestOutcome outcome)
 	{
 		XLogFlush(XactLastCommitEnd);
 		worker_state("waiting for a file");
-		worker_wait(-1, -1);
+		worker_wait(batch->others_wait ? PENDING_MS : -1, -1);
 	}
 	else if (batch->is_awaited && hospital_ingest_workers > 1)
 		worker_wake(MyDatabaseId, WORKER_INGESTOR);

@@ -1,8 +1,17 @@
 /*
  * kept_plan.c: statements that a process runs again and again.
+ *
+ * A plan that is kept is made once, often while its tables are empty, and its
+ * arrays have no length then: reading all of the table looks cheap, and is not
+ * when the table has grown and the array has two thousand numbers.  These
+ * statements ask for few rows by an index, so the planner is told to look for
+ * one; and it is spared the arrays' values, which would be looked at one by one.
+ * (Not so an INSERT, which may run triggers of the user's.)
  */
 #include "postgres.h"
 
+#include "nodes/parsenodes.h"
+#include "optimizer/cost.h"
 #include "utils/memutils.h"
 
 #include "kept_plan.h"
@@ -16,7 +25,7 @@ prepare(KeptPlan *kept, const char *query, int nargs, const Oid *types)
 	Assert(nargs <= KEPT_ARGS);
 	if (nargs > 0)
 		memcpy(copy, types, nargs * sizeof(Oid));
-	plan = SPI_prepare(query, nargs, copy);
+	plan = SPI_prepare_cursor(query, nargs, copy, CURSOR_OPT_GENERIC_PLAN);
 	if (plan == NULL || SPI_keepplan(plan) != 0)
 		elog(ERROR, "could not prepare: %s", query);
 	if (kept->plan != NULL)
@@ -33,11 +42,22 @@ kept_run(KeptPlan *kept, const char *query, int nargs, const Oid *types, Datum *
 		 const char *nulls, int expected)
 {
 	MemoryContext caller = CurrentMemoryContext;
+	const bool	seqscan = enable_seqscan;
 
 	if (kept->plan == NULL || strcmp(kept->query, query) != 0)
 		prepare(kept, query, nargs, types);
-	if (SPI_execute_plan(kept->plan, values, nulls, false, 0) != expected)
-		elog(ERROR, "could not execute: %s", query);
+	PG_TRY();
+	{
+		if (expected != SPI_OK_INSERT && expected != SPI_OK_INSERT_RETURNING)
+			enable_seqscan = false;
+		if (SPI_execute_plan(kept->plan, values, nulls, false, 0) != expected)
+			elog(ERROR, "could not execute: %s", query);
+	}
+	PG_FINALLY();
+	{
+		enable_seqscan = seqscan;
+	}
+	PG_END_TRY();
 	MemoryContextSwitchTo(caller);
 	return SPI_processed;
 }

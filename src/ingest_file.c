@@ -373,12 +373,22 @@ sort_out(IngestRun *run, int *fresh, int *nfresh, int *doubtful, int *ndoubtful)
 		key = record_key(run->kind, record);
 		if (run->keys != NULL && !file_keys_add(run->keys, &key))
 			reject_held(run, row, run->kind->key, ERRCODE_UNIQUE_VIOLATION,
-						"the same key is in an earlier line of the file");
+						KEY_TWICE_IN_FILE);
 		else if (is_doubtful(run, record, &key))
 			doubtful[(*ndoubtful)++] = row;
 		else
 			fresh[(*nfresh)++] = row;
 	}
+}
+
+/* The line of which it is a copy is in the table: it would pass for a merge. */
+static bool
+was_twice(const IngestRun *run, int row)
+{
+	for (int i = 0; i < run->ntwice; i++)
+		if (run->twice[i] == run->held.lines[row].reject_id)
+			return true;
+	return false;
 }
 
 static void
@@ -394,7 +404,9 @@ place_doubtful(IngestRun *run, int *doubtful, int ndoubtful, int *fresh, int *nf
 		RecordKey	key = record_key(run->kind, held_record(&run->held, row));
 		bool		exists = key_set_has(existing, &key);
 
-		if (exists && !record_merges(run->kind))
+		if (exists && was_twice(run, row))
+			reject_held(run, row, run->kind->key, ERRCODE_UNIQUE_VIOLATION, KEY_TWICE_IN_FILE);
+		else if (exists && !record_merges(run->kind))
 			reject_held(run, row, run->kind->key, ERRCODE_UNIQUE_VIOLATION,
 						"a row of this key is there already");
 		else if (exists || all)

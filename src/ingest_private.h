@@ -18,6 +18,9 @@
 #include "record_parse.h"
 
 #define ERRCODE_FILE_REFUSED MAKE_SQLSTATE('H','O','0','0','1')
+
+/* Why a line is a reject; such a one, tried again, must bring a new key. */
+#define KEY_TWICE_IN_FILE "the same key is in an earlier line of the file"
 #define INGEST_MISSING "the file is missing"	/* unless its name is to come */
 
 /* Lines tried again, or of a big file, have a destination of their own. */
@@ -53,6 +56,10 @@ struct IngestRun
 	MemoryContext context;		/* the run's own */
 	int64	   *waiting;		/* their rejects' ids */
 	int			nwaiting;
+
+	/* Of lines tried again: rejects' ids of those whose key was twice in the file. */
+	const int64 *twice;
+	int			ntwice;
 };
 
 /* ---- ingest_file.c ---- */

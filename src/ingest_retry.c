@@ -195,15 +195,20 @@ static int
 retry_lines(IngestRun *run, const int64 *ids, int n)
 {
 	static KeptPlan plan;
-	const Oid	types[] = {INT8ARRAYOID, INT8OID};
-	Datum		values[] = {int8_array(ids, n), Int64GetDatum(run->batch->batch_id)};
+	const Oid	types[] = {INT8ARRAYOID, INT8OID, TEXTOID};
+	Datum		values[] = {
+		int8_array(ids, n), Int64GetDatum(run->batch->batch_id), CStringGetTextDatum(KEY_TWICE_IN_FILE)
+	};
 	Retry		retry = {.resolved = palloc(n * sizeof(int64))};
+	int64	   *twice = palloc(n * sizeof(int64));
 	int			found;
 
-	found = (int) kept_run(&plan, "SELECT reject_id, line, raw FROM hospital.rejects WHERE reject_id = ANY ($1)"
+	found = (int) kept_run(&plan, "SELECT reject_id, line, raw, message = $3 FROM hospital.rejects WHERE reject_id = ANY ($1)"
 						   " AND batch_id = $2 AND resolved_at IS NULL AND raw IS NOT NULL"
 						   " ORDER BY line, reject_id FOR UPDATE",
-						   2, types, values, NULL, SPI_OK_SELECT);
+						   3, types, values, NULL, SPI_OK_SELECT);
+	run->twice = twice;
+	run->ntwice = 0;
 	if (found == 0)
 	{
 		kept_done();
@@ -215,6 +220,8 @@ retry_lines(IngestRun *run, const int64 *ids, int n)
 		int64		reject_id = DatumGetInt64(kept_value(i, 1, &isnull));
 		int64		line = DatumGetInt64(kept_value(i, 2, &isnull));
 
+		if (DatumGetBool(kept_value(i, 4, &isnull)))
+			twice[run->ntwice++] = reject_id;
 		take_again(run, reject_id, line, DatumGetByteaPCopy(kept_value(i, 3, &isnull)));
 	}
 	kept_done();

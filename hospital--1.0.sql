@@ -447,7 +447,7 @@ CREATE FUNCTION hospital_generate_status_updates(day date, seed bigint DEFAULT 4
     ROWS 2200 SUPPORT hospital_rowsource_support
     AS 'MODULE_PATHNAME';
 COMMENT ON FUNCTION hospital_generate_status_updates(date, bigint, bigint, int, date, int, text) IS
-    'The status updates of inpatients on one hospital day, in order of id';
+    'The status updates of inpatients on one hospital day, in order of time';
 
 CREATE FUNCTION hospital_generate_doctor_assignments(day date, seed bigint DEFAULT 42, people bigint DEFAULT 5000000,
                                                      beds int DEFAULT 1100, start_date date DEFAULT '2020-01-01',
@@ -457,7 +457,7 @@ CREATE FUNCTION hospital_generate_doctor_assignments(day date, seed bigint DEFAU
     ROWS 440 SUPPORT hospital_rowsource_support
     AS 'MODULE_PATHNAME';
 COMMENT ON FUNCTION hospital_generate_doctor_assignments(date, bigint, bigint, int, date, int, text) IS
-    'The assignments of doctors to inpatients that begin on one hospital day, in order of id';
+    'The assignments of doctors to inpatients that begin on one hospital day, in order of time';
 
 CREATE FUNCTION hospital_generate_transfers(day date, seed bigint DEFAULT 42, people bigint DEFAULT 5000000,
                                             beds int DEFAULT 1100, start_date date DEFAULT '2020-01-01',
@@ -2678,7 +2678,8 @@ BEGIN
         -- of the faults put in on purpose each is a reject, and nothing else is
         SELECT 'faults', count(f.line), count(f.line) FILTER (WHERE j.line IS NOT NULL),
                count(f.line) FILTER (WHERE j.line IS NULL), 0, count(j.line) FILTER (WHERE f.line IS NULL)
-        FROM faults f FULL JOIN (SELECT DISTINCT j.kind, j.day, j.line FROM rejects j) j
+        FROM faults f FULL JOIN (SELECT DISTINCT j.kind, j.day, j.line FROM rejects j
+                                 WHERE j.resolved_by IS DISTINCT FROM 'retry') j
             ON j.kind = f.kind AND j.day = f.day AND j.line = f.line
     )
     SELECT c.check_name, c.expected, c.found, c.missing, c.duplicated, c.altered,

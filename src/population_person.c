@@ -10,6 +10,7 @@
 
 #include "utils/memutils.h"
 
+#include "compat.h"
 #include "population_private.h"
 #include "wards.h"
 

@@ -259,7 +259,9 @@ hospital_load_worker_main(Datum main_arg)
 	PG_CATCH();
 	{
 		MemoryContextSwitchTo(TopMemoryContext);
-		helper_error_leave(&shared->error, CopyErrorData(), shared->leader_latch);
+		/* told to stop: somebody else's error, or end, is the reason */
+		if (!pg_atomic_read_u32(&shared->stop))
+			helper_error_leave(&shared->error, CopyErrorData(), shared->leader_latch);
 		pg_atomic_write_u32(&shared->stop, 1);
 		AbortCurrentTransaction();
 		FlushErrorState();

@@ -2678,7 +2678,8 @@ BEGIN
         -- of the faults put in on purpose each is a reject, and nothing else is
         SELECT 'faults', count(f.line), count(f.line) FILTER (WHERE j.line IS NOT NULL),
                count(f.line) FILTER (WHERE j.line IS NULL), 0, count(j.line) FILTER (WHERE f.line IS NULL)
-        FROM faults f FULL JOIN (SELECT DISTINCT j.kind, j.day, j.line FROM rejects j) j
+        FROM faults f FULL JOIN (SELECT DISTINCT j.kind, j.day, j.line FROM rejects j
+                                 WHERE j.resolved_by IS DISTINCT FROM 'retry') j
             ON j.kind = f.kind AND j.day = f.day AND j.line = f.line
     )
     SELECT c.check_name, c.expected, c.found, c.missing, c.duplicated, c.altered,

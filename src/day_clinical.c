@@ -6,8 +6,6 @@
 
 #include "day_private.h"
 
-#define RECORD_SECONDARY 350000 /* of a clinic patient's other illnesses, each; millionths */
-
 /* ---- diagnoses ---- */
 
 void
@@ -65,17 +63,15 @@ void
 make_diagnoses(DayBuilder *b, const Encounter *e, TimestampTz at, bool all)
 {
 	const CaseCode *code = &b->mix->codes[e->code];
-	Dice		d = dice(b->seed, RANDOM_VISIT, (uint64) e->visit_id, 0x20000);
+	Dice		d = dice(b->seed, RANDOM_VISIT, (uint64) e->visit_id, 0x20100);
 	int			comorbid[COMORBID_MAX];
-	int			n = comorbidities_of(b->seed, e->person, e->hiv, b->day, comorbid);
+	int			n = recorded_comorbidities(b->seed, e->person, e->hiv, b->day, e->visit_id, all, comorbid);
 
 	add_diagnosis(b, e, code->icd, code->description, at, REC_TEXT_CONST("primary"));
 	for (int i = 0; i < n; i++)
 	{
 		const Comorbidity *c = &b->mix->comorbidities[comorbid[i]];
 
-		if (!all && !dice_ppm(&d, RECORD_SECONDARY))
-			continue;
 		if (strcmp(c->icd.data, code->icd.data) != 0)
 			add_diagnosis(b, e, c->icd, c->description, at, REC_TEXT_CONST("secondary"));
 	}

@@ -111,7 +111,7 @@ assign_doctor(DayBuilder *b, const Stay *stay, int department, TimestampTz at, R
 	a->patient_id = stay->person.id;
 	a->doctor_id = on_duty_doctor(b->duty, department, at, word, &until);
 	a->starts_at = at;
-	a->ends_at = stay->ended && stay->ends >= at ? Min(until, stay->ends) : until;
+	a->ends_at = Min(until, stay->ends);
 	a->reason = reason;
 }
 
@@ -288,6 +288,39 @@ record_stay(DayBuilder *b, const Stay *stay)
 	}
 }
 
+/* What is made stay by stay and event by event, in order of time and numbered so. */
+#define SORT_BY_TIME(b, kind, type, id, at) \
+	do { \
+		type	   *rows = (b)->records->rows[kind]; \
+		int			count = (b)->records->count[kind]; \
+		if (count > 0) \
+			qsort(rows, count, sizeof(type), compare_##at); \
+		for (int i = 0; i < count; i++) \
+			rows[i].id = RECORD_ID((b)->day, i + 1); \
+	} while (0)
+
+static int
+compare_recorded_at(const void *a, const void *b)
+{
+	const StatusUpdate *x = a;
+	const StatusUpdate *y = b;
+
+	if (x->recorded_at != y->recorded_at)
+		return x->recorded_at < y->recorded_at ? -1 : 1;
+	return x->update_id < y->update_id ? -1 : 1;
+}
+
+static int
+compare_starts_at(const void *a, const void *b)
+{
+	const DoctorAssignment *x = a;
+	const DoctorAssignment *y = b;
+
+	if (x->starts_at != y->starts_at)
+		return x->starts_at < y->starts_at ? -1 : 1;
+	return x->doctor_assignment_id < y->doctor_assignment_id ? -1 : 1;
+}
+
 void
 make_stays(DayBuilder *b)
 {
@@ -304,6 +337,8 @@ make_stays(DayBuilder *b)
 	}
 	for (int i = 0; i < b->plan->event_count; i++)
 		record_event(b, &b->plan->events[i]);
+	SORT_BY_TIME(b, KIND_STATUS_UPDATES, StatusUpdate, update_id, recorded_at);
+	SORT_BY_TIME(b, KIND_DOCTOR_ASSIGNMENTS, DoctorAssignment, doctor_assignment_id, starts_at);
 }
 
 /* ---- transfers ---- */

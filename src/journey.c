@@ -279,6 +279,7 @@ deliver(Journey *j, Stay *mother, TimestampTz at)
 	Dice		d = dice(j->seed, RANDOM_STAY, (uint64) mother->admission_id, 0x20000);
 
 	add_event(j, at, mother, STAY_DELIVERED);
+	patients_delivered(j->patients, mother->person.id);
 	for (int i = 0; i < mother->births; i++)
 	{
 		Person		child;
@@ -352,12 +353,12 @@ stay_due(Journey *j, Stay *stay, TimestampTz at)
 	}
 	if (stay->theatre != 0 && at >= stay->theatre)
 	{
-		if (at < stay->theatre + stay->theatre_minutes * USECS_PER_MINUTE)
+		if (!stay->in_theatre)
 		{
 			add_event(j, at, stay, STAY_THEATRE);
-			stay->operated = true;
+			stay->in_theatre = stay->operated = true;
 		}
-		else
+		else if (at >= stay->theatre + stay->theatre_minutes * USECS_PER_MINUTE)
 		{
 			add_event(j, at, stay, STAY_RECOVERED);
 			stay->theatre = 0;

@@ -141,6 +141,7 @@ typedef struct Stay
 	int16		ward_at_midnight;	/* -1: not yet admitted */
 	int16		bed_at_midnight;
 	bool		moved_today;
+	bool		in_theatre;
 	bool		operated;
 	bool		delivered;
 	bool		ended;

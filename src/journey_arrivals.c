@@ -248,6 +248,8 @@ start_visit(Journey *j, Arrival *a, Dice *d)
 
 	if (a->person.id == 0 && a->appointment < 0 && dice_ppm(d, CLINIC_PATIENT))
 		(void) clinic_patient(j->clinic, j->patients, a->code, j->day, d, &a->person);
+	if (a->person.id != 0 && a->group == GROUP_MATERNITY && !patients_may_deliver(j->patients, a->person.id))
+		a->person.id = 0;
 	if (a->person.id == 0)
 		patients_pick(j->patients, code, a->appointment >= 0 ? 0 :
 					  a->group == GROUP_SEEN ? OUTSIDE_SEEN : OUTSIDE_ADMITTED, d, &a->person, &a->outside);

@@ -8,6 +8,7 @@
 
 #include "orders.h"
 
+#define RECORD_SECONDARY 350000 /* of a clinic patient's other illnesses, each; millionths */
 #define MEDICINE_TRIES 5
 #define AVOID_CONTRAINDICATED 970000
 #define AVOID_MAJOR 800000
@@ -35,6 +36,20 @@ comorbidities_of(uint64 seed, const Person *person, bool hiv, DateADT day, int *
 			out[n++] = i;
 	}
 	return n;
+}
+
+int
+recorded_comorbidities(uint64 seed, const Person *person, bool hiv, DateADT day, int64 visit_id,
+					   bool all, int *out)
+{
+	int			n = comorbidities_of(seed, person, hiv, day, out);
+	Dice		d = dice(seed, RANDOM_VISIT, (uint64) visit_id, 0x20000);
+	int			kept = 0;
+
+	for (int i = 0; i < n; i++)
+		if (all || dice_ppm(&d, RECORD_SECONDARY))
+			out[kept++] = out[i];
+	return kept;
 }
 
 /* ---- laboratory and treatments ---- */
@@ -198,7 +213,8 @@ orders_of_visit(uint64 seed, const VisitPlan *v, Orders *o)
 	if (v->disposition == LEFT_DIED || v->disposition == LEFT_TRANSFERRED)
 		return;
 	find_sources(&p, code, comorbid,
-				 comorbidities_of(seed, &v->person, v->hiv, day_of_time(v->arrived), comorbid));
+				 recorded_comorbidities(seed, &v->person, v->hiv, day_of_time(v->arrived),
+										v->visit_id, !clinic, comorbid));
 	pick_medicines(&p, poisson(clinic ? ITEMS_OPD : ITEMS_ED, dice_word(&d)), clinic ? weeks * 7 : 0, false);
 }
 
@@ -232,7 +248,7 @@ orders_of_stay_day(uint64 seed, const Stay *stay, DateADT day, Orders *o)
 	}
 	else
 		request(o, code, SETTING_DAY, &d, p.from, p.until, last ? 500 : 1000);
-	find_sources(&p, code, comorbid, comorbidities_of(seed, &stay->person, stay->hiv, day, comorbid));
+	find_sources(&p, code, comorbid, comorbidities_of(seed, &stay->person, stay->hiv, day_of_time(stay->admitted), comorbid));
 	pick_medicines(&p, items, 0, true);
 	if (last && (stay->outcome == OUTCOME_DISCHARGED))
 		pick_medicines(&p, poisson(ITEMS_HOME, dice_word(&d)), 28, false);

@@ -40,6 +40,10 @@ typedef struct Orders
 /* The patient's other illnesses, by number; how many. */
 extern int	comorbidities_of(uint64 seed, const Person *person, bool hiv, DateADT day, int *out);
 
+/* Of those, the ones that are written down in a visit: all, or some. */
+extern int	recorded_comorbidities(uint64 seed, const Person *person, bool hiv, DateADT day,
+								   int64 visit_id, bool all, int *out);
+
 /* Of a visit that is no stay, and of a day of a stay. */
 extern void orders_of_visit(uint64 seed, const VisitPlan *visit, Orders *orders);
 extern void orders_of_stay_day(uint64 seed, const Stay *stay, DateADT day, Orders *orders);

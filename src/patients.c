@@ -15,6 +15,7 @@
 #include "patients.h"
 #include "workforce.h"
 
+#define BETWEEN_BIRTHS 330		/* days */
 #define PICK_ATTEMPTS 12
 #define KNOWN_MAX 262144			/* newcomers remembered: more than can be here or come again */
 #define CHILDREN 16384			/* of the latest newcomers, children are asked to come again */
@@ -26,6 +27,7 @@
 typedef struct PersonEntry
 {
 	int64		person;
+	DateADT		day;			/* of a delivery */
 	char		status;
 } PersonEntry;
 
@@ -49,6 +51,7 @@ struct Patients
 	persons_hash *dead;
 	persons_hash *inside;		/* inpatients */
 	persons_hash *today;		/* who have come today */
+	persons_hash *mothers;		/* who have given birth, and when last */
 	uint16	   *first_seen;		/* [person of the pool], days from the first, plus one */
 	uint8	   *ranks;			/* [birth date][sex] of outsiders */
 	int			newcomers;		/* of the day */
@@ -85,6 +88,7 @@ patients_open(const DaySpec *spec)
 	p->dead = persons_create(CurrentMemoryContext, 4096, NULL);
 	p->inside = persons_create(CurrentMemoryContext, 2048, NULL);
 	p->today = persons_create(CurrentMemoryContext, 4096, NULL);
+	p->mothers = persons_create(CurrentMemoryContext, 4096, NULL);
 	p->first_seen = MemoryContextAllocExtended(CurrentMemoryContext, (spec->people + 1) * sizeof(uint16),
 											   MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
 	p->ranks = palloc0(RANK_DAYS * 2);
@@ -128,6 +132,22 @@ bool
 patients_free(const Patients *p, int64 person)
 {
 	return !is_in(p->dead, person) && !is_in(p->inside, person) && !is_in(p->today, person);
+}
+
+void
+patients_delivered(Patients *p, int64 person)
+{
+	bool		found;
+
+	persons_insert(p->mothers, person, &found)->day = p->day;
+}
+
+bool
+patients_may_deliver(const Patients *p, int64 person)
+{
+	const PersonEntry *entry = persons_lookup(p->mothers, person);
+
+	return entry == NULL || p->day - entry->day > BETWEEN_BIRTHS;
 }
 
 /* ---- registrations ---- */
@@ -276,7 +296,7 @@ patients_born(Patients *p, const Person *mother, bool female, Person *child)
 	child->born = p->day;
 	child->female = female;
 	add_newcomer(p, child, !is_of_pool(p, mother->id) && find_newcomer(p, mother->id)->newcomer.outside,
-				 is_of_pool(p, mother->id) ? mother->id : 0,
+				 mother->id,
 				 rank < RANKS_OF_NEWBORNS ? ID_RANK_NEWBORN + rank : -1, 1);
 	put_in(p->today, child->id);
 }
@@ -414,7 +434,8 @@ patients_pick(Patients *p, const CaseCode *code, uint32 outside, Dice *d, Person
 			until = p->spec.start_date - 1;
 		}
 		if (from <= until && pick_of_pool(p, female, from, until, d, person) &&
-			patients_free(p, person->id))
+			patients_free(p, person->id) &&
+			(!(code->flags & CASE_PREGNANCY) || patients_may_deliver(p, person->id)))
 		{
 			patients_arrive(p, person);
 			return;

@@ -30,6 +30,10 @@ extern void patients_admitted(Patients *patients, int64 person);
 extern void patients_left(Patients *patients, int64 person);
 extern void patients_died(Patients *patients, const Person *person, TimestampTz at);
 
+/* She has given birth today; not again within a year. */
+extern void patients_delivered(Patients *patients, int64 person);
+extern bool patients_may_deliver(const Patients *patients, int64 person);
+
 /* A child is born here. */
 extern void patients_born(Patients *patients, const Person *mother, bool female, Person *child);
 

@@ -48,7 +48,7 @@ typedef struct Newcomer
 	bool		female;
 	bool		outside;		/* lives outside the city */
 	int			rank;			/* of the identity number; -1: has none */
-	int64		family;			/* somebody of the pool with the same household; 0: none */
+	int64		family;			/* the mother, who has the same household; 0: none */
 } Newcomer;
 
 /*

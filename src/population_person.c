@@ -10,6 +10,7 @@
 
 #include "utils/memutils.h"
 
+#include "compat.h"
 #include "population_private.h"
 #include "wards.h"
 
@@ -219,19 +220,21 @@ describe_newcomer(const PopulationSpec *spec, const Newcomer *n, Registration *r
 	uint64		seed = spec->seed;
 	Datum		value = (Datum) 0;
 
-	if (n->family != 0)
+	bool		of_pool = n->family != 0 && n->family < NEWCOMER_ID_BASE;
+
+	if (of_pool)
 		r->household_id = household_number(seed, (uint64) (n->family - 1));
 	else
 	{
 		seed ^= NEWCOMER_SALT;	/* a household of nobody of the pool */
-		r->household_id = n->person_id;
+		r->household_id = n->family != 0 ? n->family : n->person_id;
 	}
 	draw_household(&h, seed, r->household_id);
 	describe_household(&h, r);
-	if (n->family != 0)
-		r->household_id++;		/* as hospital.people counts them */
 	if (n->outside)
-		describe_town(r, random.v[0]);
+		describe_town(r, random_block(seed, RANDOM_NEWCOMER, (uint64) r->household_id, 1).v[0]);
+	if (of_pool)
+		r->household_id++;		/* as hospital.people counts them */
 	r->first_name = pool_rec_text(draw_first_name(h.name_pool, n->female, birth_era(n->born),
 												  random.v[1], random.v[2]));
 	r->sex = n->female ? REC_TEXT_CONST("F") : REC_TEXT_CONST("M");

@@ -17,7 +17,7 @@ SET work_mem = '128MB';
 CREATE TEMPORARY TABLE span AS
 SELECT s.*, (SELECT max(day) FROM hospital.days) AS last_day, (SELECT count(*) FROM hospital.days) AS days,
        -- the roster has no shift of the day before the first one
-       s.start_date::timestamptz + interval '7 hours' AS staffed_from
+       s.start_date::timestamptz + interval '7 hours 30 minutes' AS staffed_from
 FROM hospital.simulation s;
 
 CREATE TEMPORARY TABLE person AS
@@ -696,7 +696,7 @@ FROM (SELECT d.day, max(s.days) AS days, count(l.admission_id)::numeric / max(s.
 
 INSERT INTO measured (metric, found, least, most)
 SELECT 'patients who have come three times or more', round((count(*) FILTER (WHERE n >= 3))::numeric / count(*), 4),
-       CASE WHEN (SELECT days FROM span) >= 60 THEN 0.05 ELSE 0 END, CASE WHEN (SELECT people FROM span) >= 20000 THEN 0.5 ELSE 1 END
+       CASE WHEN (SELECT days FROM span) >= 60 THEN 0.05 WHEN (SELECT days FROM span) >= 45 THEN 0.02 ELSE 0 END, CASE WHEN (SELECT people FROM span) >= 20000 THEN 0.5 ELSE 1 END
 FROM (SELECT patient_id, count(*) AS n FROM hospital.visits GROUP BY 1) x;
 
 -- a doctor of another department, who has no shift in its wards either
@@ -721,7 +721,7 @@ SELECT format('%s whose doctor is of another department, and on no shift of the 
        round(count(*) FILTER (WHERE NOT coalesce(own = department_code OR shift_department = department_code
                                                  OR own = ward_department OR shift_department = ward_department
                                                  OR (kind = 'emergency' AND 'ED' IN (own, shift_department)), false))::numeric / count(*), 4),
-       0, CASE WHEN (SELECT beds FROM span) >= 300 THEN 0.05 ELSE 0.1 END -- few doctors
+       0, CASE WHEN (SELECT beds FROM span) >= 300 THEN 0.08 ELSE 0.12 END -- few doctors
 FROM treating GROUP BY source;
 
 -- ---- the answer --------------------------------------------------------------------

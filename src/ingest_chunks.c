@@ -61,8 +61,6 @@ typedef struct ChunkRun
 	BulkWriter *bulk;
 } ChunkRun;
 
-static ChunkRun *current;		/* run->place has no argument of its own */
-
 bool
 ingest_in_chunks(const Batch *batch)
 {
@@ -201,6 +199,7 @@ note_key(const RecordKind *kind, const char *record)
 static void
 stage_records(IngestRun *run)
 {
+	ChunkRun   *chunk = run->place_arg;
 	int		   *list = palloc(run->held.n * sizeof(int));
 	int			n = 0;
 
@@ -210,7 +209,7 @@ stage_records(IngestRun *run)
 			list[n++] = row;
 			note_key(run->kind, held_record(&run->held, row));
 		}
-	bulk_append(current->bulk, held_rows_set(&current->rows, list, n));
+	bulk_append(chunk->bulk, held_rows_set(&chunk->rows, list, n));
 	run->rows += n;
 }
 
@@ -235,14 +234,14 @@ read_chunk(IngestRun *run)
 	reader = csv_reader(run->file);
 	csv_set_position(reader, batch->offset_done, batch->line_done + 1);
 	open_staging(&chunk, run);
-	current = &chunk;
 	run->place = stage_records;
+	run->place_arg = &chunk;
 	while (csv_offset(reader) - batch->offset_done < (int64) hospital_ingest_chunk * 1024 &&
 		   csv_fill(reader))
 	{
 		record_parse_trust(run->parser, csv_is_utf8(reader));
 		while (csv_next(reader, &line))
-			ingest_take_line(run, &line, 0);
+			ingest_take_line(run, &line);
 		ingest_end_piece(run);
 		ingest_check_limits(run, false);
 	}
@@ -375,7 +374,7 @@ reject_doubled(IngestRun *run)
 {
 	const char *key = run->kind->columns[run->kind->key].name;
 	RecordFault fault = {run->kind->key, ERRCODE_UNIQUE_VIOLATION,
-	"the same key is in an earlier line of the file"};
+	INGEST_DOUBLED};
 	Portal		portal;
 	int			n;
 

@@ -124,7 +124,13 @@ ingest_next_record(IngestRun *run)
 }
 
 void
-ingest_take_line(IngestRun *run, const CsvRecord *line, int64 reject_id)
+ingest_take_line(IngestRun *run, const CsvRecord *line)
+{
+	ingest_take_again(run, line, 0, false);
+}
+
+void
+ingest_take_again(IngestRun *run, const CsvRecord *line, int64 reject_id, bool doubled)
 {
 	MemoryContext caller = MemoryContextSwitchTo(run->piece);
 	char	   *record = ingest_next_record(run);
@@ -134,7 +140,7 @@ ingest_take_line(IngestRun *run, const CsvRecord *line, int64 reject_id)
 	run->lines++;
 	*ref = (LineRef) {
 		.line = line->line, .offset = line->offset, .raw = line->raw, .raw_length = line->raw_length,
-		.reject_id = reject_id
+		.reject_id = reject_id, .doubled = doubled
 	};
 	if (record_parse(run->parser, line, record, &fault))
 	{
@@ -373,22 +379,12 @@ sort_out(IngestRun *run, int *fresh, int *nfresh, int *doubtful, int *ndoubtful)
 		key = record_key(run->kind, record);
 		if (run->keys != NULL && !file_keys_add(run->keys, &key))
 			reject_held(run, row, run->kind->key, ERRCODE_UNIQUE_VIOLATION,
-						KEY_TWICE_IN_FILE);
+						INGEST_DOUBLED);
 		else if (is_doubtful(run, record, &key))
 			doubtful[(*ndoubtful)++] = row;
 		else
 			fresh[(*nfresh)++] = row;
 	}
-}
-
-/* The line of which it is a copy is in the table: it would pass for a merge. */
-static bool
-was_twice(const IngestRun *run, int row)
-{
-	for (int i = 0; i < run->ntwice; i++)
-		if (run->twice[i] == run->held.lines[row].reject_id)
-			return true;
-	return false;
 }
 
 static void
@@ -404,8 +400,8 @@ place_doubtful(IngestRun *run, int *doubtful, int ndoubtful, int *fresh, int *nf
 		RecordKey	key = record_key(run->kind, held_record(&run->held, row));
 		bool		exists = key_set_has(existing, &key);
 
-		if (exists && was_twice(run, row))
-			reject_held(run, row, run->kind->key, ERRCODE_UNIQUE_VIOLATION, KEY_TWICE_IN_FILE);
+		if (exists && run->held.lines[row].doubled)
+			reject_held(run, row, run->kind->key, ERRCODE_UNIQUE_VIOLATION, INGEST_DOUBLED);
 		else if (exists && !record_merges(run->kind))
 			reject_held(run, row, run->kind->key, ERRCODE_UNIQUE_VIOLATION,
 						"a row of this key is there already");
@@ -543,7 +539,7 @@ ingest_whole_file(IngestRun *run)
 	{
 		record_parse_trust(run->parser, csv_is_utf8(reader));
 		while (csv_next(reader, &line))
-			ingest_take_line(run, &line, 0);
+			ingest_take_line(run, &line);
 		ingest_end_piece(run);
 		ingest_check_limits(run, false);
 	} while (csv_fill(reader));

@@ -18,12 +18,10 @@
 #include "record_parse.h"
 
 #define ERRCODE_FILE_REFUSED MAKE_SQLSTATE('H','O','0','0','1')
-
-/* Why a line is a reject; such a one, tried again, must bring a new key. */
-#define KEY_TWICE_IN_FILE "the same key is in an earlier line of the file"
+#define INGEST_DOUBLED "the same key is in an earlier line of the file"
 #define INGEST_MISSING "the file is missing"	/* unless its name is to come */
 
-/* Lines tried again, or of a big file, have a destination of their own. */
+/* Lines that are tried again, or of a large file, have another destination. */
 typedef struct IngestRun IngestRun;
 typedef void (*PlaceRecords) (IngestRun *run);
 
@@ -40,6 +38,7 @@ struct IngestRun
 	HeldRecords held;
 	Rejects    *rejects;
 	PlaceRecords place;			/* what becomes of a piece's good records */
+	void	   *place_arg;			/* for those that need more than the run */
 
 	RecordWriter *writer;		/* NULL: not open */
 	FileKeys   *keys;			/* of the file so far; NULL: known to differ */
@@ -56,10 +55,6 @@ struct IngestRun
 	MemoryContext context;		/* the run's own */
 	int64	   *waiting;		/* their rejects' ids */
 	int			nwaiting;
-
-	/* Of lines tried again: rejects' ids of those whose key was twice in the file. */
-	const int64 *twice;
-	int			ntwice;
 };
 
 /* ---- ingest_file.c ---- */
@@ -69,8 +64,13 @@ pg_noreturn extern void ingest_refuse(const char *message);
 /* In CurrentMemoryContext. */
 extern IngestRun *ingest_run(Batch *batch, const char *schema, bool careful);
 
-/* One line: held, or a reject.  Then, before its bytes go, the end of a piece. */
-extern void ingest_take_line(IngestRun *run, const CsvRecord *line, int64 reject_id);
+/*
+ * One line: held, or a reject.  Then, before its bytes go, the end of a piece.
+ * A reject that is tried again has a row already; one that was "doubled" never
+ * meets a row, for that is its file's own.
+ */
+extern void ingest_take_line(IngestRun *run, const CsvRecord *line);
+extern void ingest_take_again(IngestRun *run, const CsvRecord *line, int64 reject_id, bool doubled);
 extern void ingest_end_piece(IngestRun *run);
 
 /* What becomes of the records of an ordinary file, and of those of a chunk once all are there. */

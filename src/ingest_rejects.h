@@ -17,6 +17,7 @@ typedef struct LineRef
 	const char *raw;			/* NULL: still in the file alone */
 	uint32		raw_length;
 	int64		reject_id;		/* tried again: its row of hospital.rejects; 0: none */
+	bool		doubled;		/* it was one for a key that its file has before */
 } LineRef;
 
 typedef struct Rejects Rejects;

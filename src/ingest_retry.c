@@ -117,20 +117,20 @@ typedef struct Retry
 	int			nresolved;
 } Retry;
 
-static Retry *retrying;			/* run->place has no argument of its own */
-
 static void
 place_again(IngestRun *run)
 {
+	Retry	   *retry = run->place_arg;
+
 	ingest_place(run);
 	for (int row = 0; row < run->held.n; row++)
 		if (!run->held.out[row])
-			retrying->resolved[retrying->nresolved++] = run->held.lines[row].reject_id;
+			retry->resolved[retry->nresolved++] = run->held.lines[row].reject_id;
 }
 
 /* Its bytes must be one record. */
 static void
-take_again(IngestRun *run, int64 reject_id, int64 line, const bytea *raw)
+take_again(IngestRun *run, int64 reject_id, bool doubled, int64 line, const bytea *raw)
 {
 	CsvReader  *reader = csv_reader_of_bytes(VARDATA_ANY(raw), VARSIZE_ANY_EXHDR(raw));
 	CsvRecord	record = {.error = "no record"};
@@ -141,7 +141,7 @@ take_again(IngestRun *run, int64 reject_id, int64 line, const bytea *raw)
 	record.line = line;
 	record.raw = VARDATA_ANY(raw);
 	record.raw_length = VARSIZE_ANY_EXHDR(raw);
-	ingest_take_line(run, &record, reject_id);
+	ingest_take_again(run, &record, reject_id, doubled);
 }
 
 static void
@@ -195,20 +195,16 @@ static int
 retry_lines(IngestRun *run, const int64 *ids, int n)
 {
 	static KeptPlan plan;
-	const Oid	types[] = {INT8ARRAYOID, INT8OID, TEXTOID};
-	Datum		values[] = {
-		int8_array(ids, n), Int64GetDatum(run->batch->batch_id), CStringGetTextDatum(KEY_TWICE_IN_FILE)
-	};
+	const Oid	types[] = {INT8ARRAYOID, INT8OID};
+	Datum		values[] = {int8_array(ids, n), Int64GetDatum(run->batch->batch_id)};
 	Retry		retry = {.resolved = palloc(n * sizeof(int64))};
-	int64	   *twice = palloc(n * sizeof(int64));
 	int			found;
 
-	found = (int) kept_run(&plan, "SELECT reject_id, line, raw, message = $3 FROM hospital.rejects WHERE reject_id = ANY ($1)"
+	found = (int) kept_run(&plan, "SELECT reject_id, line, raw, message = '" INGEST_DOUBLED "'"
+						   " FROM hospital.rejects WHERE reject_id = ANY ($1)"
 						   " AND batch_id = $2 AND resolved_at IS NULL AND raw IS NOT NULL"
 						   " ORDER BY line, reject_id FOR UPDATE",
-						   3, types, values, NULL, SPI_OK_SELECT);
-	run->twice = twice;
-	run->ntwice = 0;
+						   2, types, values, NULL, SPI_OK_SELECT);
 	if (found == 0)
 	{
 		kept_done();
@@ -220,13 +216,13 @@ retry_lines(IngestRun *run, const int64 *ids, int n)
 		int64		reject_id = DatumGetInt64(kept_value(i, 1, &isnull));
 		int64		line = DatumGetInt64(kept_value(i, 2, &isnull));
 
-		if (DatumGetBool(kept_value(i, 4, &isnull)))
-			twice[run->ntwice++] = reject_id;
-		take_again(run, reject_id, line, DatumGetByteaPCopy(kept_value(i, 3, &isnull)));
+		bool		doubled = DatumGetBool(kept_value(i, 4, &isnull));
+
+		take_again(run, reject_id, doubled, line, DatumGetByteaPCopy(kept_value(i, 3, &isnull)));
 	}
 	kept_done();
-	retrying = &retry;
 	run->place = place_again;
+	run->place_arg = &retry;
 	ingest_end_piece(run);
 	if (retry.nresolved > 0)
 	{

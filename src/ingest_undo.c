@@ -60,8 +60,6 @@ typedef struct Undo
 	int			published;		/* transfers of the day, from the first one on */
 } Undo;
 
-static Undo *undoing;			/* run->place has no argument of its own */
-
 static bool
 is_complete(const RecordKind *kind, const char *record)
 {
@@ -354,9 +352,9 @@ undo_transfers(Undo *undo, int *list, int n)
 }
 
 static void
-place_undo(IngestRun *run)
+undo_held(Undo *undo)
 {
-	Undo	   *undo = undoing;
+	IngestRun  *run = undo->run;
 	int		   *begun = palloc(run->held.n * sizeof(int));
 	int		   *own = palloc(run->held.n * sizeof(int));
 	int			nbegun = 0;
@@ -375,12 +373,13 @@ place_undo(IngestRun *run)
 
 /* Like ingest_end_piece, without looking at references, and with no rejects. */
 static void
-end_piece(IngestRun *run)
+end_piece(Undo *undo)
 {
+	IngestRun  *run = undo->run;
 	MemoryContext caller = MemoryContextSwitchTo(run->piece);
 
 	if (run->held.n > 0)
-		place_undo(run);
+		undo_held(undo);
 	run->held.n = 0;
 	run->held.long_texts = false;
 	MemoryContextSwitchTo(caller);
@@ -439,7 +438,7 @@ read_file(Undo *undo)
 		record_parse_trust(run->parser, csv_is_utf8(reader));
 		while (csv_next(reader, &line))
 			take_line(undo, &line);
-		end_piece(run);
+		end_piece(undo);
 	} while (csv_fill(reader));
 	lake_hash(run->file, hash);
 	if (strcmp(hash, run->batch->sha256) != 0)
@@ -478,7 +477,7 @@ read_retried(Undo *undo)
 		line.line = 0;			/* whose line is a reject's, but not this one's */
 		take_line(undo, &line);
 	}
-	end_piece(undo->run);
+	end_piece(undo);
 	SPI_freetuptable(rows);
 }
 
@@ -578,7 +577,6 @@ hospital_undo_batch(PG_FUNCTION_ARGS)
 	ingest_require_hospital();
 	undo.run = ingest_run(take_batch(PG_GETARG_INT64(0)), quote_identifier(schema), false);
 	held_rows_init(&undo.rows, undo.run->batch->kind_number, &undo.run->held);
-	undoing = &undo;
 	read_reject_lines(&undo);
 	if (undo.run->batch->kind_number == KIND_TRANSFERS)
 		count_published(&undo);

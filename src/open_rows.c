@@ -7,6 +7,7 @@
 #include "postgres.h"
 
 #include "access/htup_details.h"
+#include "access/xact.h"
 #include "executor/spi.h"
 #include "fmgr.h"
 #include "funcapi.h"
@@ -30,9 +31,25 @@ typedef struct OpenScan
 	char	   *scratch;
 } OpenScan;
 
+/* An error may have come between a statement and the end of its rows. */
+static void
+close_after_abort(XactEvent event, void *arg)
+{
+	(void) arg;
+	if (event == XACT_EVENT_ABORT)
+		open_source = NULL;
+}
+
 void
 open_rows_set(const char *kind, RowSource *source)
 {
+	static bool registered = false;
+
+	if (!registered)
+	{
+		RegisterXactCallback(close_after_abort, NULL);
+		registered = true;
+	}
 	open_kind = source == NULL ? NULL : kind;
 	open_source = source;
 }

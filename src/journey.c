@@ -200,6 +200,7 @@ move_to(Journey *j, Stay *stay, int16 ward, bool overflow, MoveReason reason, Ti
 	stay->bed = beds_take(j->beds, ward);
 	stay->overflow = overflow;
 	stay->moved_today = true;
+	stay->moved = at;
 	e->to_ward = stay->ward;
 	e->to_bed = stay->bed;
 	e->reason = reason;
@@ -451,7 +452,7 @@ may_move(const Journey *j, const Stay *stay, TimestampTz at)
 {
 	Place		place;
 
-	if (stay->ended || stay->ward < 0 || stay->admitted + TRANSFER_MARGIN > at ||
+	if (stay->ended || stay->ward < 0 || Max(stay->admitted, stay->moved) + TRANSFER_MARGIN > at ||
 		stay->next < at + TRANSFER_MARGIN)
 		return false;
 	place = (Place) stay->phases[stay->phase].place;

@@ -136,6 +136,7 @@ typedef struct Stay
 	int16		bed;
 	bool		overflow;		/* in a ward of another department */
 	TimestampTz since;			/* in this place */
+	TimestampTz moved;			/* the last time; 0: never */
 	TimestampTz next;			/* when something happens next */
 	int32		place_minutes[PLACES];	/* so far, without the place at hand */
 	int16		ward_at_midnight;	/* -1: not yet admitted */

@@ -24,16 +24,15 @@
 #include "storage/latch.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
-#include "utils/guc.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
-#include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
 #include "day_file.h"
 #include "ingest_private.h"
 #include "ingest_refs.h"
 #include "kept_plan.h"
+#include "procedure.h"
 #include "settings.h"
 #include "simulation.h"
 
@@ -123,40 +122,11 @@ encoding_argument(FunctionCallInfo fcinfo)
 
 /* ---- transactions ---- */
 
-/* For the rest of this transaction: names and values mean what they say. */
-static void
-pin_settings(void)
-{
-	static const char *const settings[][2] = {
-		{"search_path", "pg_catalog, pg_temp"},
-		{"synchronous_commit", "off"},
-		{"DateStyle", "ISO, YMD"},
-		{"IntervalStyle", "postgres"},
-		{"TimeZone", "UTC"},
-		{"bytea_output", "hex"},
-		{"extra_float_digits", "1"},
-	};
-
-	for (int i = 0; i < (int) lengthof(settings); i++)
-		(void) set_config_option(settings[i][0], settings[i][1], PGC_USERSET, PGC_S_SESSION,
-								 GUC_ACTION_LOCAL, true, 0, false);
-}
-
-static void
-begin_step(void)
-{
-	if (SPI_connect() != SPI_OK_CONNECT)
-		elog(ERROR, "SPI_connect failed");
-	PushActiveSnapshot(GetTransactionSnapshot());
-}
-
 static void
 end_step(IngestCall *call)
 {
-	PopActiveSnapshot();
-	SPI_finish();
-	SPI_commit();
-	pin_settings();
+	procedure_end_step();
+	procedure_commit();
 	MemoryContextSwitchTo(call->step);
 }
 
@@ -165,7 +135,7 @@ read_simulation(IngestCall *call)
 {
 	Simulation	simulation;
 
-	begin_step();
+	procedure_begin_step();
 	ingest_require_hospital();
 	if (!simulation_read(&simulation, false))
 		ereport(ERROR,
@@ -212,7 +182,7 @@ read_manifest(const char *path, Expected *expected)
 		return;
 	values[0] = CStringGetTextDatum(manifest);
 	values[1] = CStringGetTextDatum(slash + 1);
-	begin_step();
+	procedure_begin_step();
 	if (kept_run(&plan, "SELECT (f ->> 'bytes')::bigint, lower(f ->> 'sha256')"
 				 " FROM jsonb_array_elements($1::jsonb -> 'files') AS f WHERE f ->> 'file' = $2",
 				 2, types, values, NULL, SPI_OK_SELECT) > 0)
@@ -223,8 +193,7 @@ read_manifest(const char *path, Expected *expected)
 		expected->known = true;
 	}
 	kept_done();
-	PopActiveSnapshot();
-	SPI_finish();
+	procedure_end_step();
 	pfree(manifest);
 }
 
@@ -426,7 +395,7 @@ ingest_file_of(IngestCall *call, const char *path, int64 batch_id)
 	{
 		char	   *message;
 
-		begin_step();
+		procedure_begin_step();
 		outcome = ingest_batch(batch_id, call->schema, &message);
 		if (outcome == INGEST_DONE)
 			count_batch(call, batch_id);
@@ -442,7 +411,7 @@ refuse_batch(IngestCall *call, const char *path, int64 batch_id, const char *mes
 {
 	Batch	   *batch;
 
-	begin_step();
+	procedure_begin_step();
 	batch = ledger_take(batch_id, "{written}", true);
 	if (batch != NULL)
 		ledger_update(batch, "refused", message);
@@ -458,7 +427,7 @@ ingest_path(IngestCall *call, const char *path)
 	int64		bytes;
 	Expected	expected;
 
-	begin_step();
+	procedure_begin_step();
 	batch_id = expected_batch(call, path);
 	end_step(call);
 	if (batch_id == 0)
@@ -467,7 +436,7 @@ ingest_path(IngestCall *call, const char *path)
 		if (!wait_for_file(path, &expected))
 			return;
 		identify_file(path, &bytes, hash);
-		begin_step();
+		procedure_begin_step();
 		batch_id = register_batch(call, path, bytes, hash);
 		end_step(call);
 		if (expected.known && (bytes != expected.bytes || strcmp(hash, expected.sha256) != 0))
@@ -598,7 +567,7 @@ hospital_ingest(PG_FUNCTION_ARGS)
 		path[strlen(path) - 1] = '\0';
 
 	SPI_connect_ext(SPI_OPT_NONATOMIC);
-	pin_settings();
+	procedure_pin_settings();
 	refs_forget();				/* what was there at an earlier call may be gone */
 	read_simulation(call);
 	lake_check_path(path);

@@ -44,16 +44,15 @@
 #include "storage/ipc.h"
 #include "storage/proc.h"
 #include "utils/builtins.h"
-#include "utils/guc.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
-#include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
 #include "compat.h"
 #include "day_file.h"
 #include "day_writer.h"
 #include "lakefile.h"
+#include "procedure.h"
 #include "run.h"
 #include "settings.h"
 
@@ -93,52 +92,7 @@ typedef struct Run
 	TimestampTz said_at;
 } Run;
 
-/* ---- transactions ---- */
-
-/* For the rest of this transaction: names and values mean what they say. */
-static void
-pin_settings(void)
-{
-	static const char *const settings[][2] = {
-		{"search_path", "pg_catalog, pg_temp"},
-		{"synchronous_commit", "off"},
-		{"DateStyle", "ISO, YMD"},
-		{"IntervalStyle", "postgres"},
-		{"TimeZone", "UTC"},
-		{"bytea_output", "hex"},
-		{"extra_float_digits", "1"},
-	};
-
-	for (int i = 0; i < (int) lengthof(settings); i++)
-		(void) set_config_option(settings[i][0], settings[i][1], PGC_USERSET, PGC_S_SESSION,
-								 GUC_ACTION_LOCAL, true, 0, false);
-}
-
-static void
-next_transaction(void)
-{
-	SPI_commit();
-	pin_settings();
-}
-
-/*
- * What SPI allocates goes with its connection: one for each step, inside the
- * one that the procedure has for its commits.
- */
-static void
-begin_step(void)
-{
-	if (SPI_connect() != SPI_OK_CONNECT)
-		elog(ERROR, "SPI_connect failed");
-	PushActiveSnapshot(GetTransactionSnapshot());
-}
-
-static void
-end_step(void)
-{
-	PopActiveSnapshot();
-	SPI_finish();
-}
+/* ---- queries ---- */
 
 static Datum
 single_value(const char *query, bool *isnull)
@@ -487,11 +441,11 @@ write_day(Run *run)
 	MemoryContext caller = MemoryContextSwitchTo(run->day_context);
 	DayFiles   *files = day_write(&run->simulation, run->first + pg_atomic_read_u32(&run->shared->written));
 
-	begin_step();
+	procedure_begin_step();
 	day_record(files);
 	run_move_clock(files->day);
-	end_step();
-	next_transaction();
+	procedure_end_step();
+	procedure_commit();
 	XLogFlush(XactLastCommitEnd);
 	day_publish(files);
 	MemoryContextSwitchTo(caller);
@@ -507,9 +461,9 @@ ledger_knows(const char *path, const char *hash, void *arg)
 	Run		   *run = arg;
 	bool		known;
 
-	begin_step();
+	procedure_begin_step();
 	known = day_ledger_knows(&run->simulation, path, hash);
-	end_step();
+	procedure_end_step();
 	return known;
 }
 
@@ -532,14 +486,14 @@ ingest_one(Run *run)
 	IngestedBatch batch;
 	IngestOutcome outcome;
 
-	begin_step();
+	procedure_begin_step();
 	outcome = run_ingest_next(run->shared, run->functions, &batch);
 	if (outcome == INGEST_REFUSED)
 		ereport(WARNING,
 				(errcode(ERRCODE_DATA_EXCEPTION),
 				 errmsg("\"%s\" was refused: %s", batch.file, batch.message)));
-	end_step();
-	next_transaction();
+	procedure_end_step();
+	procedure_commit();
 	run_note_commit(run->shared);
 	if (outcome != INGEST_NOT_WRITTEN && outcome != INGEST_PENDING && batch.is_awaited)
 		run_poke(run->shared);
@@ -552,9 +506,9 @@ nothing_waits(void)
 {
 	bool		nothing;
 
-	begin_step();
+	procedure_begin_step();
 	nothing = holds("SELECT NOT EXISTS (SELECT FROM hospital.batches WHERE state IN ('written', 'loading'))");
-	end_step();
+	procedure_end_step();
 	return nothing;
 }
 
@@ -619,13 +573,13 @@ run_days(Run *run)
 static void
 run_locked(Run *run, int days)
 {
-	begin_step();
+	procedure_begin_step();
 	check_not_live();
 	plan_days(run, days);
-	end_step();
+	procedure_end_step();
 	recover_lake(run);
 	start_progress(run);
-	next_transaction();
+	procedure_commit();
 	if (run->files_total == 0)
 		return;
 
@@ -708,17 +662,17 @@ hospital_run(PG_FUNCTION_ARGS)
 	require_top_level(fcinfo);
 	run = make_run(fcinfo);
 	SPI_connect_ext(SPI_OPT_NONATOMIC);
-	pin_settings();
-	begin_step();
+	procedure_pin_settings();
+	procedure_begin_step();
 	check_hospital(run);
 	check_not_live();
-	end_step();
+	procedure_end_step();
 	PG_ENSURE_ERROR_CLEANUP(release_locks, PointerGetDatum(run));
 	{
 		take_locks(run);
 
 		/* The wait for the lake may have been long: look at the ledger as it is now. */
-		next_transaction();
+		procedure_commit();
 		run_locked(run, days);
 	}
 	PG_END_ENSURE_ERROR_CLEANUP(release_locks, PointerGetDatum(run));

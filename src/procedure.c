@@ -1,0 +1,50 @@
+/*
+ * procedure.c: procedures that commit on their way: settings and steps.
+ */
+#include "postgres.h"
+
+#include "executor/spi.h"
+#include "utils/guc.h"
+#include "utils/snapmgr.h"
+
+#include "procedure.h"
+
+void
+procedure_pin_settings(void)
+{
+	static const char *const settings[][2] = {
+		{"search_path", "pg_catalog, pg_temp"},
+		{"synchronous_commit", "off"},
+		{"DateStyle", "ISO, YMD"},
+		{"IntervalStyle", "postgres"},
+		{"TimeZone", "UTC"},
+		{"bytea_output", "hex"},
+		{"extra_float_digits", "1"},
+	};
+
+	for (int i = 0; i < (int) lengthof(settings); i++)
+		(void) set_config_option(settings[i][0], settings[i][1], PGC_USERSET, PGC_S_SESSION,
+								 GUC_ACTION_LOCAL, true, 0, false);
+}
+
+void
+procedure_commit(void)
+{
+	SPI_commit();
+	procedure_pin_settings();
+}
+
+void
+procedure_begin_step(void)
+{
+	if (SPI_connect() != SPI_OK_CONNECT)
+		elog(ERROR, "SPI_connect failed");
+	PushActiveSnapshot(GetTransactionSnapshot());
+}
+
+void
+procedure_end_step(void)
+{
+	PopActiveSnapshot();
+	SPI_finish();
+}

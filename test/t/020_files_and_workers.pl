@@ -322,6 +322,10 @@ for my $round (1 .. 3)
 	poll("days go on after kill -9 of the postmaster, round $round", days_ingested($before + 3));
 }
 
+# Those days may have waited as files.  What a crash has left is dealt with when
+# the scheduler makes a day.
+my $made = $node->safe_psql('postgres', 'SELECT max(day) FROM hospital.days');
+poll('and are made', "SELECT max(day) > '$made' FROM hospital.days");
 $node->safe_psql('postgres', 'SELECT hospital_stop()');
 poll('all are stopped', q(
 	SELECT string_agg(worker || ' ' || state, ', ' ORDER BY worker) FROM hospital.status

@@ -117,44 +117,51 @@ sub make_hospital
 
 sub day { return $node->safe_psql('postgres', "SELECT date '$first_day' + $_[0]") }
 
-# The files of a day, by COPY: what anybody's producer would write.
+# The files of a day, by COPY: what anybody's producer would write.  One session
+# for all kinds, for which the day is computed once.
 sub write_day
 {
 	my ($lake, $day) = @_;
-	system('mkdir', '-p', "$folder/$lake/date=$day") == 0 or die;
-	for my $kind (@kinds)
-	{
-		sql(qq(SET TimeZone = 'UTC'; COPY (SELECT * FROM hospital_generate_$kind('$day', $arguments))
-			TO '$folder/$lake/date=$day/$kind.csv' CSV HEADER));
-		settle("$folder/$lake/date=$day/$kind.csv");
-	}
+	my $in = "$folder/$lake/date=$day";
+	system('mkdir', '-p', $in) == 0 or die;
+	sql("SET TimeZone = 'UTC';" . join('', map {
+		"COPY (SELECT * FROM hospital_generate_$_('$day', $arguments)) TO '$in/$_.csv' CSV HEADER;" } @kinds));
+	settle("$in/$_.csv") for @kinds;
 }
 
 # What differs between the tables and the records of these days; '' is nothing.
 sub differences
 {
 	my @days = @_;
-	my @found;
+	my $queries = '';
+	# Day by day, so that each is computed once.
+	for my $day (@days)
+	{
+		for my $kind (@kinds)
+		{
+			$queries .= $day eq $days[0] ? "CREATE TEMP TABLE made_$kind AS " : "INSERT INTO made_$kind ";
+			$queries .= "SELECT * FROM hospital_generate_$kind('$day', $arguments);\n";
+		}
+	}
 	for my $kind (@kinds)
 	{
-		my $records = join(' UNION ALL ',
-			map { "SELECT * FROM hospital_generate_$kind('$_', $arguments)" } @days);
-		$records = "SELECT DISTINCT ON ($key{$kind}) * FROM ($records) g ORDER BY $key{$kind}, $completes{$kind}"
-		  if $completes{$kind};
+		my $made = "TABLE made_$kind";
 		my $table = "TABLE hospital.$kind";
+		$made = "SELECT DISTINCT ON ($key{$kind}) * FROM made_$kind ORDER BY $key{$kind}, $completes{$kind}"
+		  if $completes{$kind};
 		if ($kind eq 'registrations')
 		{
-			$records = qq(SELECT person_id, folder_no, first_name || ' ' || last_name, date_of_birth,
+			$made = qq(SELECT person_id, folder_no, first_name || ' ' || last_name, date_of_birth,
 				CASE sex WHEN 'F' THEN 'Female' ELSE 'Male' END, blood_type, phone, insurance_id, patient_class,
-				origin, first_seen_on, deceased_at FROM ($records) r);
+				origin, first_seen_on, deceased_at FROM ($made) r);
 			$table = 'TABLE hospital.patients';
 		}
-		my $n = sql(qq(WITH made AS MATERIALIZED ($records)
-			SELECT (SELECT count(*) FROM (TABLE made EXCEPT ALL $table) m) || ' missing, '
-				|| (SELECT count(*) FROM ($table EXCEPT ALL TABLE made) s) || ' surplus'));
-		push @found, "$kind: $n" if $n ne '0 missing, 0 surplus';
+		$queries .= qq(WITH made AS MATERIALIZED ($made)
+			SELECT '$kind: ' || m || ' missing, ' || s || ' surplus' FROM (SELECT
+				(SELECT count(*) FROM (TABLE made EXCEPT ALL $table) x) AS m,
+				(SELECT count(*) FROM ($table EXCEPT ALL TABLE made) x) AS s) n WHERE m + s > 0;\n);
 	}
-	return join('; ', @found);
+	return join('; ', split /\n/, sql($queries));
 }
 
 sub outcome
@@ -750,6 +757,43 @@ is( sql("SELECT convert_from(raw, 'UTF8') FROM hospital.rejects WHERE day = '202
 like(ingest($file->('2020-09-02'), $header{status_updates} . $bytes =~ s/^.*?\n//r =~ s/2020-09-01/2020-09-02/gr =~ s/stable,\w+,\d+,1\n/stable,$ward,x,1\n/gr),
 	qr/refused: \d+ of \d+ lines were rejects/, 'too many of them');
 is(sql("SELECT count(*) FROM hospital.rejects WHERE day = '2020-09-02'") . sql("SELECT count(*) FROM pg_tables WHERE tablename LIKE 'staging%'"), '00', 'nothing is left');
+
+# Cancelled half-way; then deleted, exchanged, or made a link.
+sub ingest_half
+{
+	my ($on, $first) = @_;
+	system('mkdir', '-p', "$folder/$lake/date=$on");
+	spew("$folder/" . $file->($on), $header{status_updates}
+		  . join('', map { status_update($first + $_, at => "$on 10:00:00+00", bed => $_ == 5 ? 'none' : 1) } 0 .. 59_999));
+	settle("$folder/" . $file->($on));
+	my $state = '';
+	for my $ms (map { 30 * $_ } 1 .. 100)
+	{
+		said("SET statement_timeout = $ms; CALL hospital_ingest('" . $file->($on) . "')");
+		$state = sql("SELECT state FROM hospital.batches WHERE day = '$on'");
+		last if $state ne '' && $state ne 'written';
+	}
+	is($state, 'loading', "$on is half-way");
+	return;
+}
+ingest_half('2020-09-10', 9_930_000_000);
+unlink "$folder/" . $file->('2020-09-10');
+like(said("CALL hospital_ingest('" . $file->('2020-09-10') . "')"), qr/refused: the file is missing/, 'deleted');
+ingest_half('2020-09-11', 9_931_000_000);
+like(ingest($file->('2020-09-11'), slurp_bytes("$folder/" . $file->('2020-09-11')) =~ s/stable/better/r),
+	qr/refused: the file has changed/, 'exchanged for another');
+is(sql("SELECT count(*) FROM hospital.status_updates WHERE update_id >= 9930000000") . ' '
+	  . sql("SELECT count(*) FROM hospital.rejects WHERE day IN ('2020-09-10', '2020-09-11')") . ' '
+	  . sql("SELECT count(*) FROM pg_tables WHERE tablename LIKE 'staging%'"), '0 0 0', 'nothing is kept of either');
+ingest_half('2020-09-12', 9_932_000_000);
+rename "$folder/" . $file->('2020-09-12'), "$outside/moved.csv";
+symlink "$outside/moved.csv", "$folder/" . $file->('2020-09-12');
+like(said("CALL hospital_ingest('" . $file->('2020-09-12') . "')"), qr/could not open.*HINT:  Links are not followed/s, 'a link in its place');
+unlink "$folder/" . $file->('2020-09-12');
+rename "$outside/moved.csv", "$folder/" . $file->('2020-09-12');
+is(ingest($file->('2020-09-12')), '', 'put back, it goes on where it was');
+is(outcome("day = '2020-09-12'"), 'ingested 59999 1 0', 'and every line is in once');
+sql('CALL hospital_undo_batch(' . batch('status_updates', '2020-09-12') . ')');
 
 # By the worker, which is killed again and again.
 for my $day (@days[ 2, 3 ])

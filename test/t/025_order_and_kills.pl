@@ -174,6 +174,9 @@ foreach my $round (1 .. $kills)
 	{
 		$pid = try_query('killed', $who eq 'session' ? 'SELECT pid FROM hospital.progress' :
 			q(SELECT pid FROM pg_stat_activity WHERE backend_type = 'hospital run'));
+		# the writer or the other ingestor
+		my @pids = split /\n/, $pid // '';
+		$pid = @pids ? $pids[int(rand(@pids))] : undef;
 		kill 'KILL', $pid if $pid;
 	}
 	$session->{run}->finish;

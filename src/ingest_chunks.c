@@ -466,39 +466,12 @@ forget_file(const Batch *batch)
 	memset(&going, 0, sizeof(going));
 }
 
-static char *
-try_step(Batch *batch, const char *schema, IngestBody body)
-{
-	const Batch as_taken = *batch;
-	MemoryContext caller = CurrentMemoryContext;
-	bool		blames_row = false;
-	char	   *message = NULL;
-
-	for (int careful = 0; careful <= (body == move_rows ? 1 : 0); careful++)
-	{
-		MemoryContext context = AllocSetContextCreate(caller, "hospital ingest", ALLOCSET_DEFAULT_SIZES);
-
-		MemoryContextSwitchTo(context);
-		*batch = as_taken;
-		message = ingest_try(ingest_run(batch, schema, careful != 0), body, &blames_row);
-		MemoryContextSwitchTo(caller);
-		if (message != NULL)
-			message = pstrdup(message);
-		if (batch->header != NULL)
-			batch->header = pstrdup(batch->header);
-		MemoryContextDelete(context);
-		if (!blames_row)
-			break;
-	}
-	return message;
-}
-
 IngestOutcome
 ingest_chunk(Batch *batch, const char *schema, char **message)
 {
 	bool		last = strcmp(batch->state, "loading") == 0 && batch->offset_done >= batch->bytes;
 
-	*message = try_step(batch, schema, last ? move_rows : read_chunk);
+	*message = ingest_attempt(batch, schema, last ? move_rows : read_chunk, last);
 	if (*message != NULL)
 	{
 		forget_file(batch);

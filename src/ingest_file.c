@@ -562,8 +562,9 @@ is_lasting(int sqlstate)
 	return sqlstate == ERRCODE_FILE_REFUSED || blames_a_row(sqlstate);
 }
 
-char *
-ingest_try(IngestRun *run, IngestBody body, bool *blames_row)
+/* In a subtransaction; *blames_row when it was a row that the server refused. */
+static char *
+try_once(IngestRun *run, IngestBody body, bool *blames_row)
 {
 	MemoryContext caller = CurrentMemoryContext;
 	ResourceOwner owner = CurrentResourceOwner;
@@ -604,22 +605,21 @@ ingest_try(IngestRun *run, IngestBody body, bool *blames_row)
 	return message;
 }
 
-/* NULL when the file went in; otherwise why it never will. */
-static char *
-try_file(Batch *batch, const char *schema)
+char *
+ingest_attempt(Batch *batch, const char *schema, IngestBody body, bool row_by_row)
 {
 	const Batch as_taken = *batch;
 	MemoryContext caller = CurrentMemoryContext;
 	bool		blames_row = false;
 	char	   *message = NULL;
 
-	for (int careful = 0; careful <= 1; careful++)
+	for (int careful = 0; careful <= (row_by_row ? 1 : 0); careful++)
 	{
 		MemoryContext context = AllocSetContextCreate(caller, "hospital ingest", ALLOCSET_DEFAULT_SIZES);
 
 		MemoryContextSwitchTo(context);
 		*batch = as_taken;
-		message = ingest_try(ingest_run(batch, schema, careful != 0), ingest_whole_file, &blames_row);
+		message = try_once(ingest_run(batch, schema, careful != 0), body, &blames_row);
 		MemoryContextSwitchTo(caller);
 		if (message != NULL)
 			message = pstrdup(message);
@@ -629,6 +629,15 @@ try_file(Batch *batch, const char *schema)
 		if (!blames_row)
 			break;
 	}
+	return message;
+}
+
+static char *
+try_file(Batch *batch, const char *schema)
+{
+	const Batch as_taken = *batch;
+	char	   *message = ingest_attempt(batch, schema, ingest_whole_file, true);
+
 	if (message != NULL)
 		*batch = as_taken;
 	return message;

@@ -87,13 +87,15 @@ extern CsvReader *ingest_open_file(IngestRun *run);
 /* ereport when there are more rejects than the limits allow; "end" of the file, or on the way. */
 extern void ingest_check_limits(IngestRun *run, bool end);
 
-/*
- * Run it in a subtransaction.  NULL: done.  Otherwise it was taken back, and
- * this is why the file never can go in; *blames_row when it is a row that the
- * server refused.  Errors that another try may mend are thrown on.
- */
 typedef void (*IngestBody) (IngestRun *run);
-extern char *ingest_try(IngestRun *run, IngestBody body, bool *blames_row);
+
+/*
+ * The body in a subtransaction and a memory context of its own; where the
+ * server refused a row and "row_by_row" allows it, once more, carefully.
+ * NULL: done.  Otherwise it was taken back, and this is why the file never can
+ * go in.  Errors that another try may mend are thrown on.
+ */
+extern char *ingest_attempt(Batch *batch, const char *schema, IngestBody body, bool row_by_row);
 
 /* ---- ingest_call.c ---- */
 

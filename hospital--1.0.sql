@@ -2262,7 +2262,7 @@ BEGIN
     COMMENT ON TABLE hospital.rejects IS 'Lines and messages that could not become rows, as they came';
     COMMENT ON COLUMN hospital.rejects.reject_id IS 'Number of the reject';
     COMMENT ON COLUMN hospital.rejects.batch_id IS 'Day file it came in; null for messages';
-    COMMENT ON COLUMN hospital.rejects.kind IS 'Kind of records of the file; null for messages';
+    COMMENT ON COLUMN hospital.rejects.kind IS 'Kind of records of the file or topic';
     COMMENT ON COLUMN hospital.rejects.day IS 'Hospital day of the file; null for messages';
     COMMENT ON COLUMN hospital.rejects.topic IS 'Topic it came in; null for lines';
     COMMENT ON COLUMN hospital.rejects.partition IS 'Partition of the topic';
@@ -2331,6 +2331,8 @@ BEGIN
         state        text        NOT NULL DEFAULT 'running' CHECK (state IN ('running', 'paused', 'stopped')),
         reason       text,
         sqlstate     text,
+        log_begin    bigint,
+        log_end      bigint,
         changed_at   timestamptz NOT NULL DEFAULT now(),
         changed_by   text        NOT NULL DEFAULT session_user,
         PRIMARY KEY (topic, partition)
@@ -2344,6 +2346,8 @@ BEGIN
     COMMENT ON COLUMN hospital.stream_partitions.state IS 'running; paused by hospital_pause; stopped by a gap, another topic of the same name, or a message that cannot be taken';
     COMMENT ON COLUMN hospital.stream_partitions.reason IS 'Why it is stopped';
     COMMENT ON COLUMN hospital.stream_partitions.sqlstate IS 'The same as a code';
+    COMMENT ON COLUMN hospital.stream_partitions.log_begin IS 'First offset that the broker had when it was stopped by a gap';
+    COMMENT ON COLUMN hospital.stream_partitions.log_end IS 'The one after its last';
     COMMENT ON COLUMN hospital.stream_partitions.changed_at IS 'When this was changed last';
     COMMENT ON COLUMN hospital.stream_partitions.changed_by IS 'By whom';
 

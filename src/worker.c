@@ -603,6 +603,12 @@ worker_number(void)
 	return my_slot != NULL ? my_slot->number : 0;
 }
 
+int
+worker_slot(void)
+{
+	return my_slot != NULL ? (int) (my_slot - hospital_control->slots) : -1;
+}
+
 void
 worker_wake(Oid database, WorkerRole role)
 {

@@ -110,6 +110,9 @@ extern PGDLLEXPORT void worker_clear_error(void);
 extern PGDLLEXPORT Oid worker_database(void);
 extern PGDLLEXPORT int worker_number(void); /* of its role, from 0: which consumer am I */
 
+/* Its slot's number on this server; -1 in a process that has none. */
+extern PGDLLEXPORT int worker_slot(void);
+
 /* Poke a role's workers of this database (any process; at commit if asked). */
 extern PGDLLEXPORT void worker_wake(Oid database, WorkerRole role);
 extern PGDLLEXPORT void worker_wake_at_commit(WorkerRole role);

@@ -3212,45 +3212,52 @@ $validate$;
 COMMENT ON FUNCTION hospital_validate_references(date, date) IS
     'The part of hospital_validate that follows references; expected are the references, found those that lead somewhere';
 
--- A tick is in when each of its last offsets lies in a range that was committed
--- since the log is this one; of a former life of the embedded broker nothing is
--- left to read, so that there the table has the say.
+-- A tick is in when the ledger has each of its last offsets, in an epoch of the
+-- log that it went to; ranges of an epoch chain, so that first and last say it. Of
+-- a former life of the embedded broker nothing is left to read: there the table
+-- has the say.
 CREATE FUNCTION hospital_validate_ticks(from_day date, to_day date,
         OUT kind text, OUT day date, OUT events bigint, OUT arrived bigint, OUT gone bigint, OUT rejects bigint)
     RETURNS SETOF record
     LANGUAGE plpgsql STABLE STRICT PARALLEL UNSAFE ROWS 100
     SET search_path = pg_catalog, pg_temp
     SET jit = off
+    SET work_mem = '64MB'
 AS $validate$
 #variable_conflict use_column
 BEGIN
     RETURN QUERY
-    WITH logs AS MATERIALIZED (
-        SELECT a.topic, a.partition, a.epoch, CASE WHEN a.action = 'accept gap' THEN a.at ELSE '-infinity' END AS since
-        FROM hospital.stream_actions a
-        WHERE a.action = 'new broker' OR a.action = 'accept gap' AND a.to_offset IS NULL
+    WITH epochs AS MATERIALIZED (
+        SELECT s.topic, s.partition, f.first_offset, l.last_offset, a.until
+        FROM hospital.stream_partitions s CROSS JOIN generate_series(0, s.epoch) e
+        CROSS JOIN LATERAL (SELECT r.first_offset FROM hospital.stream_ranges r
+                            WHERE r.topic = s.topic AND r.partition = s.partition AND r.epoch = e
+                            ORDER BY r.first_offset LIMIT 1) f
+        CROSS JOIN LATERAL (SELECT r.last_offset FROM hospital.stream_ranges r
+                            WHERE r.topic = s.topic AND r.partition = s.partition AND r.epoch = e
+                            ORDER BY r.first_offset DESC LIMIT 1) l
+        CROSS JOIN LATERAL (SELECT coalesce(min(CASE WHEN a.action = 'accept gap' THEN a.at ELSE '-infinity' END), 'infinity') AS until
+                            FROM hospital.stream_actions a
+                            WHERE a.topic = s.topic AND a.partition = s.partition AND a.epoch > e
+                              AND (a.action = 'new broker' OR a.action = 'accept gap' AND a.to_offset IS NULL)) a
+        WHERE a.until > '-infinity'
+    ), offsets AS (
+        SELECT p.kind, p.day, p.tick, p.events,
+               CASE WHEN p.events = 0 OR o.last_offset IS NULL AND o.number IS NOT NULL THEN 'in'
+                    WHEN s.topic IS NULL THEN 'out'
+                    WHEN s.broker_epoch <> p.broker_epoch THEN 'gone'
+                    WHEN bool_or(o.last_offset BETWEEN e.first_offset AND e.last_offset AND p.published_at < e.until) THEN 'in'
+                    ELSE 'out' END AS state
+        FROM hospital.published p
+        LEFT JOIN LATERAL unnest(p.last_offsets) WITH ORDINALITY o (last_offset, number) ON true
+        LEFT JOIN hospital.stream_partitions s ON s.topic = p.topic AND s.partition = (o.number - 1)::int
+        LEFT JOIN epochs e ON e.topic = p.topic AND e.partition = (o.number - 1)::int
+        WHERE p.day BETWEEN $1 AND $2
+        GROUP BY p.kind, p.day, p.tick, p.events, p.broker_epoch, o.number, o.last_offset, s.topic, s.broker_epoch
     ), ticks AS (
-        SELECT p.kind, p.day, p.events,
-               CASE WHEN p.events = 0 THEN 'in'
-                    WHEN p.last_offsets IS NULL THEN 'out'
-                    ELSE (SELECT coalesce(max(CASE WHEN s.topic IS NULL THEN 'out'       -- in this order
-                                                   WHEN s.broker_epoch <> p.broker_epoch THEN 'gone'
-                                                   WHEN r.is_in THEN 'in' ELSE 'out' END), 'in')
-                          FROM unnest(p.last_offsets) WITH ORDINALITY o (last_offset, number)
-                          LEFT JOIN hospital.stream_partitions s ON s.topic = p.topic AND s.partition = o.number - 1
-                          LEFT JOIN LATERAL (
-                              SELECT bool_or(r.last_offset >= o.last_offset) AS is_in
-                              FROM generate_series(coalesce((SELECT max(l.epoch) FROM logs l
-                                                             WHERE l.topic = s.topic AND l.partition = s.partition
-                                                               AND l.since <= p.published_at), 0), s.epoch) e
-                              CROSS JOIN LATERAL (SELECT r.last_offset FROM hospital.stream_ranges r
-                                                  WHERE r.topic = s.topic AND r.partition = s.partition AND r.epoch = e
-                                                    AND r.first_offset <= o.last_offset
-                                                  ORDER BY r.first_offset DESC LIMIT 1) r) r
-                              ON s.broker_epoch = p.broker_epoch
-                          WHERE o.last_offset IS NOT NULL)
-               END AS state
-        FROM hospital.published p WHERE p.day BETWEEN $1 AND $2
+        SELECT o.kind, o.day, o.tick, o.events,
+               CASE WHEN bool_or(o.state = 'out') THEN 'out' WHEN bool_or(o.state = 'gone') THEN 'gone' ELSE 'in' END AS state
+        FROM offsets o GROUP BY o.kind, o.day, o.tick, o.events
     ), rejects AS (
         -- a header may say anything: compared as text
         SELECT t.kind, jsonb_path_query_first(j.headers, '$[*] ? (@.name == "day").value') #>> '{}' AS day, count(*) AS rejects

@@ -337,6 +337,16 @@ worker_commit(void)
 	pgstat_report_activity(STATE_IDLE, my_slot != NULL ? my_slot->state : NULL);
 }
 
+void
+worker_rollback(void)
+{
+	MemoryContext context = begin_context;
+
+	AbortOutOfAnyTransaction();
+	MemoryContextSwitchTo(context);
+	pgstat_report_activity(STATE_IDLE, my_slot != NULL ? my_slot->state : NULL);
+}
+
 const char *
 worker_schema(void)
 {

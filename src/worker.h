@@ -63,6 +63,9 @@ extern void worker_start_helper(Oid database);
 extern PGDLLEXPORT bool worker_begin(const char *activity);
 extern PGDLLEXPORT void worker_commit(void);
 
+/* Take back what was done since worker_begin. */
+extern PGDLLEXPORT void worker_rollback(void);
+
 /* The extension's schema, quoted; as of the last worker_begin. */
 extern PGDLLEXPORT const char *worker_schema(void);
 

@@ -80,6 +80,7 @@ ingest_run(Batch *batch, const char *schema, bool careful)
 	run->kind = &record_kinds[batch->kind_number];
 	run->schema = schema;
 	run->careful = careful;
+	run->merges = record_merges(run->kind) || ledger_is_streamed(batch->kind_number);
 	run->parser = record_parser(run->kind, batch->day, batch->encoding);
 	run->context = CurrentMemoryContext;
 	run->piece = AllocSetContextCreate(CurrentMemoryContext, "hospital piece of a file",
@@ -402,7 +403,7 @@ place_doubtful(IngestRun *run, int *doubtful, int ndoubtful, int *fresh, int *nf
 
 		if (exists && run->held.lines[row].doubled)
 			reject_held(run, row, run->kind->key, ERRCODE_UNIQUE_VIOLATION, INGEST_DOUBLED);
-		else if (exists && !record_merges(run->kind))
+		else if (exists && !run->merges)
 			reject_held(run, row, run->kind->key, ERRCODE_UNIQUE_VIOLATION,
 						"a row of this key is there already");
 		else if (exists || all)
@@ -433,7 +434,7 @@ ingest_place(IngestRun *run)
 		place_doubtful(run, doubtful, ndoubtful, fresh, &nfresh);
 
 	/* Carefully: somebody else may have brought one of these keys since. */
-	write_rows(run, run->careful && record_merges(run->kind) ? merge_rows : insert_rows, fresh, nfresh);
+	write_rows(run, run->careful && run->merges ? merge_rows : insert_rows, fresh, nfresh);
 }
 
 /* ---- limits ---- */

@@ -31,6 +31,7 @@ struct IngestRun
 	const RecordKind *kind;
 	const char *schema;			/* the extension's, quoted */
 	bool		careful;		/* each statement in a subtransaction, halved when it fails */
+	bool		merges;			/* a record may meet its row in the table */
 
 	LakeFile   *file;
 	RecordParser *parser;

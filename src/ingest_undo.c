@@ -31,6 +31,7 @@
 
 #include "csv_write.h"
 #include "day_file.h"
+#include "event.h"
 #include "ingest_private.h"
 #include "ingest_refs.h"
 #include "kept_plan.h"
@@ -500,21 +501,34 @@ read_reject_lines(Undo *undo)
 	kept_done();
 }
 
-/* Transfers that the stream has, or will have, as far as this database knows. */
+/*
+ * Of transfers: how many the stream has, or will have, as far as this database
+ * knows; they stay.  What of other kinds came by the stream, nothing tells from
+ * the file's own.
+ */
 static void
 count_published(Undo *undo)
 {
 	static KeptPlan plan;
-	const Oid	types[] = {DATEOID};
+	const Oid	types[] = {DATEOID, TEXTOID, BOOLOID};
 	const Batch *batch = undo->run->batch;
-	Datum		values[] = {DateADTGetDatum(batch->day)};
+	Datum		values[] = {
+		DateADTGetDatum(batch->day), CStringGetTextDatum(batch->kind_name),
+		BoolGetDatum(event_has_hl7(batch->kind_number))
+	};
 	bool		isnull;
 
-	kept_run(&plan, "SELECT coalesce(sum(events), 0)::int FROM hospital.published WHERE day = $1",
-			 1, types, values, NULL, SPI_OK_SELECT);
+	kept_run(&plan, "SELECT coalesce(max(events), 0)::int FROM (SELECT sum(events) AS events FROM hospital.published"
+			 " WHERE day = $1 AND (kind = $2 OR (kind = 'adt' AND $3)) GROUP BY kind) AS k",
+			 3, types, values, NULL, SPI_OK_SELECT);
 	undo->published = DatumGetInt32(kept_value(0, 1, &isnull));
 	kept_done();
-	if (undo->published > 0 || batch->merged == 0)
+	if (undo->published > 0 && batch->kind_number != KIND_TRANSFERS)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("batch " INT64_FORMAT " cannot be undone: its records come by the stream as well", batch->batch_id),
+				 errdetail("hospital.published has %d events of its day and kind.", undo->published)));
+	if (batch->kind_number != KIND_TRANSFERS || undo->published > 0 || batch->merged == 0)
 		return;
 	if (batch->merged < batch->rows)
 		ereport(ERROR,
@@ -585,8 +599,7 @@ hospital_undo_batch(PG_FUNCTION_ARGS)
 	undo.run = ingest_run(take_batch(PG_GETARG_INT64(0)), quote_identifier(schema), false);
 	held_rows_init(&undo.rows, undo.run->batch->kind_number, &undo.run->held);
 	read_reject_lines(&undo);
-	if (undo.run->batch->kind_number == KIND_TRANSFERS)
-		count_published(&undo);
+	count_published(&undo);
 	read_file(&undo);
 	read_retried(&undo);
 	mark_undone(&undo);

@@ -152,10 +152,9 @@ static const double rows_per_bed[RECORD_KINDS] = {
 	[KIND_PRESCRIPTIONS] = 5, [KIND_BILLING_PAYMENTS] = 1.6
 };
 
-static RowSource *
-records_open(RecordKindNumber number, const NullableDatum *args)
+const DayRecords *
+records_of_args(const NullableDatum *args)
 {
-	RecordSource *source = palloc0(sizeof(RecordSource));
 	const DayRecords *records;
 	DaySpec		spec;
 
@@ -167,6 +166,15 @@ records_open(RecordKindNumber number, const NullableDatum *args)
 	spec.marked = id_mode_is_marked(TextDatumGetCString(args[ARG_ID_MODE].value));
 	records = day_records(&spec, DatumGetDateADT(args[ARG_DAY].value));
 	day_hold(records);
+	return records;
+}
+
+static RowSource *
+records_open(RecordKindNumber number, const NullableDatum *args)
+{
+	RecordSource *source = palloc0(sizeof(RecordSource));
+	const DayRecords *records = records_of_args(args);
+
 	source->base.methods = &record_sources[number];
 	source->base.nrows = records->count[number];
 	source->kind = &record_kinds[number];

@@ -4,6 +4,7 @@
 #ifndef HOSPITAL_RECORD_SOURCE_H
 #define HOSPITAL_RECORD_SOURCE_H
 
+#include "day.h"
 #include "records.h"
 #include "rowsource.h"
 
@@ -14,6 +15,12 @@
  */
 extern void record_datums(const RecordKind *kind, const void *record, Datum *values, bool *isnull,
 						  char *scratch);
+
+/*
+ * The day that the arguments of hospital_generate_<kind> say (day, seed, people,
+ * beds, start_date, transfers, id_mode); held in CurrentMemoryContext.
+ */
+extern const DayRecords *records_of_args(const NullableDatum *args);
 
 /* hospital_generate_<kind>, by RecordKindNumber. */
 extern RowSourceMethods record_sources[RECORD_KINDS];

@@ -548,6 +548,12 @@ $manifest->('2020-07-14', $bytes);
 like(ingest($file->('2020-07-14'), $one->('2020-07-14', 9_600_003_002) . ' ' x 100),
 	qr/refused: it is not the file of its manifest/, 'another file than the manifest\'s');
 like(said("CALL hospital_ingest('$lake/date=2020-07-14')"), qr/refused.*0 files ingested/s, 'nor by its folder');
+for my $odd ('{"files": [{"file": "status_updates.csv"}]}', '{"files": [{"file": "status_updates.csv", "bytes": 5}]}',
+	"{\"files\": [{\"file\": \"status_updates.csv\", \"bytes\": 5, \"sha256\": \"\xff\"}]}", '{"files": [')
+{
+	spew("$folder/$lake/date=2020-07-14/manifest.json", $odd);
+	like(said("CALL hospital_ingest('" . $file->('2020-07-14') . "')"), qr/ERROR:  22P02/, 'a manifest that says nothing');
+}
 
 # Gone, or another, between the ledger's row and the ingestor.
 sql("INSERT INTO hospital.batches (kind, day, file, sha256, bytes, rows, state)

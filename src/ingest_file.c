@@ -651,6 +651,9 @@ refusal(const Batch *batch)
 		return psprintf("there is no kind of day file named \"%s\"", batch->kind_name);
 	if (batch->encoding < 0)
 		return "there is no encoding of this name";
+	if (!record_encoding_is_known(batch->encoding))
+		return psprintf("there is no conversion from encoding \"%s\" to UTF8",
+						pg_encoding_to_char(batch->encoding));
 	if (batch->rival != 0)
 		return psprintf("other bytes of this file were ingested as batch " INT64_FORMAT
 						"; CALL hospital_undo_batch(" INT64_FORMAT ") first", batch->rival, batch->rival);

@@ -466,6 +466,10 @@ is(ingest($file->('2020-07-05'), $header{status_updates} . $update->('2020-07-05
 	. substr($update->('2020-07-05', 9_600_000_002), 0, 30)), '', 'a file that ends in the middle of a line');
 is(outcome("day = '2020-07-05'") . ': ' . rejects("day = '2020-07-05'"), 'ingested 1 1 0: 3 22P04', 'is a reject short');
 
+# An encoding that nothing converts must not keep an ingestor at this file for ever.
+like(ingest($file->('2020-07-18'), $one->('2020-07-18', 9_600_000_008), q('MULE_INTERNAL')),
+	qr/refused: there is no conversion from encoding "MULE_INTERNAL"/, 'an encoding that cannot be converted');
+
 # The same bytes, other bytes.
 is(ingest($file->('2020-07-06'), $one->('2020-07-06', 9_600_000_003)), '', 'a file');
 like(ingest($file->('2020-07-06'), undef), qr/dealt with before/, 'the same again');

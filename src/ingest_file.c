@@ -225,6 +225,7 @@ blames_a_row(int sqlstate)
 	return category == ERRCODE_INTEGRITY_CONSTRAINT_VIOLATION ||
 		category == ERRCODE_DATA_EXCEPTION ||
 		sqlstate == ERRCODE_RAISE_EXCEPTION ||
+		sqlstate == ERRCODE_PROGRAM_LIMIT_EXCEEDED ||	/* too large for an index */
 		sqlstate == ERRCODE_WITH_CHECK_OPTION_VIOLATION;
 }
 

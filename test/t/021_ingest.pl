@@ -594,7 +594,13 @@ sql(q(ALTER TABLE hospital.status_updates DROP CONSTRAINT odd;
 ingest($file->('2020-07-21'), $header{status_updates}
 	  . join('', map { status_update(9_700_001_000 + $_, at => '2020-07-21 10:00:00+00', status => 'once ' . $_ % 49) } 1 .. 50));
 is(outcome("day = '2020-07-21'") . ' ' . rejects("day = '2020-07-21'"), 'ingested 49 1 0 51 23505', 'a unique index of the user\'s own');
-sql(q(DROP INDEX hospital.one_bed;
+sql(q(DROP INDEX hospital.one_bed; CREATE INDEX by_status ON hospital.status_updates (status)));
+my $huge = join '', map { chr(97 + int(rand 26)) } 1 .. 20_000;
+is(ingest($file->('2020-07-24'), $header{status_updates}
+	  . join('', map { status_update(9_700_003_000 + $_, at => '2020-07-24 10:00:00+00', status => $_ == 4 ? $huge : 'well') } 1 .. 8)), '',
+	'a text that is too long for an index of the user\'s own');
+is(outcome("day = '2020-07-24'") . ' ' . rejects("day = '2020-07-24'"), 'ingested 7 1 0 5 54000', 'costs its own line');
+sql(q(DROP INDEX hospital.by_status;
 	ALTER TABLE hospital.status_updates ADD COLUMN note text DEFAULT 'mine';
 	CREATE FUNCTION no_fives() RETURNS trigger LANGUAGE plpgsql AS $$
 	BEGIN IF NEW.update_id % 5 = 0 THEN RAISE 'no fives'; END IF; RETURN NEW; END $$;

@@ -612,6 +612,13 @@ is(sql("SELECT DISTINCT sqlstate || ' ' || message FROM hospital.rejects WHERE d
 is(sql('SELECT count(*) FROM hospital.status_updates WHERE update_id > 9700002000 AND note = \'mine\''), 32, 'are the server\'s business');
 sql('DROP TRIGGER no_fives ON hospital.status_updates; ALTER TABLE hospital.status_updates DROP COLUMN note');
 
+# A table that inherits has the same patient many times.
+sql("CREATE TABLE hospital.more_patients () INHERITS (hospital.patients);
+	INSERT INTO hospital.more_patients SELECT p.* FROM hospital.patients p, generate_series(1, 20000) WHERE p.patient_id = $patient");
+is(ingest($file->('2020-07-25'), $one->('2020-07-25', 9_700_004_001)), '', 'a patient who is there twenty thousand times');
+is(outcome("day = '2020-07-25'"), 'ingested 1 0 0', 'is a patient');
+sql('DROP TABLE hospital.more_patients');
+
 # Partitioned, and with row security.
 sql(q(ALTER TABLE hospital.lab_results RENAME TO lab_results_2020;
 	CREATE TABLE hospital.lab_results (LIKE hospital.lab_results_2020, PRIMARY KEY (lab_result_id)) PARTITION BY RANGE (lab_result_id);

@@ -46,7 +46,8 @@ static struct
 {
 	int64		batch_id;		/* 0: none */
 	LakeStatus	status;
-	bool		ascending;		/* all keys so far, from the first line on */
+	int64		offset;			/* up to which it was read here */
+	bool		ascending;		/* all keys up to there, from the first line on */
 	bool		has_last;
 	RecordKey	last;
 }			going;
@@ -117,9 +118,18 @@ verify_file(IngestRun *run)
 		verify_hash(run->batch, &going.status);
 		going.ascending = strcmp(run->batch->state, "written") == 0;
 		going.batch_id = run->batch->batch_id;
+		going.offset = run->batch->offset_done;
 	}
 	if (!lake_same_status(&status, &going.status))
 		ingest_refuse("the file has changed while it was read");
+}
+
+/* Of keys that others have read since, or that were rolled back, nothing is known. */
+static void
+check_place(const Batch *batch)
+{
+	if (going.offset != batch->offset_done)
+		going.ascending = false;
 }
 
 /* ---- the staging table ---- */
@@ -224,6 +234,7 @@ read_chunk(IngestRun *run)
 	if (reader == NULL)
 		ingest_refuse(INGEST_MISSING);
 	verify_file(run);
+	check_place(batch);
 	if (strcmp(batch->state, "written") == 0)
 	{
 		make_staging(run);
@@ -248,7 +259,7 @@ read_chunk(IngestRun *run)
 	bulk_close(chunk.bulk);
 	table_close(chunk.rel, NoLock);
 	verify_file(run);
-	batch->offset_done = csv_offset(reader);
+	going.offset = batch->offset_done = csv_offset(reader);
 	batch->line_done = csv_line(reader) - 1;
 	batch->rows += run->rows;
 	batch->rejects += rejects_count(run->rejects);
@@ -426,6 +437,7 @@ move_rows(IngestRun *run)
 	if (ingest_open_file(run) == NULL)
 		ingest_refuse(INGEST_MISSING);
 	verify_file(run);
+	check_place(batch);
 	if (!going.ascending)
 		reject_doubled(run);
 	ingest_open_table(run);

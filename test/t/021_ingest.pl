@@ -597,7 +597,7 @@ is(outcome("day = '2020-07-21'") . ' ' . rejects("day = '2020-07-21'"), 'ingeste
 sql(q(DROP INDEX hospital.one_bed; CREATE INDEX by_status ON hospital.status_updates (status)));
 my $huge = join '', map { chr(97 + int(rand 26)) } 1 .. 20_000;
 is(ingest($file->('2020-07-24'), $header{status_updates}
-	  . join('', map { status_update(9_700_003_000 + $_, at => '2020-07-24 10:00:00+00', status => $_ == 4 ? $huge : 'well') } 1 .. 8)), '',
+	  . join('', map { status_update(9_700_003_000 + $_, at => '2020-07-24 10:00:00+00', status => $_ == 4 ? $huge : 'well' x (10 * $_)) } 1 .. 8)), '',
 	'a text that is too long for an index of the user\'s own');
 is(outcome("day = '2020-07-24'") . ' ' . rejects("day = '2020-07-24'"), 'ingested 7 1 0 5 54000', 'costs its own line');
 sql(q(DROP INDEX hospital.by_status;
@@ -665,6 +665,28 @@ is(differences(@days), '', 'in the other order');
 sql('CALL hospital_undo_batch(' . batch('visits', $days[3]) . ')');
 ingest("$lake/date=$days[3]/visits.csv");
 is(differences(@days), '', 'and the later one again');
+
+# A reject of the file that began a record is not the record: one that repeats
+# its line, or has its number in another place.
+{
+	my $dirty = make_hospital('dirty');
+	write_day($dirty, $_) for @days[ 0 .. 2 ];
+	my $path = "$folder/$dirty/date=$days[1]/admissions.csv";
+	my $open = sql("SELECT a.admission_id FROM hospital_generate_admissions('$days[1]', $arguments) a
+		JOIN hospital_generate_admissions('$days[2]', $arguments) b USING (admission_id) ORDER BY 1 LIMIT 1");
+	my ($again) = grep { /^$open,/ } split /(?<=\n)/, slurp_bytes($path);
+	spew($path, slurp_bytes($path) . $again . "x,$open\n");
+	settle($path);
+	sql("SET hospital.reject_percent = 100; CALL hospital_ingest('$dirty/date=$_')") for @days[ 0 .. 2 ];
+	is(rejects("r.kind = 'admissions'") =~ s/\d+ /n /gr, 'n admission_id 23505, n 22P04', 'a file with a line that comes twice');
+	my $day_batch = batch('admissions', $days[2]);
+	sql("CALL hospital_undo_batch($day_batch)");
+	is(sql("SELECT count(*) FROM hospital.admissions WHERE admission_id = $open AND discharged_at IS NULL"), 1,
+		'what it began is opened again, and not deleted');
+	sql("CALL hospital_ingest('$dirty/date=$days[2]/admissions.csv')");
+	is(differences(@days[ 0 .. 2 ]), '', 'and completed again');
+	$db = 'undoing';
+}
 
 # The file has gone, or changed; the rows have.
 my $bills = "$folder/$lake/date=$days[1]/billing_payments.csv";
@@ -817,6 +839,34 @@ rename "$outside/moved.csv", "$folder/" . $file->('2020-09-12');
 is(ingest($file->('2020-09-12')), '', 'put back, it goes on where it was');
 is(outcome("day = '2020-09-12'"), 'ingested 59999 1 0', 'and every line is in once');
 sql('CALL hospital_undo_batch(' . batch('status_updates', '2020-09-12') . ')');
+
+# Two sessions in turn: what one of them has seen of the keys is not all of them.
+{
+	my $on = '2020-09-13';
+	my $content = $header{status_updates};
+	my $id = 9_933_000_000;
+	while (length $content < 1_500_000)
+	{
+		$id++;
+		$content .= status_update($id == 9_933_010_000 ? 9_933_000_001 : $id, at => "$on 10:00:00+00");
+	}
+	spew("$folder/" . $file->($on), $content) if mkdir "$folder/$lake/date=$on";
+	settle("$folder/" . $file->($on));
+	sql(q(CREATE FUNCTION stop_there() RETURNS trigger LANGUAGE plpgsql AS $$
+		BEGIN
+			IF NEW.state = 'loading' AND NEW.offset_done > current_setting('test.stop', true)::bigint THEN RAISE 'that far'; END IF;
+			RETURN NEW;
+		END $$;
+		CREATE TRIGGER stop_there BEFORE UPDATE ON hospital.batches FOR EACH ROW EXECUTE FUNCTION stop_there()));
+	my $call = "CALL hospital_ingest('" . $file->($on) . "');";
+	my $other = "psql -X -d '" . $node->connstr($db) . "' -c 'SET test.stop = 900000' -c \"$call\"";
+	said("SET test.stop = 300000;\n$call\n\\! $other 2>&1 >/dev/null\nSET test.stop = 9000000;\n$call", on_error_stop => 0);
+	is(sql("SELECT message FROM hospital.rejects WHERE day = '$on'"), 'the same key is in an earlier line of the file',
+		'a key that comes twice, of which two sessions saw one each');
+	is(outcome("day = '$on'"), 'ingested ' . ($content =~ tr/\n// - 2) . ' 1 0', 'and all else is in');
+	sql('DROP TRIGGER stop_there ON hospital.batches; DROP FUNCTION stop_there(); CALL hospital_undo_batch('
+		. batch('status_updates', $on) . ')');
+}
 
 # By the worker, which is killed again and again.
 for my $day (@days[ 2, 3 ])

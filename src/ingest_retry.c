@@ -238,6 +238,7 @@ retry_batch(int64 batch_id, const char *schema, const int64 *ids, int n)
 {
 	MemoryContext caller = CurrentMemoryContext;
 	MemoryContext context = AllocSetContextCreate(caller, "hospital retry", ALLOCSET_DEFAULT_SIZES);
+	MemoryContext piece = AllocSetContextCreate(context, "hospital retry piece", ALLOCSET_DEFAULT_SIZES);
 	int64		resolved = 0;
 	Batch	   *batch;
 
@@ -245,14 +246,17 @@ retry_batch(int64 batch_id, const char *schema, const int64 *ids, int n)
 	batch = ledger_take(batch_id, "{ingested}", true);
 	for (int i = 0; batch != NULL && i < n; i += RETRY_ROWS)
 	{
-		IngestRun  *run = ingest_run(batch, schema, true);
+		IngestRun  *run;
 
 		CHECK_FOR_INTERRUPTS();
+		MemoryContextSwitchTo(piece);
+		run = ingest_run(batch, schema, true);
 		set_header(run);
 		ingest_open_table(run);
 		resolved += retry_lines(run, ids + i, Min(n - i, RETRY_ROWS));
 		ingest_close_table(run);
 		ingest_retry_waiting(run);
+		MemoryContextReset(piece);
 	}
 	MemoryContextSwitchTo(caller);
 	MemoryContextDelete(context);

@@ -32,6 +32,10 @@ procedure_commit(void)
 {
 	SPI_commit();
 	procedure_pin_settings();
+
+	/* Who waits for a row of the ledger wants to see what became of it. */
+	(void) set_config_option("transaction_isolation", "read committed", PGC_USERSET, PGC_S_SESSION,
+							 GUC_ACTION_LOCAL, true, 0, false);
 }
 
 void

@@ -165,8 +165,12 @@ make_staging(const IngestRun *run)
 						 staging_name(run->batch)), SPI_OK_UTILITY);
 }
 
+/*
+ * Its owner may do anything with the table between two chunks: its columns are
+ * looked at each time, and stay what they are until the transaction ends.
+ */
 static void
-open_staging(ChunkRun *chunk, IngestRun *run)
+lock_staging(ChunkRun *chunk, IngestRun *run)
 {
 	static const RowColumn place[PLACE_COLUMNS] = {
 		{.name = "ingest_line", .type = INT8OID},
@@ -192,7 +196,6 @@ open_staging(ChunkRun *chunk, IngestRun *run)
 	if (reason != NULL)
 		ingest_refuse(psprintf("rows cannot be kept in \"%s\": %s",
 							   RelationGetRelationName(chunk->rel), reason));
-	chunk->bulk = bulk_open(chunk->rel, false);
 }
 
 static void
@@ -244,7 +247,8 @@ read_chunk(IngestRun *run)
 	lake_seek(run->file, batch->offset_done);
 	reader = csv_reader(run->file);
 	csv_set_position(reader, batch->offset_done, batch->line_done + 1);
-	open_staging(&chunk, run);
+	lock_staging(&chunk, run);
+	chunk.bulk = bulk_open(chunk.rel, false);
 	run->place = stage_records;
 	run->place_arg = &chunk;
 	while (csv_offset(reader) - batch->offset_done < (int64) hospital_ingest_chunk * 1024 &&
@@ -431,6 +435,7 @@ static void
 move_rows(IngestRun *run)
 {
 	Batch	   *batch = run->batch;
+	ChunkRun	chunk;
 	Portal		portal;
 	int			n;
 
@@ -438,6 +443,8 @@ move_rows(IngestRun *run)
 		ingest_refuse(INGEST_MISSING);
 	verify_file(run);
 	check_place(batch);
+	lock_staging(&chunk, run);
+	table_close(chunk.rel, NoLock);
 	if (!going.ascending)
 		reject_doubled(run);
 	ingest_open_table(run);

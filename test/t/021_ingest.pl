@@ -870,7 +870,7 @@ sql('CALL hospital_undo_batch(' . batch('status_updates', '2020-09-12') . ')');
 	settle("$folder/" . $file->($on));
 	sql(q(CREATE FUNCTION stop_there() RETURNS trigger LANGUAGE plpgsql AS $$
 		BEGIN
-			IF NEW.state = 'loading' AND NEW.offset_done > current_setting('test.stop', true)::bigint THEN RAISE 'that far'; END IF;
+			IF NEW.state = coalesce(current_setting('test.state', true), 'loading') AND NEW.offset_done > current_setting('test.stop', true)::bigint THEN RAISE 'that far'; END IF;
 			RETURN NEW;
 		END $$;
 		CREATE TRIGGER stop_there BEFORE UPDATE ON hospital.batches FOR EACH ROW EXECUTE FUNCTION stop_there()));
@@ -880,8 +880,19 @@ sql('CALL hospital_undo_batch(' . batch('status_updates', '2020-09-12') . ')');
 	is(sql("SELECT message FROM hospital.rejects WHERE day = '$on'"), 'the same key is in an earlier line of the file',
 		'a key that comes twice, of which two sessions saw one each');
 	is(outcome("day = '$on'"), 'ingested ' . ($content =~ tr/\n// - 2) . ' 1 0', 'and all else is in');
+
+	# What a staging table's owner may do to it meanwhile.
+	$on = '2020-09-14';
+	spew("$folder/" . $file->($on), $content =~ s/2020-09-13/$on/gr) if mkdir "$folder/$lake/date=$on";
+	settle("$folder/" . $file->($on));
+	$call = "CALL hospital_ingest('" . $file->($on) . "')";
+	like(said("SET test.state = 'ingested'; SET test.stop = 0; $call"), qr/that far/, 'a large file, all of it staged');
+	my $staging = 'hospital.staging_' . sql("SELECT batch_id FROM hospital.batches WHERE day = '$on' AND state = 'loading'");
+	sql("ALTER TABLE $staging ALTER COLUMN status TYPE bigint USING 8, ALTER COLUMN ward_code TYPE bigint USING 16");
+	like(said($call), qr/WARNING.*refused: rows cannot be kept in "staging_\d+"/s, 'its rows are not what they were');
+	is(sql("SELECT count(*) FROM pg_tables WHERE tablename LIKE 'staging%'"), 0, 'and are gone');
 	sql('DROP TRIGGER stop_there ON hospital.batches; DROP FUNCTION stop_there(); CALL hospital_undo_batch('
-		. batch('status_updates', $on) . ')');
+		. batch('status_updates', '2020-09-13') . ')');
 }
 
 # By the worker, which is killed again and again.

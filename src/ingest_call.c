@@ -20,7 +20,6 @@
 #include "executor/spi.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
-#include "nodes/parsenodes.h"
 #include "storage/latch.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
@@ -65,18 +64,6 @@ typedef struct Expected
 } Expected;
 
 /* ---- may it run? ---- */
-
-void
-ingest_require_top_level(FunctionCallInfo fcinfo, const char *procedure)
-{
-	CallContext *call = (CallContext *) fcinfo->context;
-
-	if (call == NULL || !IsA(call, CallContext) || call->atomic)
-		ereport(ERROR,
-				(errcode(ERRCODE_ACTIVE_SQL_TRANSACTION),
-				 errmsg("%s cannot run inside a transaction block", procedure),
-				 errhint("CALL it by itself, outside BEGIN … COMMIT and outside functions.")));
-}
 
 void
 ingest_require_hospital(void)
@@ -569,7 +556,7 @@ hospital_ingest(PG_FUNCTION_ARGS)
 	char	   *path;
 	LakeStatus	status;
 
-	ingest_require_top_level(fcinfo, "hospital_ingest");
+	procedure_require_top_level(fcinfo, "hospital_ingest");
 	if (PG_ARGISNULL(0) || PG_ARGISNULL(1))
 		ereport(ERROR,
 				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),

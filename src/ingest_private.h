@@ -99,8 +99,7 @@ extern char *ingest_attempt(Batch *batch, const char *schema, IngestBody body, b
 
 /* ---- ingest_call.c ---- */
 
-/* ereport inside a transaction block or a function; where there is no hospital. */
-extern void ingest_require_top_level(FunctionCallInfo fcinfo, const char *procedure);
+/* ereport where there is no hospital; without the right to read files. */
 extern void ingest_require_hospital(void);
 extern void ingest_require_file_rights(void);
 

@@ -18,7 +18,6 @@
 #include "executor/spi.h"
 #include "fmgr.h"
 #include "miscadmin.h"
-#include "nodes/parsenodes.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
@@ -29,6 +28,7 @@
 #include "ingest_private.h"
 #include "ingest_refs.h"
 #include "kept_plan.h"
+#include "procedure.h"
 
 #define RETRY_ROWS 1000			/* rejects at a time */
 
@@ -332,7 +332,7 @@ unresolved_rejects(int64 batch_id, int *n)
 static void
 check_arguments(FunctionCallInfo fcinfo)
 {
-	ingest_require_top_level(fcinfo, "hospital_retry_rejects");
+	procedure_require_top_level(fcinfo, "hospital_retry_rejects");
 	if (!PG_ARGISNULL(1) && record_kind_by_name(text_to_cstring(PG_GETARG_TEXT_PP(1))) < 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),

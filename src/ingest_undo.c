@@ -36,6 +36,7 @@
 #include "ingest_refs.h"
 #include "kept_plan.h"
 #include "open_rows.h"
+#include "procedure.h"
 #include "records.h"
 
 PG_FUNCTION_INFO_V1(hospital_undo_batch);
@@ -613,7 +614,7 @@ hospital_undo_batch(PG_FUNCTION_ARGS)
 	Undo		undo = {0};
 	int			level;
 
-	ingest_require_top_level(fcinfo, "hospital_undo_batch");
+	procedure_require_top_level(fcinfo, "hospital_undo_batch");
 	if (PG_ARGISNULL(0))
 		ereport(ERROR,
 				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),

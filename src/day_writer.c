@@ -402,3 +402,12 @@ hospital_unlock(HospitalLock lock)
 	set_lock_tag(&tag, lock);
 	(void) LockRelease(&tag, ExclusiveLock, true);
 }
+
+void
+hospital_lock_transaction(HospitalLock lock, LOCKMODE mode)
+{
+	LOCKTAG		tag;
+
+	set_lock_tag(&tag, lock);
+	(void) LockAcquire(&tag, mode, false, false);
+}

@@ -685,6 +685,8 @@ ingest_taken(Batch *batch, const char *schema, char **message)
 	if (*message != NULL && strcmp(*message, INGEST_MISSING) == 0 && lake_is_pending(batch->file))
 		return INGEST_PENDING;
 	ledger_update(batch, *message == NULL ? "ingested" : "refused", *message);
+	if (*message == NULL)
+		ingest_look_again(batch, schema);
 	ereport(LOG,
 			(*message == NULL ?
 			 errmsg("hospital ingestor: \"%s\": " INT64_FORMAT " rows, " INT64_FORMAT " rejects",

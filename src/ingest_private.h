@@ -116,5 +116,7 @@ extern IngestOutcome ingest_chunk(Batch *batch, const char *schema, char **messa
 extern void ingest_note_waiting(IngestRun *run, const int *list, int n);
 /* Try those lines again. */
 extern void ingest_retry_waiting(IngestRun *run);
+/* The file is "ingested": has what its rejects lack been brought at the same time? */
+extern void ingest_look_again(const Batch *batch, const char *schema);
 
 #endif							/* HOSPITAL_INGEST_PRIVATE_H */

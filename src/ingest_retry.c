@@ -10,6 +10,12 @@
  * the same transaction, so that the tables end up the same.  They are found by
  * what they lack (an index of unresolved rejects has it); where none waits for
  * anybody, that is one look at an empty index.
+ *
+ * Of two files at the same time neither sees what the other has not committed:
+ * the one that lacks a patient not the patient, the one that brings the patient
+ * not the reject.  So they exclude each other.  Who brings takes a lock before
+ * it looks for rejects; who lacks takes one that conflicts with it when all its
+ * rejects are written, and looks once more.  Among themselves neither waits.
  */
 #include "postgres.h"
 
@@ -25,6 +31,7 @@
 #include "utils/snapmgr.h"
 
 #include "csv_write.h"
+#include "day_writer.h"
 #include "ingest_private.h"
 #include "ingest_refs.h"
 #include "kept_plan.h"
@@ -67,6 +74,8 @@ somebody_waits(IngestRun *run)
 
 	if (!run->looked_for_waiting)
 	{
+		hospital_lock_transaction(run->batch->kind_number == KIND_ADMISSIONS ? HOSPITAL_LOCK_ADMISSIONS :
+								  HOSPITAL_LOCK_PATIENTS, RowExclusiveLock);
 		run->some_wait = kept_run(&plan, "SELECT FROM hospital.rejects WHERE reference IN ('patients', 'admissions')"
 								  " AND reference_id IS NOT NULL AND resolved_at IS NULL LIMIT 1",
 								  0, NULL, NULL, NULL, SPI_OK_SELECT) > 0;
@@ -294,6 +303,40 @@ ingest_retry_waiting(IngestRun *run)
 	ereport(LOG,
 			(errmsg("hospital ingestor: " INT64_FORMAT " lines of other files had waited for batch " INT64_FORMAT,
 					resolved, run->batch->batch_id)));
+}
+
+/* Rejects of a batch whose patient or admission has come meanwhile. */
+static int64 *
+found_since(int64 batch_id, int *n)
+{
+	static KeptPlan plan;
+	const Oid	types[] = {INT8OID};
+	Datum		values[] = {Int64GetDatum(batch_id)};
+
+	*n = (int) kept_run(&plan, "SELECT r.reject_id FROM hospital.rejects r"
+						" JOIN hospital.patients p ON p.patient_id = r.reference_id"
+						" WHERE r.batch_id = $1 AND r.reference = 'patients' AND r.resolved_at IS NULL"
+						" UNION ALL SELECT r.reject_id FROM hospital.rejects r"
+						" JOIN hospital.admissions a ON a.admission_id = r.reference_id"
+						" WHERE r.batch_id = $1 AND r.reference = 'admissions' AND r.resolved_at IS NULL",
+						1, types, values, NULL, SPI_OK_SELECT);
+	return result_numbers(*n);
+}
+
+void
+ingest_look_again(const Batch *batch, const char *schema)
+{
+	int64	   *rejects;
+	int			n;
+
+	if (batch->rejects == 0 || ledger_orphans(batch->batch_id) == 0)
+		return;
+	hospital_lock_transaction(HOSPITAL_LOCK_PATIENTS, ShareLock);
+	if (batch->kind_number != KIND_ADMISSIONS)	/* which bring them, and lack none */
+		hospital_lock_transaction(HOSPITAL_LOCK_ADMISSIONS, ShareLock);
+	rejects = found_since(batch->batch_id, &n);
+	if (n > 0)
+		(void) retry_batch(batch->batch_id, schema, rejects, n);
 }
 
 /* ---- CALL hospital_retry_rejects(batch_id, kind) ---- */

@@ -732,6 +732,31 @@ sql("CALL hospital_ingest('$lake/date=$last/registrations.csv')");
 is(rejects("day = '$last' AND kind = 'lab_results' AND resolved_at IS NULL") . outcome("day = '$last' AND kind = 'lab_results'"),
 	'ingested 1 0 0', 'and came back: the line that waited is a row');
 
+# Two files at the same time, of which one brings what the other lacks.
+sql(q(CREATE FUNCTION stay() RETURNS trigger LANGUAGE plpgsql AS $$
+	BEGIN
+		IF NEW.state = 'ingested' THEN PERFORM pg_sleep(coalesce(current_setting('test.stay', true), '0')::float); END IF;
+		RETURN NEW;
+	END $$;
+	CREATE TRIGGER stay BEFORE UPDATE ON hospital.batches FOR EACH ROW EXECUTE FUNCTION stay()));
+for my $slow (qw(registrations lab_results))
+{
+	my $on = day($slow eq 'registrations' ? 9 : 10);
+	my $quick = $slow eq 'registrations' ? 'lab_results' : 'registrations';
+	write_day($lake, $on);
+	my $new = sql("SELECT max(person_id) FROM hospital_generate_registrations('$on', $arguments)");
+	spew("$folder/$lake/date=$on/lab_results.csv", $header{lab_results} . "99990001$slow,1,,$new,C,d,$on 10:00:00+00,1,,,,serum\n"
+		=~ s/registrations/1/r =~ s/lab_results/2/r);
+	settle("$folder/$lake/date=$on/lab_results.csv");
+	my $session = IPC::Run::start([ 'psql', '-X', '-d', $node->connstr($db), '-c', 'SET test.stay = 2', '-c',
+		"CALL hospital_ingest('$lake/date=$on/$slow.csv')" ], '>', \my $out);
+	poll("$slow about to commit", "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'", 1);
+	sql("CALL hospital_ingest('$lake/date=$on/$quick.csv')");
+	$session->finish;
+	is(outcome("day = '$on' AND kind = 'lab_results'"), 'ingested 1 0 0', 'a patient who came at the same time');
+}
+sql('DROP TRIGGER stay ON hospital.batches; DROP FUNCTION stay()');
+
 # ---- rejects, mended -------------------------------------------------------
 
 $bytes = "bed_no,ward_code,status,recorded_at,patient_id,admission_id,update_id,recorded_by\n";
@@ -883,7 +908,7 @@ sql('CALL hospital_undo_batch(' . batch('status_updates', '2020-09-12') . ')');
 
 	# What a staging table's owner may do to it meanwhile.
 	$on = '2020-09-14';
-	spew("$folder/" . $file->($on), $content =~ s/2020-09-13/$on/gr) if mkdir "$folder/$lake/date=$on";
+	spew("$folder/" . $file->($on), $content =~ s/2020-09-13/$on/gr =~ s/^9933/9934/gmr) if mkdir "$folder/$lake/date=$on";
 	settle("$folder/" . $file->($on));
 	$call = "CALL hospital_ingest('" . $file->($on) . "')";
 	like(said("SET test.state = 'ingested'; SET test.stop = 0; $call"), qr/that far/, 'a large file, all of it staged');

@@ -226,6 +226,7 @@ blames_a_row(int sqlstate)
 	return category == ERRCODE_INTEGRITY_CONSTRAINT_VIOLATION ||
 		category == ERRCODE_DATA_EXCEPTION ||
 		sqlstate == ERRCODE_RAISE_EXCEPTION ||
+		sqlstate == ERRCODE_PROGRAM_LIMIT_EXCEEDED ||	/* too large for an index */
 		sqlstate == ERRCODE_WITH_CHECK_OPTION_VIOLATION;
 }
 
@@ -652,6 +653,9 @@ refusal(const Batch *batch)
 		return psprintf("there is no kind of day file named \"%s\"", batch->kind_name);
 	if (batch->encoding < 0)
 		return "there is no encoding of this name";
+	if (!record_encoding_is_known(batch->encoding))
+		return psprintf("there is no conversion from encoding \"%s\" to UTF8",
+						pg_encoding_to_char(batch->encoding));
 	if (batch->rival != 0)
 		return psprintf("other bytes of this file were ingested as batch " INT64_FORMAT
 						"; CALL hospital_undo_batch(" INT64_FORMAT ") first", batch->rival, batch->rival);
@@ -682,6 +686,8 @@ ingest_taken(Batch *batch, const char *schema, char **message)
 	if (*message != NULL && strcmp(*message, INGEST_MISSING) == 0 && lake_is_pending(batch->file))
 		return INGEST_PENDING;
 	ledger_update(batch, *message == NULL ? "ingested" : "refused", *message);
+	if (*message == NULL)
+		ingest_look_again(batch, schema);
 	ereport(LOG,
 			(*message == NULL ?
 			 errmsg("hospital ingestor: \"%s\": " INT64_FORMAT " rows, " INT64_FORMAT " rejects",

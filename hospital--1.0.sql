@@ -2218,7 +2218,8 @@ BEGIN
         rows            bigint      NOT NULL,
         bytes           bigint      NOT NULL,
         manifest_sha256 text        NOT NULL,
-        written_at      timestamptz NOT NULL DEFAULT now()
+        written_at      timestamptz NOT NULL DEFAULT now(),
+        closed_at       timestamptz
     );
     COMMENT ON TABLE hospital.days IS 'Hospital days whose folder has been written: one row, committed with the rows of its files in hospital.batches';
     COMMENT ON COLUMN hospital.days.day IS 'Hospital day';
@@ -2226,6 +2227,7 @@ BEGIN
     COMMENT ON COLUMN hospital.days.bytes IS 'Size of its files, the manifest not counted';
     COMMENT ON COLUMN hospital.days.manifest_sha256 IS 'SHA-256 of manifest.json, in hexadecimal';
     COMMENT ON COLUMN hospital.days.written_at IS 'When';
+    COMMENT ON COLUMN hospital.days.closed_at IS 'When hospital_validate found its files and its events to agree; null while it has not';
 
     CREATE TABLE hospital.rejects (
         reject_id      bigint      GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -2234,6 +2236,7 @@ BEGIN
         day            date,
         topic          text,
         partition      int,
+        epoch          bigint,
         "offset"       bigint,
         line           bigint,
         column_name    text,
@@ -2263,6 +2266,7 @@ BEGIN
     COMMENT ON COLUMN hospital.rejects.day IS 'Hospital day of the file; null for messages';
     COMMENT ON COLUMN hospital.rejects.topic IS 'Topic it came in; null for lines';
     COMMENT ON COLUMN hospital.rejects.partition IS 'Partition of the topic';
+    COMMENT ON COLUMN hospital.rejects.epoch IS 'Epoch of the partition';
     COMMENT ON COLUMN hospital.rejects."offset" IS 'Offset in the partition';
     COMMENT ON COLUMN hospital.rejects.line IS 'Line of the file on which the record begins; 1 is the header';
     COMMENT ON COLUMN hospital.rejects.column_name IS 'Column at fault, where it is one';
@@ -2300,46 +2304,212 @@ BEGIN
     COMMENT ON COLUMN hospital.faults.column_name IS 'Column at fault, where it is one';
     COMMENT ON COLUMN hospital.faults.raw IS 'The bytes as written';
 
-    CREATE TABLE hospital.stream_ranges (
+    CREATE TABLE hospital.stream_topics (
+        topic          text        PRIMARY KEY,
+        kind           text        NOT NULL,
+        format         text        NOT NULL CHECK (format IN ('json', 'hl7')),
+        unknown_fields text        NOT NULL DEFAULT 'refuse' CHECK (unknown_fields IN ('refuse', 'keep')),
+        errors         text        NOT NULL DEFAULT 'reject' CHECK (errors IN ('reject', 'stop')),
+        reject_percent numeric     CHECK (reject_percent BETWEEN 0 AND 100),
+        added_at       timestamptz NOT NULL DEFAULT now()
+    );
+    COMMENT ON TABLE hospital.stream_topics IS 'Topics that the consumers have met, and how to treat what comes in them: a change counts from the next batch on';
+    COMMENT ON COLUMN hospital.stream_topics.topic IS 'Topic';
+    COMMENT ON COLUMN hospital.stream_topics.kind IS 'Kind of records in it; adt: admissions, transfers and status updates as HL7 messages';
+    COMMENT ON COLUMN hospital.stream_topics.format IS 'json or hl7';
+    COMMENT ON COLUMN hospital.stream_topics.unknown_fields IS 'refuse: a message with a field that its kind does not have is a reject; keep: the field goes to hospital.stream_extras';
+    COMMENT ON COLUMN hospital.stream_topics.errors IS 'reject: a message that cannot become a row goes to hospital.rejects; stop: its partition stops before it';
+    COMMENT ON COLUMN hospital.stream_topics.reject_percent IS 'A partition stops when more than that share of its last 10,000 messages would be rejects; null: it never does';
+    COMMENT ON COLUMN hospital.stream_topics.added_at IS 'When a consumer met it first';
+
+    CREATE TABLE hospital.stream_partitions (
         topic        text        NOT NULL,
         partition    int         NOT NULL,
         epoch        bigint      NOT NULL DEFAULT 0,
-        first_offset bigint      NOT NULL,
-        last_offset  bigint      NOT NULL,
-        rows         bigint      NOT NULL,
-        rejects      bigint      NOT NULL,
-        duplicates   bigint      NOT NULL,
-        worker_pid   int         NOT NULL,
-        committed_at timestamptz NOT NULL DEFAULT now(),
-        PRIMARY KEY (topic, partition, epoch, first_offset),
-        CHECK (last_offset >= first_offset)
+        broker_epoch bigint      NOT NULL DEFAULT 0,
+        start_offset bigint,
+        state        text        NOT NULL DEFAULT 'running' CHECK (state IN ('running', 'paused', 'stopped')),
+        reason       text,
+        sqlstate     text,
+        changed_at   timestamptz NOT NULL DEFAULT now(),
+        changed_by   text        NOT NULL DEFAULT session_user,
+        PRIMARY KEY (topic, partition)
     );
+    COMMENT ON TABLE hospital.stream_partitions IS 'What the consumers should do with each partition. Changed by hospital_seek, hospital_pause, hospital_resume and hospital_accept_gap, and by a consumer that has to stop; not when messages come in';
+    COMMENT ON COLUMN hospital.stream_partitions.topic IS 'Topic';
+    COMMENT ON COLUMN hospital.stream_partitions.partition IS 'Partition';
+    COMMENT ON COLUMN hospital.stream_partitions.epoch IS 'Counts how often reading has begun anew: by a seek, an accepted topic of the same name, an embedded broker that was started again';
+    COMMENT ON COLUMN hospital.stream_partitions.broker_epoch IS 'Which life of the embedded broker; 0 for a real one';
+    COMMENT ON COLUMN hospital.stream_partitions.start_offset IS 'Where this epoch begins; null: with the first message that is there';
+    COMMENT ON COLUMN hospital.stream_partitions.state IS 'running; paused by hospital_pause; stopped by a gap, another topic of the same name, or a message that cannot be taken';
+    COMMENT ON COLUMN hospital.stream_partitions.reason IS 'Why it is stopped';
+    COMMENT ON COLUMN hospital.stream_partitions.sqlstate IS 'The same as a code';
+    COMMENT ON COLUMN hospital.stream_partitions.changed_at IS 'When this was changed last';
+    COMMENT ON COLUMN hospital.stream_partitions.changed_by IS 'By whom';
+
+    CREATE TABLE hospital.stream_ranges (
+        topic          text        NOT NULL,
+        partition      int         NOT NULL,
+        epoch          bigint      NOT NULL DEFAULT 0,
+        first_offset   bigint      NOT NULL,
+        last_offset    bigint      NOT NULL,
+        messages       bigint      NOT NULL,
+        rows           bigint      NOT NULL,
+        rejects        bigint      NOT NULL,
+        duplicates     bigint      NOT NULL,
+        lost           bigint      NOT NULL DEFAULT 0,
+        last_timestamp timestamptz,
+        last_digest    bigint,
+        file           text,
+        sha256         text,
+        worker_pid     int         NOT NULL,
+        committed_at   timestamptz NOT NULL DEFAULT now(),
+        PRIMARY KEY (topic, partition, epoch, first_offset),
+        CHECK (last_offset >= first_offset),
+        CHECK (messages = rows + rejects + duplicates),
+        CHECK (lost = 0 OR messages = 0)
+    );
+    CREATE INDEX stream_ranges_committed_at_idx ON hospital.stream_ranges USING brin (committed_at);
+    COMMENT ON INDEX hospital.stream_ranges_committed_at_idx IS 'The latest ranges';
     COMMENT ON TABLE hospital.stream_ranges IS 'The ledger of the stream: ranges of offsets, each committed with its rows; the next position is the end of the last one';
     COMMENT ON COLUMN hospital.stream_ranges.topic IS 'Topic';
     COMMENT ON COLUMN hospital.stream_ranges.partition IS 'Partition';
-    COMMENT ON COLUMN hospital.stream_ranges.epoch IS 'Life of the embedded broker, which is empty after a restart; 0 for a real one';
-    COMMENT ON COLUMN hospital.stream_ranges.first_offset IS 'First offset of the range';
+    COMMENT ON COLUMN hospital.stream_ranges.epoch IS 'Epoch of the partition, see hospital.stream_partitions; ranges chain within one';
+    COMMENT ON COLUMN hospital.stream_ranges.first_offset IS 'First offset of the range: the one after the range before';
     COMMENT ON COLUMN hospital.stream_ranges.last_offset IS 'Last offset of the range';
-    COMMENT ON COLUMN hospital.stream_ranges.rows IS 'Messages that became rows';
+    COMMENT ON COLUMN hospital.stream_ranges.messages IS 'Messages in it; fewer than offsets where transactions were used or the topic is compacted';
+    COMMENT ON COLUMN hospital.stream_ranges.rows IS 'Messages that became or completed rows';
     COMMENT ON COLUMN hospital.stream_ranges.rejects IS 'Messages that became rejects';
     COMMENT ON COLUMN hospital.stream_ranges.duplicates IS 'Messages whose event was there already';
+    COMMENT ON COLUMN hospital.stream_ranges.lost IS 'Offsets given up by hospital_accept_gap; 0 for a range that was read';
+    COMMENT ON COLUMN hospital.stream_ranges.last_timestamp IS 'The broker''s timestamp of the message at last_offset';
+    COMMENT ON COLUMN hospital.stream_ranges.last_digest IS 'Digest of the key and bytes of that message: with its timestamp the witness by which a topic of the same name is told from this one';
+    COMMENT ON COLUMN hospital.stream_ranges.file IS 'File of the messages, below hospital.data_folder; null with hospital.stream_lake off, or where all were rejects';
+    COMMENT ON COLUMN hospital.stream_ranges.sha256 IS 'SHA-256 of its bytes, in hexadecimal';
     COMMENT ON COLUMN hospital.stream_ranges.worker_pid IS 'Process that committed it';
     COMMENT ON COLUMN hospital.stream_ranges.committed_at IS 'When its transaction began';
 
+    CREATE TABLE hospital.stream_extras (
+        topic     text   NOT NULL,
+        partition int    NOT NULL,
+        epoch     bigint NOT NULL,
+        "offset"  bigint NOT NULL,
+        fields    jsonb  NOT NULL,
+        PRIMARY KEY (topic, partition, epoch, "offset")
+    );
+    COMMENT ON TABLE hospital.stream_extras IS 'Fields of messages that their kind does not have, where hospital.stream_topics.unknown_fields says keep';
+    COMMENT ON COLUMN hospital.stream_extras.topic IS 'Topic';
+    COMMENT ON COLUMN hospital.stream_extras.partition IS 'Partition';
+    COMMENT ON COLUMN hospital.stream_extras.epoch IS 'Epoch of the partition';
+    COMMENT ON COLUMN hospital.stream_extras."offset" IS 'Offset of the message';
+    COMMENT ON COLUMN hospital.stream_extras.fields IS 'The fields, as they came';
+
+    CREATE TABLE hospital.stream_actions (
+        action_id   bigint      GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+        at          timestamptz NOT NULL DEFAULT now(),
+        who         text        NOT NULL DEFAULT session_user,
+        action      text        NOT NULL CHECK (action IN ('seek', 'pause', 'resume', 'stop', 'accept gap', 'new broker')),
+        topic       text        NOT NULL,
+        partition   int         NOT NULL,
+        epoch       bigint      NOT NULL,
+        from_offset bigint,
+        to_offset   bigint,
+        reason      text
+    );
+    COMMENT ON TABLE hospital.stream_actions IS 'What was done to partitions by hand, and when a consumer had to stop one';
+    COMMENT ON COLUMN hospital.stream_actions.action_id IS 'Number of the action';
+    COMMENT ON COLUMN hospital.stream_actions.at IS 'When';
+    COMMENT ON COLUMN hospital.stream_actions.who IS 'By whom; the owner of the tables for a consumer';
+    COMMENT ON COLUMN hospital.stream_actions.action IS 'seek, pause, resume, stop, accept gap or new broker (an embedded one, started again)';
+    COMMENT ON COLUMN hospital.stream_actions.topic IS 'Topic';
+    COMMENT ON COLUMN hospital.stream_actions.partition IS 'Partition';
+    COMMENT ON COLUMN hospital.stream_actions.epoch IS 'Epoch after it';
+    COMMENT ON COLUMN hospital.stream_actions.from_offset IS 'Position before; null: none yet';
+    COMMENT ON COLUMN hospital.stream_actions.to_offset IS 'Position after; null: with the first message that is there';
+    COMMENT ON COLUMN hospital.stream_actions.reason IS 'Why';
+
     CREATE TABLE hospital.published (
+        kind         text        NOT NULL,
         day          date        NOT NULL,
         tick         int         NOT NULL,
         topic        text        NOT NULL,
         events       int         NOT NULL,
+        broker_epoch bigint      NOT NULL DEFAULT 0,
+        last_offsets bigint[],
         published_at timestamptz NOT NULL DEFAULT now(),
-        PRIMARY KEY (day, tick)
+        PRIMARY KEY (kind, day, tick)
     );
     COMMENT ON TABLE hospital.published IS 'Stream ticks whose events the broker has acknowledged';
+    COMMENT ON COLUMN hospital.published.kind IS 'Kind of records; adt: as HL7 messages';
     COMMENT ON COLUMN hospital.published.day IS 'Hospital day';
-    COMMENT ON COLUMN hospital.published.tick IS 'Tick of the day, from 0; 1000 has what was left when hospital.stream_records was changed during the day';
+    COMMENT ON COLUMN hospital.published.tick IS 'Tick of the day, from 0; 1000 has what was left when hospital.stream_records was changed during the day, or was published by hospital_publish';
     COMMENT ON COLUMN hospital.published.topic IS 'Topic';
     COMMENT ON COLUMN hospital.published.events IS 'Events published';
+    COMMENT ON COLUMN hospital.published.broker_epoch IS 'Which life of the embedded broker; 0 for a real one';
+    COMMENT ON COLUMN hospital.published.last_offsets IS 'Offset of the last of them in each partition, from partition 0 on; null where there is none';
     COMMENT ON COLUMN hospital.published.published_at IS 'When it was recorded';
+
+    CREATE TABLE hospital.publish_requests (
+        request_id   bigint      GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+        from_day     date        NOT NULL,
+        to_day       date        NOT NULL,
+        state        text        NOT NULL DEFAULT 'waiting' CHECK (state IN ('waiting', 'running', 'done', 'failed', 'given up')),
+        done_day     date,
+        events       bigint      NOT NULL DEFAULT 0,
+        message      text,
+        requested_at timestamptz NOT NULL DEFAULT now(),
+        requested_by text        NOT NULL DEFAULT session_user,
+        finished_at  timestamptz
+    );
+    COMMENT ON TABLE hospital.publish_requests IS 'Calls of hospital_publish, which the scheduler carries out';
+    COMMENT ON COLUMN hospital.publish_requests.request_id IS 'Number of the request';
+    COMMENT ON COLUMN hospital.publish_requests.from_day IS 'First hospital day';
+    COMMENT ON COLUMN hospital.publish_requests.to_day IS 'Last hospital day';
+    COMMENT ON COLUMN hospital.publish_requests.state IS 'waiting, running, done, failed, or given up by its session';
+    COMMENT ON COLUMN hospital.publish_requests.done_day IS 'Last day that is published';
+    COMMENT ON COLUMN hospital.publish_requests.events IS 'Events published for it; those that had been published before are not sent again';
+    COMMENT ON COLUMN hospital.publish_requests.message IS 'Why it failed';
+    COMMENT ON COLUMN hospital.publish_requests.requested_at IS 'When it was asked for';
+    COMMENT ON COLUMN hospital.publish_requests.requested_by IS 'By whom';
+    COMMENT ON COLUMN hospital.publish_requests.finished_at IS 'When it ended';
+
+    CREATE TABLE hospital.alerts (
+        alert_id              bigint      GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+        prescription_id       bigint      NOT NULL,
+        other_prescription_id bigint      NOT NULL,
+        patient_id            bigint      NOT NULL,
+        medicine_id           text        NOT NULL,
+        other_medicine_id     text        NOT NULL,
+        severity              text        NOT NULL,
+        effect                text        NOT NULL,
+        prescribed_at         timestamptz NOT NULL,
+        raised_at             timestamptz NOT NULL DEFAULT now(),
+        CONSTRAINT alerts_prescriptions_key UNIQUE (prescription_id, other_prescription_id)
+    );
+    COMMENT ON TABLE hospital.alerts IS 'Prescriptions that interact with another one that the patient is on, raised in the transaction that brings the later of the two from the stream; listeners to hospital_alerts are told';
+    COMMENT ON COLUMN hospital.alerts.alert_id IS 'Number of the alert';
+    COMMENT ON COLUMN hospital.alerts.prescription_id IS 'The prescription, see hospital.prescriptions';
+    COMMENT ON COLUMN hospital.alerts.other_prescription_id IS 'The one that the patient was on';
+    COMMENT ON COLUMN hospital.alerts.patient_id IS 'The patient, see hospital.patients';
+    COMMENT ON COLUMN hospital.alerts.medicine_id IS 'Medicine of the prescription';
+    COMMENT ON COLUMN hospital.alerts.other_medicine_id IS 'Medicine that the patient was on';
+    COMMENT ON COLUMN hospital.alerts.severity IS 'How bad, see hospital.drug_interactions';
+    COMMENT ON COLUMN hospital.alerts.effect IS 'What may happen, see hospital.drug_interactions';
+    COMMENT ON COLUMN hospital.alerts.prescribed_at IS 'When the prescription was written';
+    COMMENT ON COLUMN hospital.alerts.raised_at IS 'When the alert was raised';
+
+    CREATE TABLE hospital.patient_activity (
+        patient_id bigint      NOT NULL,
+        started_at timestamptz NOT NULL,
+        ended_at   timestamptz NOT NULL,
+        events     bigint      NOT NULL,
+        PRIMARY KEY (patient_id, started_at)
+    );
+    COMMENT ON TABLE hospital.patient_activity IS 'Windows of a patient''s activity in the stream: events no further apart than hospital.activity_gap are of one window';
+    COMMENT ON COLUMN hospital.patient_activity.patient_id IS 'The patient, see hospital.patients';
+    COMMENT ON COLUMN hospital.patient_activity.started_at IS 'Time of the window''s first event';
+    COMMENT ON COLUMN hospital.patient_activity.ended_at IS 'Time of its last';
+    COMMENT ON COLUMN hospital.patient_activity.events IS 'Events in it';
 
     CREATE TABLE hospital.run_state (
         one_row    boolean     PRIMARY KEY DEFAULT true CHECK (one_row),

@@ -58,8 +58,8 @@ static const StatementText statements[STATEMENTS] = {
 	},
 	[INSERT_RANGE] = {
 		"INSERT INTO hospital.stream_ranges (topic, partition, epoch, first_offset, last_offset,"
-		" rows, rejects, duplicates, worker_pid)"
-		" VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)"
+		" rows, rejects, duplicates, worker_pid, messages)"
+		" VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $6 + $7 + $8)"
 		" ON CONFLICT (topic, partition, epoch, first_offset) DO NOTHING",
 		9, {TEXTOID, INT4OID, INT8OID, INT8OID, INT8OID, INT8OID, INT8OID, INT8OID, INT4OID}
 	},

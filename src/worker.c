@@ -448,6 +448,8 @@ typedef struct LoopBody
 	bool		(*body) (void *);
 	void	   *arg;
 	bool		more;
+	int			failures;		/* in a row */
+	uint32		reloads;		/* when the body was last called */
 } LoopBody;
 
 static void
@@ -470,16 +472,19 @@ backoff_ms(int failures)
 	return ms - (ms / 4) * (MyProcPid % 16) / 16;
 }
 
-/* What was wrong may have been a setting: a reload ends the back-off. */
+/*
+ * What was wrong may have been a setting: a reload ends the back-off, and there
+ * is none after an attempt that a reload has ended.
+ */
 static void
 wait_to_retry(void *arg)
 {
+	LoopBody   *loop = arg;
 	TimestampTz retry_at = TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
-													   backoff_ms(*(int *) arg));
-	uint32		before = reloads;
+													   backoff_ms(loop->failures));
 	long		left;
 
-	while (reloads == before &&
+	while (reloads == loop->reloads &&
 		   (left = TimestampDifferenceMilliseconds(GetCurrentTimestamp(), retry_at)) > 0)
 		worker_wait(left, -1);
 }
@@ -489,22 +494,22 @@ worker_loop(bool (*body) (void *), void *arg)
 {
 	MemoryContext context = AllocSetContextCreate(TopMemoryContext, "hospital worker iteration",
 												  ALLOCSET_DEFAULT_SIZES);
-	LoopBody	loop = {body, arg, true};
-	int			failures = 0;
+	LoopBody	loop = {body, arg, true, 0, 0};
 
 	iteration_context = context;
 	while (loop.more)
 	{
 		MemoryContextSwitchTo(context);
+		loop.reloads = reloads;
 		if (worker_try(run_loop_body, &loop))
-			failures = 0;
+			loop.failures = 0;
 		else
 		{
-			failures++;
+			loop.failures++;
 			worker_state("waiting to retry");
 
 			/* Tried, since pg_cancel_backend may interrupt it. */
-			(void) worker_try(wait_to_retry, &failures);
+			(void) worker_try(wait_to_retry, &loop);
 		}
 		MemoryContextReset(context);
 	}

@@ -126,7 +126,8 @@ kafka_raise(KafkaClient *client, const char *doing, rd_kafka_resp_err_t code, co
 	Trouble		trouble = diagnose(code, said, &reason);
 
 	kafka_copy_text(detail, said);
-	if (trouble == TROUBLE_UNREACHABLE && client->trouble != TROUBLE_NONE)
+	if ((trouble == TROUBLE_UNREACHABLE || code == RD_KAFKA_RESP_ERR__PURGE_QUEUE ||
+		 code == RD_KAFKA_RESP_ERR__PURGE_INFLIGHT) && client->trouble != TROUBLE_NONE)
 	{
 		trouble = client->trouble;
 		reason = client->trouble_reason[0] != '\0' ? client->trouble_reason : NULL;
@@ -449,8 +450,9 @@ forward_log(KafkaClient *client)
 
 	if (rd_kafka_event_log(client->current, &facility, &text, &level) != 0)
 		return;
-	if (strcmp(facility, "SSLCERTVRFY") == 0)
-		note_trouble(client, RD_KAFKA_RESP_ERR__SSL, text);
+	/* these say what the errors that follow leave out */
+	if (strcmp(facility, "SSLCERTVRFY") == 0 || strcmp(facility, "TXNERR") == 0)
+		note_trouble(client, RD_KAFKA_RESP_ERR_NO_ERROR, text);
 	kafka_copy_text(line, text);
 	ereport(level <= 4 ? LOG : DEBUG1,
 			(errmsg_internal("librdkafka: %s: %s", facility, line), errhidestmt(true)));

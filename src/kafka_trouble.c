@@ -33,6 +33,7 @@ static const struct
 	{"Invalid username or password", TROUBLE_AUTHENTICATION, "wrong user or password"},
 	{"Failed to resolve", TROUBLE_UNREACHABLE, "unknown host name"},
 	{"Transactional Id authorization failed", TROUBLE_NOT_AUTHORISED, "using its transactional id"},
+	{"(TOPIC_AUTHORIZATION_FAILED)", TROUBLE_NOT_AUTHORISED, "writing to its topic"},
 };
 
 /* Before our own words, when we refused a certificate. */

@@ -56,6 +56,7 @@
 
 #define BACKOFF_FIRST_MS 1000
 #define BACKOFF_LAST_MS 60000
+#define STEADY_MS 60000			/* who went on for so long has not failed in a row */
 #define SAME_ERROR_MS 600000	/* after so long an error is news again */
 
 static WorkerSlot *my_slot = NULL;
@@ -448,7 +449,8 @@ typedef struct LoopBody
 	bool		(*body) (void *);
 	void	   *arg;
 	bool		more;
-	int			failures;		/* in a row */
+	int			failures;		/* one soon after the other */
+	TimestampTz retried_at;		/* after the last of them */
 	uint32		reloads;		/* when the body was last called */
 } LoopBody;
 
@@ -494,22 +496,27 @@ worker_loop(bool (*body) (void *), void *arg)
 {
 	MemoryContext context = AllocSetContextCreate(TopMemoryContext, "hospital worker iteration",
 												  ALLOCSET_DEFAULT_SIZES);
-	LoopBody	loop = {body, arg, true, 0, 0};
+	LoopBody	loop = {body, arg, true, 0, 0, 0};
+	bool		succeeded;
 
 	iteration_context = context;
 	while (loop.more)
 	{
 		MemoryContextSwitchTo(context);
 		loop.reloads = reloads;
-		if (worker_try(run_loop_body, &loop))
+		succeeded = worker_try(run_loop_body, &loop);
+
+		/* What goes well for a moment after each retry still fails in a row. */
+		if (TimestampDifferenceExceeds(loop.retried_at, GetCurrentTimestamp(), STEADY_MS))
 			loop.failures = 0;
-		else
+		if (!succeeded)
 		{
 			loop.failures++;
 			worker_state("waiting to retry");
 
 			/* Tried, since pg_cancel_backend may interrupt it. */
 			(void) worker_try(wait_to_retry, &loop);
+			loop.retried_at = GetCurrentTimestamp();
 		}
 		MemoryContextReset(context);
 	}

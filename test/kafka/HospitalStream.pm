@@ -51,7 +51,7 @@ sub wait_for
 	return;
 }
 
-# A new hospital, not started; its topics begin with its name.
+# A new hospital, not started; its topics begin with hospital.<name>.
 sub create
 {
 	my ($self, $name) = @_;
@@ -63,7 +63,7 @@ sub create
 		"CALL hospital_create(people => 20000, beds => 200, start_date => '2020-01-01',"
 		. " end_date => date '2020-01-01' + %d, transfers_per_day => %d)", DAYS - 1, TRANSFERS));
 	$self->sql('CALL hospital_load_staff()');
-	$self->change(databases => $name, topic_prefix => "$name.");
+	$self->change(databases => $name, topic_prefix => "hospital.$name.");
 	return;
 }
 

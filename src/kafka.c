@@ -142,8 +142,8 @@ kafka_raise(KafkaClient *client, const char *doing, rd_kafka_resp_err_t code, co
 }
 
 /* Of two troubles the one nearer to the cause is kept. */
-static void
-note_trouble(KafkaClient *client, rd_kafka_resp_err_t code, const char *text)
+void
+kafka_note_trouble(KafkaClient *client, rd_kafka_resp_err_t code, const char *text)
 {
 	const char *reason;
 	Trouble		now = diagnose(code, text, &reason);
@@ -208,6 +208,14 @@ client_end(KafkaClient *client)
 	dlist_delete(&client->node);
 	release_current(client);
 	release_topic(client);
+	kafka_release(client);
+	if (client->answers != NULL)
+		rd_kafka_queue_destroy(client->answers);
+	if (client->data != NULL)
+	{
+		rd_kafka_queue_io_event_enable(client->data, -1, NULL, 0);
+		rd_kafka_queue_destroy(client->data);
+	}
 	if (client->rk != NULL && client->producer)
 		rd_kafka_purge(client->rk, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT |
 					   RD_KAFKA_PURGE_F_NON_BLOCKING);
@@ -412,7 +420,7 @@ KafkaClient *
 kafka_open_consumer(const char *brokers, const char *group, bool to_end)
 {
 	/*
-	 * One queue of at most 96 MB.  The count is set high because the library
+	 * One queue of a bounded size.  The count is set high because the library
 	 * stops fetching for a whole second when either bound is passed.  A broker
 	 * answers a connection's requests in order, so a fetch that waits for
 	 * messages keeps a question waiting: less than METADATA_SLICE_MS.
@@ -423,10 +431,10 @@ kafka_open_consumer(const char *brokers, const char *group, bool to_end)
 		{"enable.auto.offset.store", "false", 0},
 		{"isolation.level", "read_committed", 0},
 		{"auto.offset.reset", to_end ? "earliest" : "error", 0},
-		{"enable.partition.eof", to_end ? "true" : "false", 0},
+		{"enable.partition.eof", "true", 0},
 		{"fetch.wait.max.ms", "250", 0},
 		{"queued.min.messages", "1000000", 0},
-		{"queued.max.messages.kbytes", to_end ? "8192" : "98304", 0},
+		{"queued.max.messages.kbytes", to_end ? "8192" : psprintf("%d", hospital_stream_queue), 0},
 	};
 	KafkaClient *client = kafka_client_new(brokers);
 
@@ -452,7 +460,7 @@ forward_log(KafkaClient *client)
 		return;
 	/* these say what the errors that follow leave out */
 	if (strcmp(facility, "SSLCERTVRFY") == 0 || strcmp(facility, "TXNERR") == 0)
-		note_trouble(client, RD_KAFKA_RESP_ERR_NO_ERROR, text);
+		kafka_note_trouble(client, RD_KAFKA_RESP_ERR_NO_ERROR, text);
 	kafka_copy_text(line, text);
 	ereport(level <= 4 ? LOG : DEBUG1,
 			(errmsg_internal("librdkafka: %s: %s", facility, line), errhidestmt(true)));
@@ -506,7 +514,7 @@ take_error(KafkaClient *client, KafkaMessage *message)
 	ereport(DEBUG1, (errmsg_internal("Kafka: %s", line), errhidestmt(true)));
 	if ((code != RD_KAFKA_RESP_ERR__TRANSPORT && code != RD_KAFKA_RESP_ERR__TIMED_OUT) ||
 		kafka_trouble_reason(line, &trouble) != NULL)
-		note_trouble(client, code, line);
+		kafka_note_trouble(client, code, line);
 	return KAFKA_NOTHING;
 }
 
@@ -685,7 +693,7 @@ kafka_probe(KafkaClient *client, const char *topic, bool patiently)
 									   &code);
 
 	if (count == 0)
-		note_trouble(client, RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART, NULL);
+		kafka_note_trouble(client, RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART, NULL);
 	return count;
 }
 

@@ -17,6 +17,7 @@
 #include "kafka.h"
 #include "kafka_config.h"
 #include "kafka_trouble.h"
+#include "stream_topics.h"
 
 #define SLICE_MS 50				/* the longest that the main thread blocks */
 #define TEXT_LENGTH 256
@@ -33,6 +34,14 @@ struct KafkaClient
 	rd_kafka_event_t *current;	/* being looked at */
 	const rd_kafka_message_t *message;	/* of current, when it is one */
 	rd_kafka_topic_t *topic;	/* of a question under way */
+	rd_kafka_queue_t *data;		/* messages of a consumer that takes many at a time; NULL: it does not */
+	rd_kafka_message_t **held;	/* taken and not given back */
+	int			nheld;
+	int			held_room;
+	rd_kafka_queue_t *answers;	/* to questions about topics; NULL: none was asked */
+	const KafkaPosition *positions; /* that are read from */
+	int			npositions;
+	const rd_kafka_topic_t *topics[STREAM_KINDS];	/* of messages, by number of kafka_read_from */
 	int			pipe[2];		/* the library writes, worker_wait reads */
 	bool		producer;
 	char	   *brokers;
@@ -84,6 +93,7 @@ extern void kafka_copy_text(char *to, const char *from);
 pg_noreturn extern void kafka_raise(KafkaClient *client, const char *doing, rd_kafka_resp_err_t code,
 									const char *text);
 extern void kafka_clear_trouble(KafkaClient *client);
+extern void kafka_note_trouble(KafkaClient *client, rd_kafka_resp_err_t code, const char *text);
 
 /* ---- kafka_send.c: events of a producer, as client->current ---- */
 

@@ -3,7 +3,7 @@
 -- With poison > 0 each poison-th of them is spoilt, in one of eight ways.
 COPY (
     WITH wards AS (SELECT array_agg(ward_code ORDER BY ward_code) AS w, count(*)::int AS n FROM hospital.wards),
-    e AS (SELECT i, hashint8extended(i, 1) & 2147483647 AS a, hashint8extended(i, 2) & 2147483647 AS b,
+    e AS (SELECT i, (hashint8extended(i, 1) & 2147483647)::int AS a, (hashint8extended(i, 2) & 2147483647)::int AS b,
                  timestamp '2020-01-01' + i * interval '137.041 seconds' AS at
           FROM generate_series(1, :n) i),
     f AS (SELECT i, at, a % 5000000 + 1 AS patient, a % n AS from_ward, b % (n - 1) AS step, b,
@@ -15,8 +15,9 @@ COPY (
                         left(ms, 8), right(ms, 4), left(tail, 3), substr(tail, 4, 3), substr(tail, 7, 12),
                         to_char(at, 'YYYY-MM-DD"T"HH24:MI:SS.US'), 7305000000 + i * 3, patient,
                         w[from_ward + 1], w[(from_ward + 1 + step) % n + 1],
-                        (ARRAY['specialist care', 'isolation', 'bed needed by another patient', 'course of labour',
-                               'condition has become worse', 'condition has improved'])[b % 6 + 1], b % 3000 + 1) AS payload
+                        (ARRAY['specialist care that this ward has not', 'isolation until the results are back',
+                               'the bed is needed by another patient', 'course of labour, to the delivery ward',
+                               'condition has become worse overnight', 'condition has improved, step down'])[b % 6 + 1], b % 3000 + 1) AS payload
           FROM f)
     SELECT patient,
            CASE WHEN :poison = 0 OR i % nullif(:poison, 0) > 0 THEN payload

@@ -448,7 +448,7 @@ latency_of() {
 }
 
 latency() {
-    local i began p50 p99 n flush said verdict
+    local i began p50 p99 n flush said
     create_topic paced.transfers
     compile stream_paced
     consumers_stop
@@ -456,7 +456,8 @@ latency() {
     consumers_start paced.
     set_server "track_wal_io_timing = on"
     for i in $(seq 1 "$RUNS"); do
-        began=$(query -d $STREAM -c "SELECT clock_timestamp()" -c "SELECT pg_stat_reset_shared('wal')" | head -n 1)
+        query -d $STREAM -c "SELECT pg_stat_reset_shared('wal')" >/dev/null
+        began=$(query -d $STREAM -c "SELECT clock_timestamp()")
         said=$(as_user "$FILES/stream_paced" "$BROKER" paced.transfers "$LATENCY_RATE" "$LATENCY_S" "$SIMULATION" 2>>"$WORK/log/bench.log") ||
             die "stream_paced failed" "$(tail -n 1 "$WORK/log/bench.log")"
         await_messages $((i * LATENCY_RATE * LATENCY_S))

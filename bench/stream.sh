@@ -448,7 +448,7 @@ latency_of() {
 }
 
 latency() {
-    local i began p50 p99 n flush said
+    local i began p50 p99 n flush said late acknowledged
     create_topic paced.transfers
     compile stream_paced
     consumers_stop
@@ -462,7 +462,8 @@ latency() {
             die "stream_paced failed" "$(tail -n 1 "$WORK/log/bench.log")"
         await_messages $((i * LATENCY_RATE * LATENCY_S))
         IFS='|' read -r p50 p99 n flush <<<"$(latency_of "$began")"
-        say "   run $i of $RUNS: p50 $p50 ms, p99 $p99 ms, $n events, a flush $flush ms, the producer at most ${said#* } ms late"
+        read -r _ late acknowledged <<<"$said"
+        say "   run $i of $RUNS: p50 $p50 ms, p99 $p99 ms, $n events; acknowledged after $acknowledged ms, a flush $flush ms, the producer at most $late ms late"
         sample latency_p50 "$p50"
         sample latency_p99 "$p99"
     done

@@ -550,6 +550,9 @@ consumer_memory() {
 
 # ---- row 21: publishing ----------------------------------------------------
 
+# The hospital is stopped, so nobody consumes meanwhile; other days each time, as
+# what is published is not sent again.
+
 publish_hospital() {
     drop_database $STREAM
     query -d postgres -c "CREATE DATABASE $STREAM"
@@ -575,8 +578,8 @@ publishing() {
     local i from ms events lines
     [ "$(query -d $STREAM -c "SELECT count(*) FROM pg_proc WHERE proname = 'hospital_publish'")" != 0 ] && has_setting hospital.topics ||
         { note_row 21 "hospital_publish / kcat -P" "there is no hospital_publish of all topics" "not measured"; return 0; }
+    consumers_stop
     publish_hospital
-    query -d $STREAM -c "SELECT hospital_start()" >/dev/null
     for i in $(seq 0 "$RUNS"); do
         from=$((i * PUBLISH_DAYS))
         ms=$(psql_do -d $STREAM -qAt -c '\timing on' \
@@ -596,7 +599,6 @@ publishing() {
         [ "$i" = 0 ] || sample kcat_publish $((lines * 1000 / ms))
         say "   run $i of $RUNS: $events events, load $(load_average)"
     done
-    query -d $STREAM -c "SELECT hospital_stop()" >/dev/null
     row 21 "hospital_publish, all kinds / kcat -P of the same from a file, 1,000/s" publish kcat_publish 1000 %.0f 0.5 at-least
 }
 

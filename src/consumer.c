@@ -366,8 +366,7 @@ try_open(void)
 	if (worker_number() >= consumer.workers)
 		return "one consumer too many";
 	worker_state("connecting to %s", consumer.target.brokers);
-	consumer.client = kafka_open_consumer(consumer.target.brokers,
-										  psprintf("hospital-%s", consumer.simulation_id), false);
+	consumer.client = kafka_open_reader(consumer.target.brokers);
 	find_topics();
 	if (consumer.ntopics == 0)
 		return consumer.absent == NULL ? "no topics are set" : psprintf("unknown topic %s", consumer.absent);

@@ -6,7 +6,7 @@ use strict;
 use warnings FATAL => 'all';
 
 use IPC::Run ();
-use Time::HiRes qw(time);
+use Test::More;
 
 use FaultNet;
 use FaultWorld;
@@ -72,8 +72,10 @@ sub run
 	{
 		chomp(my $why = $@);
 		$w->violated('harness', $why);
+		$w->wake;
 	}
 	FaultNet::heal();
+	$w->{kafka}->network('pass');
 	$w->load_stop;
 	if (!$w->{finished})
 	{
@@ -96,11 +98,41 @@ sub run
 	};
 }
 
-sub world_for
+# Faults after each other, seeded; what came of them.  Options: seed, quick,
+# shared (one world for all that do not need another one).
+sub series
 {
-	my ($fault, $seed) = @_;
+	my ($numbers, %option) = @_;
+	my ($world, $of, %runs, @results);
 
-	return FaultWorld->new(nodes => $fault->{nodes} // 1, run => $seed & 0x0fffffff);
+	foreach my $number (@$numbers)
+	{
+		my $fault = fault($number);
+		my $n = ++$runs{$number};
+		my $seed = $option{seed} + 1000 * $number + $n;
+		my $kind = ($option{shared} ? 0 : $number) . '/' . ($fault->{nodes} // 1);
+
+		if (defined $world && $of ne $kind)
+		{
+			$world->end;
+			undef $world;
+		}
+		$of = $kind;
+		$world //= FaultWorld->new(nodes => $fault->{nodes} // 1, run => $seed & 0x0fffffff);
+		my $result = run($world, $fault, $seed, $option{quick});
+		my @violations = map { "$_->[0]: $_->[1]" } @{ $result->{violations} };
+		push @results, $result;
+		ok(!@violations, sprintf 'fault %d, run %d: %s, %d injected%s', $number, $n, $fault->{name}, $result->{injected},
+			defined $result->{took} ? sprintf(', back after %.1f s', $result->{took}) : '')
+		  or diag join "\n", "HOSPITAL_TEST_SEED=$option{seed}, fault $number, run $n", @violations, "server: " . $world->{node}->logfile;
+		if (@violations || $fault->{last})
+		{
+			$world->end;
+			undef $world;
+		}
+	}
+	$world->end if defined $world;
+	return @results;
 }
 
 sub table

@@ -11,6 +11,8 @@ use warnings FATAL => 'all';
 
 use IPC::Run ();
 
+use HospitalKafka;
+
 my @tables = grep { -x } map { ("$_/iptables-nft", "$_/iptables") } qw(/usr/sbin /sbin);
 
 sub try_run
@@ -21,10 +23,11 @@ sub try_run
 	return IPC::Run::run(\@command, '<', \undef, '>', \$said, '2>&1');
 }
 
-# A namespace has no way out: fetch what is needed before.
+# Call it from BEGIN, before anything redirects the output.  A namespace has no
+# way out: what is needed is fetched before.
 sub enter
 {
-	return if $ENV{HOSPITAL_FAULT_NET};
+	return if $ENV{HOSPITAL_FAULT_NET} || HospitalKafka::unavailable() ne '';
 	my @in = qw(unshare --user --net --map-current-user --keep-caps);
 	my $up = 'ip link set lo up';
 

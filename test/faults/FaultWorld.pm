@@ -295,7 +295,7 @@ sub send_payloads
 	my $bytes = join '', map { "$_->[0]\x1f$_->[1]\x1e" } @$payloads;
 
 	IPC::Run::run([ $self->kcat_producer('-Z', defined $option{to} ? ('-p', $option{to}) : (), @{ $option{more} // [] }) ],
-		'<', \$bytes, '>', \undef, '2>', $acks) or die "kcat: " . PostgreSQL::Test::Utils::slurp_file($acks);
+		'<', \$bytes, '>', '/dev/null', '2>', $acks) or die "kcat: " . PostgreSQL::Test::Utils::slurp_file($acks);
 	return;
 }
 
@@ -450,6 +450,16 @@ sub verify
 	$self->violated(@$_) foreach FaultOracle::violations($self);
 	$self->look_at_log;
 	$self->look_at_monitor;
+	return;
+}
+
+# A fault that did not come to its end may have left somebody stopped.
+sub wake
+{
+	my ($self) = @_;
+
+	kill 'CONT', $self->pids($_) foreach qw(consumer scheduler);
+	eval { $self->{kafka}->signal('CONT') };
 	return;
 }
 

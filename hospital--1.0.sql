@@ -676,6 +676,389 @@ GRANT EXECUTE ON PROCEDURE hospital_ingest(text, text), hospital_undo_batch(bigi
 -- ==== end of ingest =======================================================
 
 -- ==== stream ==============================================================
+
+-- control of partitions
+--
+-- Each of these takes the partition for itself until its transaction ends; a
+-- consumer shares it for as long as a batch goes in. So a call waits for a batch
+-- that is on its way, and no batch goes in between a decision and its commit.
+
+CREATE FUNCTION hospital_stream_key(topic text, partition int) RETURNS int
+    LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE
+    AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION hospital_stream_key(text, int) IS
+    'Second key of the advisory lock on a partition, whose first is 1752134512';
+
+CREATE FUNCTION hospital_wake_consumers() RETURNS void
+    LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE
+    AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION hospital_wake_consumers() IS
+    'Part of hospital_seek and its kin: let the consumers look at their partitions again, at commit';
+
+CREATE FUNCTION hospital_hold_partition(topic text, partition int,
+        OUT epoch bigint, OUT next_offset bigint, OUT state text, OUT sqlstate text,
+        OUT log_begin bigint, OUT log_end bigint)
+    RETURNS record
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+    SET search_path = pg_catalog, pg_temp
+AS $hold$
+#variable_conflict use_column
+BEGIN
+    IF to_regclass('hospital.stream_partitions') IS NULL THEN
+        RAISE EXCEPTION 'this database has no hospital'
+            USING ERRCODE = 'undefined_table', HINT = 'CALL hospital_create() makes one.';
+    END IF;
+    IF $1 IS NULL OR $2 IS NULL THEN
+        RAISE EXCEPTION 'topic and partition must not be null'
+            USING ERRCODE = 'null_value_not_allowed';
+    END IF;
+    PERFORM pg_advisory_xact_lock(1752134512, @extschema@.hospital_stream_key($1, $2));
+    SELECT p.epoch, coalesce(r.last_offset + 1, p.start_offset), p.state, p.sqlstate, p.log_begin, p.log_end
+    INTO epoch, next_offset, state, sqlstate, log_begin, log_end
+    FROM hospital.stream_partitions p
+    LEFT JOIN LATERAL (SELECT r.last_offset FROM hospital.stream_ranges r
+                       WHERE r.topic = p.topic AND r.partition = p.partition AND r.epoch = p.epoch
+                       ORDER BY r.first_offset DESC LIMIT 1) r ON true
+    WHERE p.topic = $1 AND p.partition = $2;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'unknown partition % of topic "%"', $2, $1
+            USING ERRCODE = 'undefined_object',
+                  DETAIL = 'No consumer of this hospital has met it yet.',
+                  HINT = 'hospital.stream_lag shows the partitions that there are.';
+    END IF;
+END
+$hold$;
+COMMENT ON FUNCTION hospital_hold_partition(text, int) IS
+    'Part of hospital_seek and its kin: hold a partition against consumers until the transaction ends, and say where it is';
+
+CREATE FUNCTION hospital_meant_partitions(topic text, partition int) RETURNS SETOF int
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+    SET search_path = pg_catalog, pg_temp
+AS $meant$
+BEGIN
+    IF $1 IS NULL OR $2 IS NOT NULL OR to_regclass('hospital.stream_partitions') IS NULL THEN
+        RETURN NEXT $2;     -- hospital_hold_partition says what is wrong with it
+        RETURN;
+    END IF;
+    RETURN QUERY SELECT p.partition FROM hospital.stream_partitions p WHERE p.topic = $1 ORDER BY p.partition;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'unknown topic "%"', $1
+            USING ERRCODE = 'undefined_object',
+                  DETAIL = 'No consumer of this hospital has met it yet.',
+                  HINT = 'hospital.stream_lag shows the topics that there are.';
+    END IF;
+END
+$meant$;
+COMMENT ON FUNCTION hospital_meant_partitions(text, int) IS
+    'Part of hospital_pause and hospital_resume: the partition, or all of a topic, in the order in which consumers share them';
+
+CREATE FUNCTION hospital_change_partition(topic text, partition int, action text, state text,
+        new_epoch boolean, from_offset bigint, to_offset bigint, reason text)
+    RETURNS void
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+    SET search_path = pg_catalog, pg_temp
+AS $change$
+#variable_conflict use_column
+DECLARE
+    now_epoch bigint;
+BEGIN
+    UPDATE hospital.stream_partitions p
+    SET epoch = p.epoch + CASE WHEN $5 THEN 1 ELSE 0 END,
+        start_offset = CASE WHEN $5 THEN $7 ELSE p.start_offset END,
+        state = $4, reason = CASE WHEN $4 = 'running' THEN NULL ELSE $8 END, sqlstate = NULL,
+        log_begin = NULL, log_end = NULL, changed_at = now(), changed_by = session_user
+    WHERE p.topic = $1 AND p.partition = $2
+    RETURNING p.epoch INTO STRICT now_epoch;
+    INSERT INTO hospital.stream_actions (action, topic, partition, epoch, from_offset, to_offset, reason)
+    VALUES ($3, $1, $2, now_epoch, $6, $7, $8);
+    PERFORM @extschema@.hospital_wake_consumers();
+END
+$change$;
+COMMENT ON FUNCTION hospital_change_partition(text, int, text, text, boolean, bigint, bigint, text) IS
+    'Part of hospital_seek and its kin: change a partition, record that, tell the consumers at commit';
+
+CREATE FUNCTION hospital_seek(topic text, partition int, "offset" bigint, reason text DEFAULT NULL)
+    RETURNS void
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+    SET search_path = pg_catalog, pg_temp
+AS $seek$
+#variable_conflict use_column
+DECLARE
+    held record;
+BEGIN
+    SELECT * INTO STRICT held FROM @extschema@.hospital_hold_partition($1, $2);
+    PERFORM @extschema@.hospital_change_partition($1, $2, 'seek', 'running', true, held.next_offset,
+                                                  CASE WHEN $3 >= 0 THEN $3 END, $4);
+END
+$seek$;
+COMMENT ON FUNCTION hospital_seek(text, int, bigint, text) IS
+    'Read a partition from an offset on, in a new epoch, whatever its state was; a negative or null offset means the first message that the log has. Events that are in the tables count as duplicates';
+
+CREATE FUNCTION hospital_pause(topic text, partition int DEFAULT NULL, reason text DEFAULT NULL)
+    RETURNS void
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+    SET search_path = pg_catalog, pg_temp
+AS $pause$
+#variable_conflict use_column
+DECLARE
+    each int;
+    held record;
+BEGIN
+    FOR each IN SELECT * FROM @extschema@.hospital_meant_partitions($1, $2) LOOP
+        SELECT * INTO STRICT held FROM @extschema@.hospital_hold_partition($1, each);
+        IF held.state = 'running' THEN
+            PERFORM @extschema@.hospital_change_partition($1, each, 'pause', 'paused', false, held.next_offset,
+                                                          held.next_offset, $3);
+        ELSIF held.state = 'stopped' AND $2 IS NOT NULL THEN
+            RAISE EXCEPTION 'partition % of topic "%" is stopped already', each, $1
+                USING ERRCODE = 'object_not_in_prerequisite_state',
+                      DETAIL = 'hospital.stream_partitions says why.',
+                      HINT = 'It reads nothing until hospital_accept_gap, hospital_seek or hospital_resume is called for it.';
+        END IF;
+    END LOOP;
+END
+$pause$;
+COMMENT ON FUNCTION hospital_pause(text, int, text) IS
+    'Take in nothing more from a partition, or from all running ones of a topic, until hospital_resume';
+
+CREATE FUNCTION hospital_resume(topic text, partition int DEFAULT NULL)
+    RETURNS void
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+    SET search_path = pg_catalog, pg_temp
+AS $resume$
+#variable_conflict use_column
+DECLARE
+    each int;
+    held record;
+BEGIN
+    FOR each IN SELECT * FROM @extschema@.hospital_meant_partitions($1, $2) LOOP
+        SELECT * INTO STRICT held FROM @extschema@.hospital_hold_partition($1, each);
+        IF held.state <> 'running' THEN
+            PERFORM @extschema@.hospital_change_partition($1, each, 'resume', 'running', false, held.next_offset,
+                                                          held.next_offset, NULL);
+        END IF;
+    END LOOP;
+END
+$resume$;
+COMMENT ON FUNCTION hospital_resume(text, int) IS
+    'Go on with a paused partition, or try a stopped one again, from where it is; with all of a topic when no partition is given. It stops again if what stopped it is still so';
+
+CREATE FUNCTION hospital_accept_gap(topic text, partition int, upto bigint DEFAULT NULL, reason text DEFAULT NULL)
+    RETURNS void
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+    SET search_path = pg_catalog, pg_temp
+AS $accept$
+#variable_conflict use_column
+DECLARE
+    held     record;
+    begin_at bigint;        -- the first offset given up
+    go_on_at bigint;        -- the first one that is not
+BEGIN
+    SELECT * INTO STRICT held FROM @extschema@.hospital_hold_partition($1, $2);
+    IF held.state <> 'stopped' THEN
+        RAISE EXCEPTION 'partition % of topic "%" is not stopped', $2, $1
+            USING ERRCODE = 'object_not_in_prerequisite_state',
+                  DETAIL = format('It is %s: there is no gap to accept.', held.state),
+                  HINT = 'hospital_seek goes to an offset whatever the state is.';
+    END IF;
+    IF held.sqlstate = 'HS002' OR held.next_offset > held.log_end THEN
+        IF $3 IS NOT NULL THEN
+            RAISE EXCEPTION 'partition % of topic "%" has another log now', $2, $1
+                USING ERRCODE = 'invalid_parameter_value',
+                      DETAIL = 'Its offsets have nothing to do with the former ones.',
+                      HINT = 'Leave out upto to read it from its beginning, or use hospital_seek.';
+        END IF;
+        PERFORM @extschema@.hospital_change_partition($1, $2, 'accept gap', 'running', true, held.next_offset,
+                                                      NULL, $4);
+        RETURN;
+    END IF;
+
+    -- where nothing was read yet, the log's beginning is the position
+    begin_at := coalesce(held.next_offset, held.log_begin, 0);
+    go_on_at := coalesce($3, CASE WHEN held.log_begin > begin_at THEN held.log_begin END);
+    IF go_on_at IS NULL THEN
+        RAISE EXCEPTION 'nothing says how far to go on in partition % of topic "%"', $2, $1
+            USING ERRCODE = 'invalid_parameter_value',
+                  DETAIL = format('It is stopped before offset %s, which the log has.', begin_at),
+                  HINT = format('Give that message up with upto => %s, or let it be tried again with hospital_resume.', begin_at + 1);
+    END IF;
+    IF go_on_at <= begin_at THEN
+        RAISE EXCEPTION 'upto must be greater than %', begin_at
+            USING ERRCODE = 'invalid_parameter_value',
+                  DETAIL = format('%s is the next offset of the partition.', begin_at),
+                  HINT = 'upto is the first offset that is to be read again. hospital_seek goes back.';
+    END IF;
+    INSERT INTO hospital.stream_ranges (topic, partition, epoch, first_offset, last_offset, messages, rows, rejects,
+                                        duplicates, lost, worker_pid)
+    VALUES ($1, $2, held.epoch, begin_at, go_on_at - 1, 0, 0, 0, 0, go_on_at - begin_at, pg_backend_pid());
+    PERFORM @extschema@.hospital_change_partition($1, $2, 'accept gap', 'running', false, begin_at, go_on_at, $4);
+END
+$accept$;
+COMMENT ON FUNCTION hospital_accept_gap(text, int, bigint, text) IS
+    'Let a stopped partition go on without what it stopped for: up to the first offset that the log has, or upto, what is given up is a range of hospital.stream_ranges; a topic made anew is read from its beginning, in a new epoch';
+
+-- what consumers show of themselves
+
+CREATE FUNCTION hospital_stream_positions(
+        OUT database text, OUT worker text, OUT topic text, OUT partition int, OUT next_offset bigint, OUT log_end bigint,
+        OUT last_message_at timestamptz, OUT rate double precision, OUT state text, OUT last_error text)
+    RETURNS SETOF record
+    LANGUAGE C VOLATILE STRICT PARALLEL SAFE ROWS 8
+    AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION hospital_stream_positions() IS
+    'Where the consumers are in their partitions, as hospital.stream_lag shows it; other databases'' and errors for pg_monitor alone';
+
+CREATE FUNCTION hospital_stream_workers(
+        OUT database text, OUT worker text, OUT pid int, OUT batches bigint, OUT messages bigint, OUT rows bigint,
+        OUT rejects bigint, OUT duplicates bigint, OUT bytes bigint)
+    RETURNS SETOF record
+    LANGUAGE C VOLATILE STRICT PARALLEL SAFE ROWS 4
+    AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION hospital_stream_workers() IS
+    'What hospital.stream_workers shows; other databases'' consumers for pg_monitor alone';
+
+CREATE FUNCTION hospital_stream_stages(
+        OUT database text, OUT worker text, OUT stage text, OUT count bigint,
+        OUT p50_ms double precision, OUT p99_ms double precision, OUT max_ms double precision)
+    RETURNS SETOF record
+    LANGUAGE C VOLATILE STRICT PARALLEL SAFE ROWS 24
+    AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION hospital_stream_stages() IS
+    'What hospital.stream_stages shows; other databases'' consumers for pg_monitor alone';
+
+CREATE VIEW hospital.stream_workers AS
+    SELECT s.database, s.worker, s.pid, s.batches, s.messages, s.rows, s.rejects, s.duplicates, s.bytes
+      FROM @extschema@.hospital_stream_workers() s
+     ORDER BY s.database, s.worker;
+COMMENT ON VIEW hospital.stream_workers IS 'What each consumer has taken in since it started';
+COMMENT ON COLUMN hospital.stream_workers.database IS 'Database it serves';
+COMMENT ON COLUMN hospital.stream_workers.worker IS 'The consumer, as in hospital.status';
+COMMENT ON COLUMN hospital.stream_workers.pid IS 'Its process';
+COMMENT ON COLUMN hospital.stream_workers.batches IS 'Batches committed';
+COMMENT ON COLUMN hospital.stream_workers.messages IS 'Messages in them';
+COMMENT ON COLUMN hospital.stream_workers.rows IS 'Messages that became or completed rows';
+COMMENT ON COLUMN hospital.stream_workers.rejects IS 'Messages that became rejects';
+COMMENT ON COLUMN hospital.stream_workers.duplicates IS 'Messages whose event was there already';
+COMMENT ON COLUMN hospital.stream_workers.bytes IS 'Bytes of the messages';
+
+CREATE VIEW hospital.stream_stages AS
+    SELECT s.database, s.worker, s.stage, s.count, s.p50_ms, s.p99_ms, s.max_ms
+      FROM @extschema@.hospital_stream_stages() s
+     ORDER BY s.database, s.worker, array_position(ARRAY['fetch', 'parse', 'write', 'commit', 'visible', 'lake'], s.stage);
+COMMENT ON VIEW hospital.stream_stages IS 'How long each consumer''s stages have taken since it started: medians and 99th percentiles to 7 percent';
+COMMENT ON COLUMN hospital.stream_stages.database IS 'Database it serves';
+COMMENT ON COLUMN hospital.stream_stages.worker IS 'The consumer, as in hospital.status';
+COMMENT ON COLUMN hospital.stream_stages.stage IS 'fetch, parse, write, commit and lake of a batch; visible: of a message, from the broker''s timestamp to the commit';
+COMMENT ON COLUMN hospital.stream_stages.count IS 'Batches, or messages';
+COMMENT ON COLUMN hospital.stream_stages.p50_ms IS 'Half of them took no longer, in milliseconds';
+COMMENT ON COLUMN hospital.stream_stages.p99_ms IS '99 of 100 took no longer';
+COMMENT ON COLUMN hospital.stream_stages.max_ms IS 'The longest, exactly';
+
+-- the audit
+
+CREATE FUNCTION hospital_audit_stream()
+    RETURNS TABLE (check_name text, topic text, partition int, expected bigint, found bigint, ok boolean)
+    LANGUAGE plpgsql STABLE PARALLEL UNSAFE ROWS 32
+    SET search_path = pg_catalog, pg_temp
+    SET jit = off
+    SET work_mem = '64MB'
+AS $audit$
+#variable_conflict use_column
+DECLARE
+    a_kind record;
+BEGIN
+    IF to_regclass('hospital.stream_ranges') IS NULL THEN
+        RAISE EXCEPTION 'this database has no hospital'
+            USING ERRCODE = 'undefined_table', HINT = 'CALL hospital_create() makes one.';
+    END IF;
+
+    -- STABLE: all of this sees one snapshot, the caller's.
+    RETURN QUERY
+    WITH ranges AS (
+        SELECT r.topic, r.partition, r.epoch, r.first_offset, r.last_offset, r.rejects,
+               lag(r.last_offset) OVER (PARTITION BY r.topic, r.partition, r.epoch ORDER BY r.first_offset) AS before,
+               r.messages = r.rows + r.rejects + r.duplicates AND least(r.rows, r.rejects, r.duplicates) >= 0
+               AND r.messages <= r.last_offset - r.first_offset + 1
+               AND (r.lost = 0 OR r.messages = 0 AND r.lost = r.last_offset - r.first_offset + 1) AS adds_up
+        FROM hospital.stream_ranges r
+    ), rejects AS (
+        SELECT j.topic, j.partition, j.epoch, j.range AS first_offset, count(*) AS rows,
+               count(DISTINCT j."offset") AS offsets, max(j."offset") AS last_offset
+        FROM (SELECT j.topic, j.partition, j.epoch, j."offset",
+                     (SELECT r.first_offset FROM hospital.stream_ranges r
+                      WHERE r.topic = j.topic AND r.partition = j.partition AND r.epoch = j.epoch
+                        AND r.first_offset <= j."offset" ORDER BY r.first_offset DESC LIMIT 1) AS range
+              FROM hospital.rejects j WHERE j.topic IS NOT NULL) j
+        GROUP BY j.topic, j.partition, j.epoch, j.range
+    ), ledger AS (
+        SELECT topic, partition, count(r.before) AS followers,
+               count(*) FILTER (WHERE r.first_offset = r.before + 1) AS chained,
+               count(r.last_offset) AS ranges, count(*) FILTER (WHERE r.adds_up) AS add_up,
+               coalesce(sum(r.rejects), 0)::bigint AS rejects, coalesce(sum(j.rows), 0)::bigint AS reject_rows,
+               count(*) FILTER (WHERE r.rejects > 0 OR j.rows > 0) AS with_rejects,
+               count(*) FILTER (WHERE r.rejects > 0 AND r.rejects = j.rows AND j.rows = j.offsets
+                                  AND j.last_offset <= r.last_offset) AS with_right_rejects,
+               count(DISTINCT r.epoch) AS epochs
+        FROM ranges r FULL JOIN rejects j USING (topic, partition, epoch, first_offset)
+        GROUP BY topic, partition
+    ), known AS (
+        SELECT l.topic, l.partition, l.epochs,
+               (SELECT count(DISTINCT r.epoch) FROM ranges r
+                WHERE r.topic = l.topic AND r.partition = l.partition AND r.epoch <= p.epoch) AS found,
+               p.start_offset,
+               (SELECT min(r.first_offset) FROM ranges r
+                WHERE r.topic = l.topic AND r.partition = l.partition AND r.epoch = p.epoch) AS first_offset
+        FROM ledger l LEFT JOIN hospital.stream_partitions p ON p.topic = l.topic AND p.partition = l.partition
+    )
+    SELECT c.check_name, c.topic, c.partition, c.expected, c.found, c.expected = c.found
+    FROM (SELECT l.topic, l.partition, n.number, n.check_name, n.expected, n.found
+          FROM ledger l
+          CROSS JOIN LATERAL (VALUES (1, 'ranges chain', l.followers, l.chained),
+                                     (2, 'ranges add up', l.ranges, l.add_up),
+                                     (3, 'rejects', l.rejects, l.reject_rows),
+                                     (4, 'ranges with their rejects', l.with_rejects, l.with_right_rejects))
+              n (number, check_name, expected, found)
+          UNION ALL
+          SELECT k.topic, k.partition, 5, 'epochs known', k.epochs, k.found FROM known k
+          UNION ALL
+          SELECT k.topic, k.partition, 6, 'epoch begins', k.start_offset, k.first_offset FROM known k
+          WHERE k.start_offset IS NOT NULL AND k.first_offset IS NOT NULL) c
+    ORDER BY c.topic, c.partition, c.number;
+
+    -- Rows of the stream and of files are all there is. Not so where a message or a line may
+    -- complete a row, where a topic brings several kinds, and where an undone file has left
+    -- rows that the stream has as well: nothing says how many.
+    FOR a_kind IN
+        SELECT DISTINCT c.kind, c.table_name FROM @extschema@.hospital_record_columns() c
+        WHERE c.merge <> 'completes' AND c.kind IN (SELECT t.kind FROM hospital.stream_topics t)
+          AND NOT (c.kind IN ('transfers', 'status_updates') AND EXISTS (
+                       SELECT FROM hospital.stream_ranges r JOIN hospital.stream_topics t ON t.topic = r.topic
+                       WHERE t.kind = 'adt'))
+          AND NOT EXISTS (SELECT FROM hospital.batches b JOIN hospital.published p ON p.day = b.day AND p.kind = b.kind
+                          WHERE b.kind = c.kind AND b.state = 'undone')
+        ORDER BY c.kind
+    LOOP
+        RETURN QUERY EXECUTE format($sql$
+SELECT 'rows of ' || $1, NULL::text, NULL::int, e.rows, f.rows, e.rows = f.rows
+FROM (SELECT (SELECT coalesce(sum(r.rows), 0) FROM hospital.stream_ranges r
+              JOIN hospital.stream_topics t ON t.topic = r.topic WHERE t.kind = $1)::bigint
+           + (SELECT coalesce(sum(b.rows - b.merged), 0) FROM hospital.batches b
+              WHERE b.kind = $1 AND b.state = 'ingested')::bigint AS rows) e,
+     (SELECT count(*) AS rows FROM hospital.%I) f$sql$, a_kind.table_name) USING a_kind.kind;
+    END LOOP;
+END
+$audit$;
+COMMENT ON FUNCTION hospital_audit_stream() IS
+    'Prove the ledger of the stream in one snapshot, while events come in: the ranges of a partition follow each other, each message of theirs is a row, a duplicate or a reject that is there, and the tables have the rows of files and stream and no other; a line a check and partition';
+
+REVOKE ALL ON FUNCTION hospital_wake_consumers(), hospital_hold_partition(text, int), hospital_meant_partitions(text, int),
+    hospital_change_partition(text, int, text, text, boolean, bigint, bigint, text),
+    hospital_seek(text, int, bigint, text), hospital_pause(text, int, text), hospital_resume(text, int),
+    hospital_accept_gap(text, int, bigint, text), hospital_audit_stream(),
+    hospital_stream_workers(), hospital_stream_stages() FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION hospital_stream_workers(), hospital_stream_stages() TO pg_monitor;
+GRANT SELECT ON hospital.stream_workers, hospital.stream_stages TO pg_monitor;
+
 -- ==== end of stream =======================================================
 
 -- ==== reference tables ====================================================
@@ -2218,7 +2601,8 @@ BEGIN
         rows            bigint      NOT NULL,
         bytes           bigint      NOT NULL,
         manifest_sha256 text        NOT NULL,
-        written_at      timestamptz NOT NULL DEFAULT now()
+        written_at      timestamptz NOT NULL DEFAULT now(),
+        closed_at       timestamptz
     );
     COMMENT ON TABLE hospital.days IS 'Hospital days whose folder has been written: one row, committed with the rows of its files in hospital.batches';
     COMMENT ON COLUMN hospital.days.day IS 'Hospital day';
@@ -2226,6 +2610,7 @@ BEGIN
     COMMENT ON COLUMN hospital.days.bytes IS 'Size of its files, the manifest not counted';
     COMMENT ON COLUMN hospital.days.manifest_sha256 IS 'SHA-256 of manifest.json, in hexadecimal';
     COMMENT ON COLUMN hospital.days.written_at IS 'When';
+    COMMENT ON COLUMN hospital.days.closed_at IS 'When hospital_validate found its files and its events to agree; null while it has not';
 
     CREATE TABLE hospital.rejects (
         reject_id      bigint      GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -2234,6 +2619,7 @@ BEGIN
         day            date,
         topic          text,
         partition      int,
+        epoch          bigint,
         "offset"       bigint,
         line           bigint,
         column_name    text,
@@ -2259,10 +2645,11 @@ BEGIN
     COMMENT ON TABLE hospital.rejects IS 'Lines and messages that could not become rows, as they came';
     COMMENT ON COLUMN hospital.rejects.reject_id IS 'Number of the reject';
     COMMENT ON COLUMN hospital.rejects.batch_id IS 'Day file it came in; null for messages';
-    COMMENT ON COLUMN hospital.rejects.kind IS 'Kind of records of the file; null for messages';
+    COMMENT ON COLUMN hospital.rejects.kind IS 'Kind of records of the file or topic';
     COMMENT ON COLUMN hospital.rejects.day IS 'Hospital day of the file; null for messages';
     COMMENT ON COLUMN hospital.rejects.topic IS 'Topic it came in; null for lines';
     COMMENT ON COLUMN hospital.rejects.partition IS 'Partition of the topic';
+    COMMENT ON COLUMN hospital.rejects.epoch IS 'Epoch of the partition';
     COMMENT ON COLUMN hospital.rejects."offset" IS 'Offset in the partition';
     COMMENT ON COLUMN hospital.rejects.line IS 'Line of the file on which the record begins; 1 is the header';
     COMMENT ON COLUMN hospital.rejects.column_name IS 'Column at fault, where it is one';
@@ -2300,46 +2687,249 @@ BEGIN
     COMMENT ON COLUMN hospital.faults.column_name IS 'Column at fault, where it is one';
     COMMENT ON COLUMN hospital.faults.raw IS 'The bytes as written';
 
-    CREATE TABLE hospital.stream_ranges (
+    CREATE TABLE hospital.stream_topics (
+        topic          text        PRIMARY KEY,
+        kind           text        NOT NULL,
+        format         text        NOT NULL CHECK (format IN ('json', 'hl7')),
+        unknown_fields text        NOT NULL DEFAULT 'refuse' CHECK (unknown_fields IN ('refuse', 'keep')),
+        errors         text        NOT NULL DEFAULT 'reject' CHECK (errors IN ('reject', 'stop')),
+        reject_percent numeric     CHECK (reject_percent BETWEEN 0 AND 100),
+        added_at       timestamptz NOT NULL DEFAULT now()
+    );
+    COMMENT ON TABLE hospital.stream_topics IS 'Topics that the consumers have met, and how to treat what comes in them: a change counts from the next batch on';
+    COMMENT ON COLUMN hospital.stream_topics.topic IS 'Topic';
+    COMMENT ON COLUMN hospital.stream_topics.kind IS 'Kind of records in it; adt: admissions, transfers and status updates as HL7 messages';
+    COMMENT ON COLUMN hospital.stream_topics.format IS 'json or hl7';
+    COMMENT ON COLUMN hospital.stream_topics.unknown_fields IS 'refuse: a message with a field that its kind does not have is a reject; keep: the field goes to hospital.stream_extras';
+    COMMENT ON COLUMN hospital.stream_topics.errors IS 'reject: a message that cannot become a row goes to hospital.rejects; stop: its partition stops before it';
+    COMMENT ON COLUMN hospital.stream_topics.reject_percent IS 'A partition stops when more than that share of its last 10,000 messages would be rejects; null: it never does';
+    COMMENT ON COLUMN hospital.stream_topics.added_at IS 'When a consumer met it first';
+
+    CREATE TABLE hospital.stream_partitions (
         topic        text        NOT NULL,
         partition    int         NOT NULL,
         epoch        bigint      NOT NULL DEFAULT 0,
-        first_offset bigint      NOT NULL,
-        last_offset  bigint      NOT NULL,
-        rows         bigint      NOT NULL,
-        rejects      bigint      NOT NULL,
-        duplicates   bigint      NOT NULL,
-        worker_pid   int         NOT NULL,
-        committed_at timestamptz NOT NULL DEFAULT now(),
-        PRIMARY KEY (topic, partition, epoch, first_offset),
-        CHECK (last_offset >= first_offset)
+        broker_epoch bigint      NOT NULL DEFAULT 0,
+        start_offset bigint,
+        state        text        NOT NULL DEFAULT 'running' CHECK (state IN ('running', 'paused', 'stopped')),
+        reason       text,
+        sqlstate     text,
+        log_begin    bigint,
+        log_end      bigint,
+        changed_at   timestamptz NOT NULL DEFAULT now(),
+        changed_by   text        NOT NULL DEFAULT session_user,
+        PRIMARY KEY (topic, partition)
     );
+    COMMENT ON TABLE hospital.stream_partitions IS 'What the consumers should do with each partition. Changed by hospital_seek, hospital_pause, hospital_resume and hospital_accept_gap, and by a consumer that has to stop; not when messages come in';
+    COMMENT ON COLUMN hospital.stream_partitions.topic IS 'Topic';
+    COMMENT ON COLUMN hospital.stream_partitions.partition IS 'Partition';
+    COMMENT ON COLUMN hospital.stream_partitions.epoch IS 'Counts how often reading has begun anew: by a seek, an accepted topic of the same name, an embedded broker that was started again';
+    COMMENT ON COLUMN hospital.stream_partitions.broker_epoch IS 'Which life of the embedded broker; 0 for a real one';
+    COMMENT ON COLUMN hospital.stream_partitions.start_offset IS 'Where this epoch begins; null: with the first message that is there';
+    COMMENT ON COLUMN hospital.stream_partitions.state IS 'running; paused by hospital_pause; stopped by a gap, another topic of the same name, or a message that cannot be taken';
+    COMMENT ON COLUMN hospital.stream_partitions.reason IS 'Why it is paused or stopped';
+    COMMENT ON COLUMN hospital.stream_partitions.sqlstate IS 'Why it is stopped, as a code: HS001 a gap, HS002 another log under the same name, HS003 too many rejects, else that of a message that cannot be taken';
+    COMMENT ON COLUMN hospital.stream_partitions.log_begin IS 'First offset of the log when it stopped; null: not known';
+    COMMENT ON COLUMN hospital.stream_partitions.log_end IS 'Offset after the last one of the log when it stopped; null: not known';
+    COMMENT ON COLUMN hospital.stream_partitions.changed_at IS 'When this was changed last';
+    COMMENT ON COLUMN hospital.stream_partitions.changed_by IS 'By whom';
+
+    CREATE TABLE hospital.stream_ranges (
+        topic          text        NOT NULL,
+        partition      int         NOT NULL,
+        epoch          bigint      NOT NULL DEFAULT 0,
+        first_offset   bigint      NOT NULL,
+        last_offset    bigint      NOT NULL,
+        messages       bigint      NOT NULL,
+        rows           bigint      NOT NULL,
+        rejects        bigint      NOT NULL,
+        duplicates     bigint      NOT NULL,
+        lost           bigint      NOT NULL DEFAULT 0,
+        last_timestamp timestamptz,
+        last_digest    bigint,
+        file           text,
+        sha256         text,
+        worker_pid     int         NOT NULL,
+        committed_at   timestamptz NOT NULL DEFAULT now(),
+        PRIMARY KEY (topic, partition, epoch, first_offset),
+        CHECK (last_offset >= first_offset),
+        CHECK (messages = rows + rejects + duplicates),
+        CHECK (lost = 0 OR messages = 0)
+    );
+    CREATE INDEX stream_ranges_committed_at_idx ON hospital.stream_ranges USING brin (committed_at);
+    COMMENT ON INDEX hospital.stream_ranges_committed_at_idx IS 'The latest ranges';
     COMMENT ON TABLE hospital.stream_ranges IS 'The ledger of the stream: ranges of offsets, each committed with its rows; the next position is the end of the last one';
     COMMENT ON COLUMN hospital.stream_ranges.topic IS 'Topic';
     COMMENT ON COLUMN hospital.stream_ranges.partition IS 'Partition';
-    COMMENT ON COLUMN hospital.stream_ranges.epoch IS 'Life of the embedded broker, which is empty after a restart; 0 for a real one';
-    COMMENT ON COLUMN hospital.stream_ranges.first_offset IS 'First offset of the range';
+    COMMENT ON COLUMN hospital.stream_ranges.epoch IS 'Epoch of the partition, see hospital.stream_partitions; ranges chain within one';
+    COMMENT ON COLUMN hospital.stream_ranges.first_offset IS 'First offset of the range: the one after the range before';
     COMMENT ON COLUMN hospital.stream_ranges.last_offset IS 'Last offset of the range';
-    COMMENT ON COLUMN hospital.stream_ranges.rows IS 'Messages that became rows';
+    COMMENT ON COLUMN hospital.stream_ranges.messages IS 'Messages in it; fewer than offsets where transactions were used or the topic is compacted';
+    COMMENT ON COLUMN hospital.stream_ranges.rows IS 'Messages that became or completed rows';
     COMMENT ON COLUMN hospital.stream_ranges.rejects IS 'Messages that became rejects';
     COMMENT ON COLUMN hospital.stream_ranges.duplicates IS 'Messages whose event was there already';
+    COMMENT ON COLUMN hospital.stream_ranges.lost IS 'Offsets given up by hospital_accept_gap; 0 for a range that was read';
+    COMMENT ON COLUMN hospital.stream_ranges.last_timestamp IS 'The broker''s timestamp of the message at last_offset';
+    COMMENT ON COLUMN hospital.stream_ranges.last_digest IS 'Digest of the key and bytes of that message: with its timestamp the witness by which a topic of the same name is told from this one';
+    COMMENT ON COLUMN hospital.stream_ranges.file IS 'File of the messages, below hospital.data_folder; null with hospital.stream_lake off, or where all were rejects';
+    COMMENT ON COLUMN hospital.stream_ranges.sha256 IS 'SHA-256 of its bytes, in hexadecimal';
     COMMENT ON COLUMN hospital.stream_ranges.worker_pid IS 'Process that committed it';
     COMMENT ON COLUMN hospital.stream_ranges.committed_at IS 'When its transaction began';
 
+    CREATE VIEW hospital.stream_lag AS
+    SELECT x.topic, x.partition, x.epoch, x."position", x.log_end, x.lag,
+           CASE WHEN x.lag = 0 THEN 0 WHEN x.lag > 0 THEN extract(epoch FROM now() - x.last_message_at) END::double precision
+               AS lag_seconds,
+           x.rate, x.state, x.last_error, x.worker
+    FROM (SELECT p.topic, p.partition, p.epoch, coalesce(r.last_offset + 1, p.start_offset) AS "position",
+                 -- what the consumer has passed over (marks of transactions) is no lag
+                 s.log_end, CASE WHEN s.log_end IS NOT NULL
+                                 THEN greatest(0, s.log_end - greatest(s.next_offset, r.last_offset + 1, p.start_offset)) END AS lag,
+                 coalesce(s.last_message_at, r.last_timestamp) AS last_message_at, s.rate,
+                 CASE WHEN p.state <> 'running' THEN p.state ELSE coalesce(s.state, 'no consumer') END AS state,
+                 coalesce(p.reason, s.last_error) AS last_error, s.worker
+          FROM hospital.stream_partitions p
+          LEFT JOIN LATERAL (SELECT r.last_offset, r.last_timestamp FROM hospital.stream_ranges r
+                             WHERE r.topic = p.topic AND r.partition = p.partition AND r.epoch = p.epoch
+                             ORDER BY r.first_offset DESC LIMIT 1) r ON true
+          LEFT JOIN @extschema@.hospital_stream_positions() s
+              ON s.database = current_database() AND s.topic = p.topic AND s.partition = p.partition) x
+    ORDER BY x.topic, x.partition;
+    COMMENT ON VIEW hospital.stream_lag IS 'Where each partition is and how far behind. Without a consumer only the ledger''s part is there';
+    COMMENT ON COLUMN hospital.stream_lag.topic IS 'Topic';
+    COMMENT ON COLUMN hospital.stream_lag.partition IS 'Partition';
+    COMMENT ON COLUMN hospital.stream_lag.epoch IS 'Epoch of the partition, see hospital.stream_partitions';
+    COMMENT ON COLUMN hospital.stream_lag."position" IS 'Offset that is to be read next, as the ledger has it; null: with the first message that is there';
+    COMMENT ON COLUMN hospital.stream_lag.log_end IS 'Offset after the last one of the log, as the consumer knows it';
+    COMMENT ON COLUMN hospital.stream_lag.lag IS 'Offsets that are still to be read';
+    COMMENT ON COLUMN hospital.stream_lag.lag_seconds IS 'Age of the last message taken in, by the broker''s clock; 0 when there is nothing more';
+    COMMENT ON COLUMN hospital.stream_lag.rate IS 'Messages a second, lately';
+    COMMENT ON COLUMN hospital.stream_lag.state IS 'paused or stopped; what the consumer is at; or that there is none';
+    COMMENT ON COLUMN hospital.stream_lag.last_error IS 'Why it is paused or stopped, or the consumer''s last error (that for pg_monitor alone)';
+    COMMENT ON COLUMN hospital.stream_lag.worker IS 'The consumer, as in hospital.status';
+    GRANT SELECT ON hospital.stream_lag TO pg_monitor;
+
+    CREATE TABLE hospital.stream_extras (
+        topic     text   NOT NULL,
+        partition int    NOT NULL,
+        epoch     bigint NOT NULL,
+        "offset"  bigint NOT NULL,
+        fields    jsonb  NOT NULL,
+        PRIMARY KEY (topic, partition, epoch, "offset")
+    );
+    COMMENT ON TABLE hospital.stream_extras IS 'Fields of messages that their kind does not have, where hospital.stream_topics.unknown_fields says keep';
+    COMMENT ON COLUMN hospital.stream_extras.topic IS 'Topic';
+    COMMENT ON COLUMN hospital.stream_extras.partition IS 'Partition';
+    COMMENT ON COLUMN hospital.stream_extras.epoch IS 'Epoch of the partition';
+    COMMENT ON COLUMN hospital.stream_extras."offset" IS 'Offset of the message';
+    COMMENT ON COLUMN hospital.stream_extras.fields IS 'The fields, as they came';
+
+    CREATE TABLE hospital.stream_actions (
+        action_id   bigint      GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+        at          timestamptz NOT NULL DEFAULT now(),
+        who         text        NOT NULL DEFAULT session_user,
+        action      text        NOT NULL CHECK (action IN ('seek', 'pause', 'resume', 'stop', 'accept gap', 'new broker')),
+        topic       text        NOT NULL,
+        partition   int         NOT NULL,
+        epoch       bigint      NOT NULL,
+        from_offset bigint,
+        to_offset   bigint,
+        reason      text
+    );
+    COMMENT ON TABLE hospital.stream_actions IS 'What was done to partitions by hand, and when a consumer had to stop one';
+    COMMENT ON COLUMN hospital.stream_actions.action_id IS 'Number of the action';
+    COMMENT ON COLUMN hospital.stream_actions.at IS 'When';
+    COMMENT ON COLUMN hospital.stream_actions.who IS 'By whom; the owner of the tables for a consumer';
+    COMMENT ON COLUMN hospital.stream_actions.action IS 'seek, pause, resume, stop, accept gap or new broker (an embedded one, started again)';
+    COMMENT ON COLUMN hospital.stream_actions.topic IS 'Topic';
+    COMMENT ON COLUMN hospital.stream_actions.partition IS 'Partition';
+    COMMENT ON COLUMN hospital.stream_actions.epoch IS 'Epoch after it';
+    COMMENT ON COLUMN hospital.stream_actions.from_offset IS 'Position before; null: none yet';
+    COMMENT ON COLUMN hospital.stream_actions.to_offset IS 'Position after; null: with the first message that is there';
+    COMMENT ON COLUMN hospital.stream_actions.reason IS 'Why';
+
     CREATE TABLE hospital.published (
+        kind         text        NOT NULL,
         day          date        NOT NULL,
         tick         int         NOT NULL,
         topic        text        NOT NULL,
         events       int         NOT NULL,
+        broker_epoch bigint      NOT NULL DEFAULT 0,
+        last_offsets bigint[],
         published_at timestamptz NOT NULL DEFAULT now(),
-        PRIMARY KEY (day, tick)
+        PRIMARY KEY (kind, day, tick)
     );
     COMMENT ON TABLE hospital.published IS 'Stream ticks whose events the broker has acknowledged';
+    COMMENT ON COLUMN hospital.published.kind IS 'Kind of records; adt: as HL7 messages';
     COMMENT ON COLUMN hospital.published.day IS 'Hospital day';
-    COMMENT ON COLUMN hospital.published.tick IS 'Tick of the day, from 0; 1000 has what was left when hospital.stream_records was changed during the day';
+    COMMENT ON COLUMN hospital.published.tick IS 'Tick of the day, from 0; 1000 has what was left when hospital.stream_records was changed during the day, or was published by hospital_publish';
     COMMENT ON COLUMN hospital.published.topic IS 'Topic';
     COMMENT ON COLUMN hospital.published.events IS 'Events published';
+    COMMENT ON COLUMN hospital.published.broker_epoch IS 'Which life of the embedded broker; 0 for a real one';
+    COMMENT ON COLUMN hospital.published.last_offsets IS 'Offset of the last of them in each partition, from partition 0 on; null where there is none';
     COMMENT ON COLUMN hospital.published.published_at IS 'When it was recorded';
+
+    CREATE TABLE hospital.publish_requests (
+        request_id   bigint      GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+        from_day     date        NOT NULL,
+        to_day       date        NOT NULL,
+        state        text        NOT NULL DEFAULT 'waiting' CHECK (state IN ('waiting', 'running', 'done', 'failed', 'given up')),
+        done_day     date,
+        events       bigint      NOT NULL DEFAULT 0,
+        message      text,
+        requested_at timestamptz NOT NULL DEFAULT now(),
+        requested_by text        NOT NULL DEFAULT session_user,
+        finished_at  timestamptz
+    );
+    COMMENT ON TABLE hospital.publish_requests IS 'Calls of hospital_publish, which the scheduler carries out';
+    COMMENT ON COLUMN hospital.publish_requests.request_id IS 'Number of the request';
+    COMMENT ON COLUMN hospital.publish_requests.from_day IS 'First hospital day';
+    COMMENT ON COLUMN hospital.publish_requests.to_day IS 'Last hospital day';
+    COMMENT ON COLUMN hospital.publish_requests.state IS 'waiting, running, done, failed, or given up by its session';
+    COMMENT ON COLUMN hospital.publish_requests.done_day IS 'Last day that is published';
+    COMMENT ON COLUMN hospital.publish_requests.events IS 'Events published for it; those that had been published before are not sent again';
+    COMMENT ON COLUMN hospital.publish_requests.message IS 'Why it failed';
+    COMMENT ON COLUMN hospital.publish_requests.requested_at IS 'When it was asked for';
+    COMMENT ON COLUMN hospital.publish_requests.requested_by IS 'By whom';
+    COMMENT ON COLUMN hospital.publish_requests.finished_at IS 'When it ended';
+
+    CREATE TABLE hospital.alerts (
+        alert_id              bigint      GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+        prescription_id       bigint      NOT NULL,
+        other_prescription_id bigint      NOT NULL,
+        patient_id            bigint      NOT NULL,
+        medicine_id           text        NOT NULL,
+        other_medicine_id     text        NOT NULL,
+        severity              text        NOT NULL,
+        effect                text        NOT NULL,
+        prescribed_at         timestamptz NOT NULL,
+        raised_at             timestamptz NOT NULL DEFAULT now(),
+        CONSTRAINT alerts_prescriptions_key UNIQUE (prescription_id, other_prescription_id)
+    );
+    COMMENT ON TABLE hospital.alerts IS 'Prescriptions that interact with another one that the patient is on, raised in the transaction that brings the later of the two from the stream; listeners to hospital_alerts are told';
+    COMMENT ON COLUMN hospital.alerts.alert_id IS 'Number of the alert';
+    COMMENT ON COLUMN hospital.alerts.prescription_id IS 'The prescription, see hospital.prescriptions';
+    COMMENT ON COLUMN hospital.alerts.other_prescription_id IS 'The one that the patient was on';
+    COMMENT ON COLUMN hospital.alerts.patient_id IS 'The patient, see hospital.patients';
+    COMMENT ON COLUMN hospital.alerts.medicine_id IS 'Medicine of the prescription';
+    COMMENT ON COLUMN hospital.alerts.other_medicine_id IS 'Medicine that the patient was on';
+    COMMENT ON COLUMN hospital.alerts.severity IS 'How bad, see hospital.drug_interactions';
+    COMMENT ON COLUMN hospital.alerts.effect IS 'What may happen, see hospital.drug_interactions';
+    COMMENT ON COLUMN hospital.alerts.prescribed_at IS 'When the prescription was written';
+    COMMENT ON COLUMN hospital.alerts.raised_at IS 'When the alert was raised';
+
+    CREATE TABLE hospital.patient_activity (
+        patient_id bigint      NOT NULL,
+        started_at timestamptz NOT NULL,
+        ended_at   timestamptz NOT NULL,
+        events     bigint      NOT NULL,
+        PRIMARY KEY (patient_id, started_at)
+    );
+    COMMENT ON TABLE hospital.patient_activity IS 'Windows of a patient''s activity in the stream: events no further apart than hospital.activity_gap are of one window';
+    COMMENT ON COLUMN hospital.patient_activity.patient_id IS 'The patient, see hospital.patients';
+    COMMENT ON COLUMN hospital.patient_activity.started_at IS 'Time of the window''s first event';
+    COMMENT ON COLUMN hospital.patient_activity.ended_at IS 'Time of its last';
+    COMMENT ON COLUMN hospital.patient_activity.events IS 'Events in it';
 
     CREATE TABLE hospital.run_state (
         one_row    boolean     PRIMARY KEY DEFAULT true CHECK (one_row),

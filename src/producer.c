@@ -123,9 +123,9 @@ insert_published(DateADT day, int tick, int events)
 		Int32GetDatum(events)
 	};
 
-	if (SPI_execute_with_args("INSERT INTO hospital.published (day, tick, topic, events, published_at)"
-							  " VALUES ($1, $2, $3, $4, pg_catalog.clock_timestamp())"
-							  " ON CONFLICT (day, tick) DO NOTHING",
+	if (SPI_execute_with_args("INSERT INTO hospital.published (kind, day, tick, topic, events, published_at)"
+							  " VALUES ('transfers', $1, $2, $3, $4, pg_catalog.clock_timestamp())"
+							  " ON CONFLICT (kind, day, tick) DO NOTHING",
 							  4, types, values, NULL, false, 0) != SPI_OK_INSERT)
 		elog(ERROR, "could not write hospital.published");
 }

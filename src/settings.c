@@ -13,6 +13,7 @@
 #include "compat.h"
 #include "population.h"
 #include "settings.h"
+#include "stream_topics.h"
 
 char	   *hospital_databases;
 char	   *hospital_data_folder;
@@ -23,6 +24,13 @@ int			hospital_batch_interval;
 int			hospital_stream_interval;
 int			hospital_stream_records;
 int			hospital_consumer_workers;
+char	   *hospital_topics;
+int			hospital_stream_batch_rows;
+int			hospital_stream_batch_size;
+int			hospital_stream_linger;
+int			hospital_stream_queue;
+bool		hospital_stream_lake;
+int			hospital_activity_gap;
 int			hospital_load_workers;
 int			hospital_reject_limit;
 double		hospital_reject_percent;
@@ -108,6 +116,41 @@ define_place_settings(void)
 }
 
 static void
+define_stream_settings(void)
+{
+	DefineCustomStringVariable("hospital.topics",
+							   "Kinds of records that go through Kafka, separated by commas.",
+							   "Kinds are named as the day files; \"all\" is every one of them, \"adt\" are admissions, transfers and status updates as HL7 messages.",
+							   &hospital_topics, "transfers", PGC_SIGHUP, GUC_LIST_INPUT,
+							   check_topics, NULL, NULL);
+	DefineCustomIntVariable("hospital.stream_batch_rows",
+							"Messages that a consumer takes in by one transaction, at the most.", NULL,
+							&hospital_stream_batch_rows, 10000, 1, 1000000,
+							PGC_SIGHUP, 0, NULL, NULL, NULL);
+	DefineCustomIntVariable("hospital.stream_batch_size",
+							"Bytes of messages beyond which a consumer takes in what it has.", NULL,
+							&hospital_stream_batch_size, 8192, 1, 262144,
+							PGC_SIGHUP, GUC_UNIT_KB, NULL, NULL, NULL);
+	DefineCustomIntVariable("hospital.stream_linger",
+							"Time that a message waits for company.", NULL,
+							&hospital_stream_linger, 10, 0, 60000,
+							PGC_SIGHUP, GUC_UNIT_MS, NULL, NULL, NULL);
+	DefineCustomIntVariable("hospital.stream_queue",
+							"Memory of messages that a consumer fetches ahead.",
+							"The consumer's memory grows to about 2.3 times as much.",
+							&hospital_stream_queue, 98304, 1024, 2097151,
+							PGC_SIGHUP, GUC_UNIT_KB, NULL, NULL, NULL);
+	DefineCustomBoolVariable("hospital.stream_lake",
+							 "Write what comes in from topics to the lake as well, one file a committed range.", NULL,
+							 &hospital_stream_lake, true,
+							 PGC_SIGHUP, 0, NULL, NULL, NULL);
+	DefineCustomIntVariable("hospital.activity_gap",
+							"Time without an event that ends a window of a patient's activity; 0: no windows are kept.", NULL,
+							&hospital_activity_gap, 0, 0, INT_MAX / 60 / 1000,
+							PGC_SIGHUP, GUC_UNIT_MIN, NULL, NULL, NULL);
+}
+
+static void
 define_ingest_settings(void)
 {
 	DefineCustomIntVariable("hospital.reject_limit",
@@ -139,6 +182,7 @@ settings_init(void)
 	define_truth_settings();
 	define_pace_settings();
 	define_place_settings();
+	define_stream_settings();
 	define_ingest_settings();
 	MarkGUCPrefixReserved("hospital");
 }

@@ -13,6 +13,13 @@ extern PGDLLEXPORT int	hospital_batch_interval;	/* ms */
 extern PGDLLEXPORT int	hospital_stream_interval;	/* ms */
 extern PGDLLEXPORT int	hospital_stream_records;
 extern PGDLLEXPORT int	hospital_consumer_workers;
+extern PGDLLEXPORT char *hospital_topics;
+extern PGDLLEXPORT int	hospital_stream_batch_rows;
+extern PGDLLEXPORT int	hospital_stream_batch_size;	/* kB */
+extern PGDLLEXPORT int	hospital_stream_linger; /* ms */
+extern PGDLLEXPORT int	hospital_stream_queue;	/* kB */
+extern PGDLLEXPORT bool hospital_stream_lake;
+extern PGDLLEXPORT int	hospital_activity_gap;	/* minutes; 0: no windows */
 extern PGDLLEXPORT int	hospital_load_workers;
 
 extern PGDLLEXPORT int	hospital_reject_limit;	/* -1: none */

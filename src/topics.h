@@ -7,8 +7,8 @@
 #include "postgres.h"
 
 #include "settings.h"
+#include "stream_topics.h"
 
-#define TOPIC_NAME_LENGTH 250	/* Kafka's limit is 249 */
 #define TRANSFERS_PARTITIONS 3	/* when hospital makes the topic */
 
 /* Headers of every event. */

@@ -89,7 +89,7 @@ END
 	FaultOracle::create($self);
 	$self->{simulation} = $self->sql('SELECT simulation_id FROM hospital.simulation');
 	$self->sql('SELECT hospital_start()');
-	$self->wait_for(q{SELECT count(*) > 0 FROM pg_stat_activity WHERE backend_type = 'hospital consumer'}, 'a consumer');
+	$self->wait_for(sprintf(q{SELECT count(*) > 0 FROM hospital.stream_partitions WHERE topic = '%s'}, TOPIC), 'a consumer');
 	return;
 }
 
@@ -162,13 +162,6 @@ sub wait_for
 	my ($self, $query, $what, $patience) = @_;
 
 	return $self->comes_true($query, $patience // PATIENCE) // die "timed out: $what\n";
-}
-
-sub has_function
-{
-	my ($self, $name) = @_;
-
-	return $self->sql("SELECT count(*) > 0 FROM pg_proc WHERE proname = '$name'") eq 't';
 }
 
 sub set
@@ -524,13 +517,7 @@ sub pause
 	my ($self) = @_;
 
 	$self->flag(quiet => 1);
-	if ($self->has_function('hospital_pause'))
-	{
-		$self->sql(sprintf q{SELECT hospital_pause('%s')}, TOPIC);
-		return;
-	}
-	$self->sql('SELECT hospital_stop()');
-	$self->wait_for(q{SELECT count(*) = 0 FROM pg_stat_activity WHERE backend_type = 'hospital consumer'}, 'a stop');
+	$self->sql(sprintf q{SELECT hospital_pause('%s')}, TOPIC);
 	return;
 }
 
@@ -538,8 +525,7 @@ sub resume
 {
 	my ($self) = @_;
 
-	if ($self->has_function('hospital_resume')) { $self->sql(sprintf q{SELECT hospital_resume('%s')}, TOPIC) }
-	else { $self->sql('SELECT hospital_start()') }
+	$self->sql(sprintf q{SELECT hospital_resume('%s')}, TOPIC);
 	$self->flag(quiet => 0);
 	return;
 }

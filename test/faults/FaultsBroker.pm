@@ -215,13 +215,11 @@ sub error_codes
 sub after_out_of_range
 {
 	my ($w) = @_;
-	my $stopped = q{SELECT count(*) > 0 FROM hospital.status WHERE state LIKE '%stopped%'};
 
 	sleep 2;
-	return if ($w->try_sql($stopped) // 'f') eq 'f';
+	return if ($w->try_sql(q{SELECT count(*) FROM hospital.stream_partitions WHERE state = 'stopped'}) // 0) == 0;
 	$w->{note} = 'OFFSET_OUT_OF_RANGE stops a partition until it is resumed';
-	if ($w->has_function('hospital_resume')) { $w->sql(sprintf q{SELECT hospital_resume('%s')}, TOPIC) }
-	else { $w->sql(q{SELECT pg_terminate_backend(pid) FROM hospital.status WHERE state LIKE '%stopped%'}) }
+	$w->sql(sprintf q{SELECT hospital_resume('%s')}, TOPIC);
 	return;
 }
 

@@ -676,6 +676,33 @@ GRANT EXECUTE ON PROCEDURE hospital_ingest(text, text), hospital_undo_batch(bigi
 -- ==== end of ingest =======================================================
 
 -- ==== stream ==============================================================
+-- HL7
+
+CREATE TYPE hospital.hl7_message AS (
+    kind       text,
+    event_id   uuid,
+    event_time timestamptz,
+    message    text
+);
+COMMENT ON TYPE hospital.hl7_message IS 'A record as an HL7 v2.5.1 ADT message';
+
+CREATE FUNCTION hospital_generate_hl7(day date, seed bigint DEFAULT 42, people bigint DEFAULT 5000000,
+                                      beds int DEFAULT 1100, start_date date DEFAULT '2020-01-01',
+                                      transfers int DEFAULT 15, id_mode text DEFAULT 'realistic',
+                                      simulation text DEFAULT 'hospital')
+    RETURNS SETOF hospital.hl7_message
+    LANGUAGE C STRICT IMMUTABLE PARALLEL SAFE
+    ROWS 2800 SUPPORT hospital_rowsource_support
+    AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION hospital_generate_hl7(date, bigint, bigint, int, date, int, text, text) IS
+    'The admissions, status updates and transfers of one hospital day as HL7 v2.5.1 ADT messages, as topic adt has them; segments end with a carriage return';
+
+CREATE FUNCTION hospital_try_hl7(payload bytea, OUT ok boolean, OUT kind text, OUT sqlstate text,
+                                 OUT column_name text, OUT message text, OUT event jsonb)
+    LANGUAGE C STRICT IMMUTABLE PARALLEL SAFE
+    AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION hospital_try_hl7(bytea) IS
+    'What the consumer makes of an HL7 message: the record as a JSON event, or why it is none';
 
 -- control of partitions
 --

@@ -27,6 +27,7 @@
 
 #include "compat.h"
 #include "open_rows.h"
+#include "stream_control.h"
 #include "stream_lake.h"
 #include "stream_ledger.h"
 #include "stream_write.h"
@@ -362,7 +363,7 @@ must_stop(StreamBatch *batch, StreamPartition *partition)
 	}
 	if (!too_many_rejects(partition))
 		return false;
-	event_fault(&fault, ERRCODE_PROGRAM_LIMIT_EXCEEDED, NULL,
+	event_fault(&fault, ERRCODE_STREAM_REJECTS, NULL,
 				"more than %g percent of the last messages would be rejected", partition->topic->reject_percent);
 	stop_at(partition, &batch->messages[partition->first], &fault);
 	return true;

@@ -57,10 +57,10 @@ sub unavailable
 	return HospitalKafka::unavailable();
 }
 
-# One run of one fault; what came of it.
+# One run of one fault; what came of it.  Options: quick.
 sub run
 {
-	my ($w, $fault, $seed, $quick) = @_;
+	my ($w, $fault, $seed, %option) = @_;
 	my ($injected, $took) = (0, undef);
 
 	$w->{dice} = $seed & 0x7fffffff;
@@ -68,7 +68,7 @@ sub run
 	$w->{violations} = [];
 	$w->{note} = '';
 	$w->load_start(RATE);
-	if (!eval { $injected = $fault->{how}->($w, $quick); 1 })
+	if (!eval { $injected = $fault->{how}->($w, $option{quick}); 1 })
 	{
 		chomp(my $why = $@);
 		$w->violated('harness', $why);
@@ -98,6 +98,30 @@ sub run
 	};
 }
 
+# Run a fault in a world and tell of it.  What is left of the world: undef after
+# a violation or its end.
+sub told
+{
+	my ($world, $fault, $seed, $label, $results, %option) = @_;
+	my $result = run($world, $fault, $seed, %option);
+	my @violations = map { "$_->[0]: $_->[1]" } @{ $result->{violations} };
+
+	push @$results, $result;
+	ok(!@violations, sprintf '%s: fault %d, %s, %d injected%s', $label, $fault->{number}, $fault->{name}, $result->{injected},
+		defined $result->{took} ? sprintf(', back after %.1f s', $result->{took}) : '')
+	  or diag join "\n", "$label, HOSPITAL_TEST_SEED=$option{master}", @violations, 'server: ' . $world->{node}->logfile;
+	return $world if !@violations && !$fault->{last};
+	$world->end;
+	return;
+}
+
+sub new_world
+{
+	my ($nodes, $seed) = @_;
+
+	return FaultWorld->new(nodes => $nodes, run => $seed & 0x0fffffff);
+}
+
 # Faults after each other, seeded; what came of them.  Options: seed, quick,
 # shared (one world for all that do not need another one).
 sub series
@@ -110,7 +134,8 @@ sub series
 		my $fault = fault($number);
 		my $n = ++$runs{$number};
 		my $seed = $option{seed} + 1000 * $number + $n;
-		my $kind = ($option{shared} ? 0 : $number) . '/' . ($fault->{nodes} // 1);
+		my $nodes = $fault->{nodes} // 1;
+		my $kind = ($option{shared} ? 0 : $number) . '/' . $nodes;
 
 		if (defined $world && $of ne $kind)
 		{
@@ -118,18 +143,51 @@ sub series
 			undef $world;
 		}
 		$of = $kind;
-		$world //= FaultWorld->new(nodes => $fault->{nodes} // 1, run => $seed & 0x0fffffff);
-		my $result = run($world, $fault, $seed, $option{quick});
-		my @violations = map { "$_->[0]: $_->[1]" } @{ $result->{violations} };
-		push @results, $result;
-		ok(!@violations, sprintf 'fault %d, run %d: %s, %d injected%s', $number, $n, $fault->{name}, $result->{injected},
-			defined $result->{took} ? sprintf(', back after %.1f s', $result->{took}) : '')
-		  or diag join "\n", "HOSPITAL_TEST_SEED=$option{seed}, fault $number, run $n", @violations, "server: " . $world->{node}->logfile;
-		if (@violations || $fault->{last})
+		$world //= new_world($nodes, $seed);
+		$world = told($world, $fault, $seed, "run $n", \@results, quick => $option{quick}, master => $option{seed});
+	}
+	$world->end if defined $world;
+	return @results;
+}
+
+# ---- for a long time ---------------------------------------------------------------
+
+use constant FAULTS_A_WORLD => 25;
+
+# A network on which some of the faults happen.
+my @weathers = ([qw(pass)], [qw(pass)], [qw(delay 40)], [qw(throttle 300000)], [qw(lose 3 1)]);
+
+# Those of the network itself, and what is timed, need a good one.
+my %fair = map { $_ => 1 } 3, 8 .. 14, 16 .. 18;
+
+# Everything about a step comes from the seed and its number, nothing from the
+# clock: the same seed repeats the same steps.
+sub soak
+{
+	my ($seed, $seconds) = @_;
+	my $until = time + $seconds;
+	my $dice = { dice => $seed & 0x7fffffff };
+	my ($world, @results);
+	my $step = 0;
+
+	FaultWorld::chance($dice, 1);
+	while (time < $until)
+	{
+		my $three = int($step / FAULTS_A_WORLD) % 4 == 3;
+		my @may = grep { $three || !$_->{nodes} } map { fault($_) } numbers();
+		my $fault = FaultWorld::choose($dice, @may);
+		my $weather = FaultWorld::choose($dice, @weathers);
+		my $mine = int FaultWorld::chance($dice, 0x7fffffff);
+
+		if ($step % FAULTS_A_WORLD == 0 && defined $world)
 		{
 			$world->end;
 			undef $world;
 		}
+		$world //= new_world($three ? 3 : 1, $mine);
+		$world->{kafka}->network(@$weather) if !$fair{ $fault->{number} };
+		$world = told($world, $fault, $mine, sprintf('step %d (%s)', ++$step, $fair{ $fault->{number} } ? 'pass' : "@$weather"), \@results,
+			quick => 1, master => $seed);
 	}
 	$world->end if defined $world;
 	return @results;

@@ -88,7 +88,7 @@ sub stop_server
 
 # ---- 5: named points --------------------------------------------------------------
 
-# The points that this build has (src/fault_point.h).
+# The points that this build has (src/crash_point.h).
 sub crash_points
 {
 	my ($prefix) = @_;
@@ -134,7 +134,7 @@ sub crash_consumer
 
 	if (!@points)
 	{
-		$w->{note} = 'built without -DHOSPITAL_FAULTS: killed at random points';
+		$w->{note} = 'built without -DHOSPITAL_CRASH_POINTS: killed at random points';
 		return kill_consumer($w, $quick);
 	}
 	$w->{note} = scalar(@points) . ' points';
@@ -276,7 +276,7 @@ sub kill_producer
 
 	$w->set('hospital.batch_interval' => '2s', 'hospital.stream_interval' => '200ms');
 	$w->wait_for('SELECT count(*) > 3 FROM hospital.published', 'published events');
-	$w->{note} = @points ? scalar(@points) . ' points' : 'built without -DHOSPITAL_FAULTS: killed at random points';
+	$w->{note} = @points ? scalar(@points) . ' points' : 'built without -DHOSPITAL_CRASH_POINTS: killed at random points';
 	foreach my $n (1 .. $times)
 	{
 		my $pid = $w->pid_of('scheduler');

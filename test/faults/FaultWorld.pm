@@ -295,17 +295,27 @@ sub send_payloads
 # New good events: key and payload of each.
 sub good
 {
-	my ($self, $n, $variant) = @_;
+	my ($self, $n) = @_;
 
-	return map { $self->variant($self->{number}++, $variant // 0) } 1 .. $n;
+	return map { $self->event($self->{number}++) } 1 .. $n;
 }
 
-sub variant
+sub event
 {
-	my ($self, $number, $variant) = @_;
-	my ($payload, $content) = FaultMessage::good($self->{run}, $number, $variant);
+	my ($self, $number) = @_;
+	my ($payload, $content) = FaultMessage::good($self->{run}, $number, 0);
 
 	$self->note_sent($payload, '', FaultMessage::event_id($self->{run}, $number), $content);
+	return [ FaultMessage::patient($number), $payload ];
+}
+
+# The same event told otherwise, which cannot be right if the first one was.
+sub contradiction
+{
+	my ($self, $number) = @_;
+	my ($payload) = FaultMessage::good($self->{run}, $number, 1);
+
+	$self->note_sent($payload, '23505', undef, undef);
 	return [ FaultMessage::patient($number), $payload ];
 }
 
@@ -337,6 +347,8 @@ sub load_start
 	# far above what the load will reach
 	$self->{number} += 10_000_000;
 	$self->{load_journal} = "$self->{folder}/journal.$sends";
+	my $until = time + PATIENCE;
+	sleep 0.05 until -s $self->{load_journal} || time > $until;
 	return;
 }
 

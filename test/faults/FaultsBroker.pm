@@ -165,7 +165,7 @@ sub packet_loss
 		$w->{note} = 'lateness by the proxy, for want of a network namespace with iptables';
 		$w->{kafka}->network('lose', $percent, int $w->chance(1e9));
 	}
-	$w->send(5000) foreach 1 .. $quick ? 1 : 4;
+	$w->send(5000) foreach 1 .. ($quick ? 1 : 4);
 	sleep $quick ? 5 : 20;
 	FaultNet::heal();
 	$w->{kafka}->network('pass');

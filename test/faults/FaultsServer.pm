@@ -227,10 +227,11 @@ sub session
 {
 	my ($w, $script) = @_;
 	my $node = $w->{node};
-	my $said = '';
+	my $file = "$w->{folder}/session." . ++$w->{sends};
 
-	return IPC::Run::start([ 'psql', '-qAtX', '-h', $node->host, '-p', $node->port, '-d', 'postgres', '-f', '-' ],
-		'<', \"$script\n", '>', \$said, '2>', \$said);
+	FaultKafka::spew($file, "$script\n");
+	return IPC::Run::start([ 'psql', '-qAtX', '-h', $node->host, '-p', $node->port, '-d', 'postgres', '-f', $file ],
+		'<', '/dev/null', '>', "$file.said", '2>&1');
 }
 
 sub locks
@@ -243,7 +244,7 @@ sub locks
 	# the monitor's claims say "waiting" of a lock
 	$w->flag(quiet => 1);
 	my $session = session($w, "BEGIN; LOCK TABLE hospital.transfers IN ACCESS EXCLUSIVE MODE; SELECT pg_sleep($held); COMMIT;");
-	$w->comes_true($waits, 10) // $w->violated('I7', 'a consumer does not wait for a lock on its table');
+	$w->comes_true($waits, $held) // $w->violated('I7', 'a consumer does not wait for a lock on its table');
 
 	# a consumer that waits for a lock ends when told to
 	my $pid = $w->pid_of('consumer');

@@ -188,11 +188,14 @@ sub duplicates
 	# the same to another partition, and each three times in a row
 	$w->send_payloads([ map { ($_) x 3 } @events[ $n / 3 .. $n / 2 ] ], to => int $w->chance(3));
 
-	# another event of the same id in the same partition: the first one counts
+	# another event of the same id in the same partition: the first one counts,
+	# in the same batch or in another
 	my $mine = int $w->chance(3);
 	my @numbers = ($w->{number} .. $w->{number} + 49);
-	$w->send_payloads([ $w->good(50) ], to => $mine);
-	$w->send_payloads([ map { $w->variant($_, 1) } @numbers ], to => $mine);
+	my @those = $w->good(50);
+	$w->send_payloads([ (map { ($those[$_], $w->contradiction($numbers[$_])) } 0 .. 24), @those[ 25 .. 49 ] ], to => $mine);
+	defined $w->catches_up or return $n;
+	$w->send_payloads([ map { $w->contradiction($_) } @numbers[ 25 .. 49 ] ], to => $mine);
 	return $n + 3 * $n / 6 + 50;
 }
 
@@ -205,7 +208,7 @@ sub transactions
 	my @with = ('-X', "transactional.id=$id", '-X', 'transaction.timeout.ms=60000');
 	my $done = 0;
 
-	foreach (1 .. $quick ? 2 : 5)
+	foreach (1 .. ($quick ? 2 : 5))
 	{
 		$w->send(20 + int $w->chance(200), more => \@with);
 		end_badly(open_transaction($w, \@with, int $w->chance(3)));

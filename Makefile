@@ -59,7 +59,7 @@ ifneq ($(origin with_llvm),command line)
 override with_llvm = no
 endif
 
-.PHONY: help demo demo-stop clean-demo test test-quick bench bench-run bench-stream clean-test
+.PHONY: help demo demo-stop clean-demo test test-quick faults soak bench bench-run bench-stream clean-test
 
 PG_CONFIG ?= pg_config
 PGXS := $(shell $(PG_CONFIG) --pgxs 2>/dev/null)
@@ -107,6 +107,8 @@ help:
 	@echo "make clean-demo   stop it and remove everything that make demo made"
 	@echo "make test         install what is needed, build, run all tests in clusters of their own (TESTS=test/t/...)"
 	@echo "make test-quick   the same without the long ones"
+	@echo "make faults       break the stream in 22 ways, again and again (RUNS=5, FAULTS='1 2', LONG=1), and check it"
+	@echo "make soak         the same at random, for an hour (SOAK_SECONDS=3600, HOSPITAL_TEST_SEED=... repeats one)"
 	@echo "make clean-test   remove what make test and make bench made"
 	@echo "make bench        measure against COPY and others (NUM=..., RUNS=..., ROWS='1 7', DAYS=...)"
 	@echo "make bench-run    the same for 1455 hospital days alone: some minutes, 25 GB of disk"
@@ -124,6 +126,10 @@ test:
 	@bash test/run.sh
 test-quick:
 	@bash test/run.sh quick
+faults:
+	@RUNS='$(RUNS)' FAULTS='$(FAULTS)' HOSPITAL_FAULT_LONG='$(LONG)' bash test/run.sh faults
+soak:
+	@SOAK_SECONDS='$(SOAK_SECONDS)' bash test/run.sh soak
 clean-test:
 	@bash test/run.sh clean
 bench:

@@ -33,6 +33,7 @@
 #include "utils/timestamp.h"
 
 #include "compat.h"
+#include "crash_point.h"
 #include "kafka.h"
 #include "settings.h"
 #include "simulation.h"
@@ -718,11 +719,14 @@ apply(void)
 	TimestampTz done;
 	bool		changed;
 
+	CRASH_POINT("consumer_after_fetch");
 	if (!write_batch(&changed))
 		return false;
 	written = GetCurrentTimestamp();
+	CRASH_POINT("consumer_before_commit");
 	worker_commit();
 	done = GetCurrentTimestamp();
+	CRASH_POINT("consumer_after_commit");
 	stream_written(&consumer.batch);
 	count_batch();
 	stream_stats_stage(STREAM_FETCH, consumer.fetch_us, 1);

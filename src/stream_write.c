@@ -26,6 +26,7 @@
 #include "utils/resowner.h"
 
 #include "compat.h"
+#include "crash_point.h"
 #include "open_rows.h"
 #include "stream_control.h"
 #include "stream_lake.h"
@@ -410,6 +411,7 @@ stream_write(StreamBatch *batch, const char *schema)
 		if (writing.rows->held.n > 0)
 			write_kind(&writing);
 	}
+	CRASH_POINT("consumer_after_rows");
 	count_outcomes(batch);
 	for (int i = 0; i < batch->npartitions; i++)
 		if (batch->partitions[i].messages > 0)

@@ -739,6 +739,19 @@ apply(void)
 	return true;
 }
 
+/* Listeners are told apart from the rows, so that notifications hold up no other commit. */
+static bool
+tell_listeners(void)
+{
+	if (insight_alerts(consumer.batch.insight) == 0)
+		return true;
+	if (!worker_begin("telling listeners"))
+		return false;
+	insight_notify(consumer.batch.insight);
+	worker_commit();
+	return true;
+}
+
 /* Write down which partitions have stopped.  False: no hospital. */
 static bool
 stop_partitions(void)
@@ -817,7 +830,7 @@ take_in(void)
 
 	collect();
 	idle = consumer.batch.n == 0;
-	if (!idle && !apply())
+	if (!idle && (!apply() || !tell_listeners()))
 		return false;
 	forget_batch();
 	if (!stop_partitions())

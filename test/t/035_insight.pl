@@ -2,10 +2,10 @@
 # 035_insight: alerts and windows of activity come with the rows, whatever the
 # order in which events arrive.
 #
-# Prescriptions of patients that no simulation has are sent in a seeded order,
-# some twice, with any key, so that two consumers have events of one patient at
-# the same time; one of them is killed on the way.  What there should be is worked
-# out from hospital.prescriptions in plain SQL.
+# Prescriptions and transfers of patients that no simulation has are sent in a
+# seeded order, some twice: two topics, so that two consumers have events of one
+# patient at the same time; one of them is killed on the way.  What there should
+# be is worked out from the tables in plain SQL.
 use strict;
 use warnings FATAL => 'all';
 
@@ -34,7 +34,7 @@ restart_after_crash = on
 hospital.databases = 'postgres'
 hospital.data_folder = '%s'
 hospital.kafka_brokers = 'embedded'
-hospital.topics = 'prescriptions'
+hospital.topics = 'transfers, prescriptions'
 hospital.consumer_workers = 2
 hospital.activity_gap = '%dmin'
 hospital.batch_interval = '1d'
@@ -51,22 +51,24 @@ sub wait_for
 	return;
 }
 
+my $address;
+
+sub find_broker
+{
+	my $brokers = q{FROM pg_stat_activity WHERE backend_type = 'hospital broker' AND query ~ '[0-9.]+:[0-9]+'};
+
+	wait_for("SELECT count(*) = 1 $brokers", 'a broker');
+	$address = sql("SELECT substring(query FROM '[0-9.]+:[0-9]+') $brokers");
+	return;
+}
+
 sql('CREATE EXTENSION hospital');
 sql("CALL hospital_create(people => 20000, beds => 200, start_date => '2020-01-01')");
 sql('CALL hospital_load_staff()');
 my $simulation = sql('SELECT simulation_id FROM hospital.simulation');
 
-# What listens, from before the first event.
-my ($in, $heard, $trouble) = ("LISTEN hospital_alerts;\n\\echo listening\n", '', '');
-my $listener = IPC::Run::start([ 'psql', '-XqAt', '-d', $node->connstr('postgres') ],
-	'<', \$in, '>', \$heard, '2>', \$trouble, IPC::Run::timeout($PostgreSQL::Test::Utils::timeout_default));
-$listener->pump until $heard =~ /listening/;
-
 sql('SELECT hospital_start()');
-wait_for(q{SELECT count(*) = 1 FROM pg_stat_activity WHERE backend_type = 'hospital broker' AND query ~ '[0-9.]+:[0-9]+'},
-	'a broker');
-my $address = sql(q{SELECT substring(query FROM '[0-9.]+:[0-9]+') FROM pg_stat_activity
-	WHERE backend_type = 'hospital broker'});
+find_broker();
 
 # ---- events -----------------------------------------------------------------
 
@@ -77,8 +79,10 @@ my @medicines = split /\n/, sql(q{SELECT m.medicine_id FROM hospital.medicines m
 push @medicines, split /\n/, sql('SELECT medicine_id FROM hospital.medicines ORDER BY medicine_id LIMIT 20');
 my @durations = ('1 day', '5 days', '10 days', '1 week', '2 weeks', '6 weeks', 'until better');
 my $prescription = 9_000_000_000_000;
+my $transfer = 0;
+my %sent;
 
-sub event
+sub prescription
 {
 	my ($patient, $minute) = @_;
 
@@ -89,24 +93,48 @@ sub event
 		1 + $minute / 1440, $minute / 60 % 24, $minute % 60;
 }
 
-# In this order; to any partition.
+sub transfer
+{
+	my ($patient, $minute) = @_;
+
+	return sprintf '{"event_id": "01890a5d-ac96-774b-8ccf-%012d", "event_time": "2020-01-%02dT%02d:%02d:00Z",'
+		. ' "admission_id": 1, "patient_id": %d, "from_ward": "MED01", "to_ward": "MED02", "reason": "step down",'
+		. ' "status": "completed", "staff_id": 1}', ++$transfer, 1 + $minute / 1440, $minute / 60 % 24, $minute % 60,
+		FIRST_PATIENT + $patient;
+}
+
+# In this order, of each topic.
 sub send_events
 {
 	my (@events) = @_;
+
+	send_to('transfers', grep { /event_id/ } @events);
+	send_to('prescriptions', grep { /prescription_id/ } @events);
+	return;
+}
+
+sub send_to
+{
+	my ($kind, @events) = @_;
 	my $file = abs_path(PostgreSQL::Test::Utils::tempdir()) . '/events';
 
 	open my $fh, '>', $file or die "$file: $!";
-	print $fh map { int(rand 1000) . "\t$_\n" } @events;
+	foreach my $event (@events)
+	{
+		print $fh int(rand 1000) . "\t$event\n";
+		$sent{$event} = 1;
+	}
 	close $fh or die "$file: $!";
-	PostgreSQL::Test::Utils::system_or_bail('kcat', '-P', '-q', '-b', $address, '-t', 'hospital.prescriptions',
+	PostgreSQL::Test::Utils::system_or_bail('kcat', '-P', '-q', '-b', $address, '-t', "hospital.$kind",
 		'-K', '\t', '-H', "simulation_id=$simulation", '-H', 'schema_version=1', '-l', $file);
 	return;
 }
 
 sub wait_for_events
 {
-	wait_for(sprintf('SELECT count(DISTINCT prescription_id) = %d FROM hospital.prescriptions WHERE patient_id >= %d',
-			$prescription - 9_000_000_000_000, FIRST_PATIENT), 'events as rows');
+	wait_for(sprintf('SELECT (SELECT count(*) FROM hospital.prescriptions WHERE patient_id >= %1$d)'
+			. ' + (SELECT count(*) FROM hospital.transfers WHERE patient_id >= %1$d) = %2$d',
+			FIRST_PATIENT, scalar keys %sent), 'events as rows');
 	return;
 }
 
@@ -133,10 +161,10 @@ my $alerts = sprintf q{
 my $islands = sprintf q{
 	SELECT patient_id, min(at), max(at), count(*)
 	FROM (SELECT patient_id, at, count(*) FILTER (WHERE begins) OVER (PARTITION BY patient_id ORDER BY at) AS number
-	      FROM (SELECT p.patient_id, p.prescribed_at AS at,
-	                   coalesce(p.prescribed_at - lag(p.prescribed_at) OVER (PARTITION BY p.patient_id
-	                       ORDER BY p.prescribed_at) > interval '%d min', true) AS begins
-	            FROM hospital.prescriptions p WHERE p.patient_id >= %d) e) n
+	      FROM (SELECT patient_id, at,
+	                   coalesce(at - lag(at) OVER (PARTITION BY patient_id ORDER BY at) > interval '%d min', true) AS begins
+	            FROM (SELECT patient_id, prescribed_at AS at FROM hospital.prescriptions
+	                  UNION ALL SELECT patient_id, event_time FROM hospital.transfers) e WHERE patient_id >= %d) b) n
 	GROUP BY patient_id, number}, GAP, FIRST_PATIENT;
 my $windows = sprintf 'SELECT patient_id, started_at, ended_at, events FROM hospital.patient_activity WHERE patient_id >= %d',
 	FIRST_PATIENT;
@@ -155,35 +183,32 @@ sub are_right
 
 # ---- the story --------------------------------------------------------------
 
-my @events = map { event(int(rand PATIENTS), int(rand 20 * 1440)) } 1 .. 400;
-my @order = shuffle(@events, map { $events[ rand @events ] } 1 .. 40);
+my @events = map { prescription(int(rand PATIENTS), int(rand 20 * 1440)) } 1 .. 400;
+push @events, map { transfer(int(rand PATIENTS), int(rand 20 * 1440)) } 1 .. 400;
+my @order = shuffle(@events, map { $events[ rand @events ] } 1 .. 80);
 
-send_events(splice @order, 0, 150);
+send_events(splice @order, 0, 300);
 are_right('after some events, late ones among them');
 
-send_events(splice @order, 0, 150);
+send_events(splice @order, 0, 300);
 my $pid = sql(q{SELECT min(pid) FROM pg_stat_activity WHERE backend_type = 'hospital consumer'});
 kill 9, $pid;
 wait_for('SELECT true', 'the server');
 wait_for(q{SELECT count(*) = 2 FROM pg_stat_activity WHERE backend_type = 'hospital consumer'}, 'consumers');
-$address = sql(q{SELECT substring(query FROM '[0-9.]+:[0-9]+') FROM pg_stat_activity
-	WHERE backend_type = 'hospital broker'});
+find_broker();
 send_events(@events);
 are_right('after a crash, and everything once more');
 cmp_ok(sql("SELECT count(*) FROM ($alerts) x"), '>', 20, 'there were alerts');
 cmp_ok(sql("SELECT count(*) FILTER (WHERE events > 1) FROM ($windows) x"), '>', 20, 'there were windows of several events');
 
-# Days run on, and their own prescriptions are told apart from these.
 is(sql('SELECT count(*) FROM hospital.patient_activity w JOIN hospital.patient_activity o USING (patient_id)'
 		. sprintf(q{ WHERE o.started_at > w.started_at AND o.started_at - w.ended_at <= interval '%d min'}, GAP)), 0,
 	'no two windows of a patient are within the gap');
 
 # ---- listeners --------------------------------------------------------------
 
-# The listener's server process went with the crash: a new one, for what comes now.
-eval { $listener->finish };
-($in, $heard, $trouble) = ("LISTEN hospital_alerts;\n\\echo listening\n", '', '');
-$listener = IPC::Run::start([ 'psql', '-XqAt', '-d', $node->connstr('postgres') ],
+my ($in, $heard, $trouble) = ("LISTEN hospital_alerts;\n\\echo listening\n", '', '');
+my $listener = IPC::Run::start([ 'psql', '-XqAt', '-d', $node->connstr('postgres') ],
 	'<', \$in, '>', \$heard, '2>', \$trouble, IPC::Run::timeout($PostgreSQL::Test::Utils::timeout_default));
 $listener->pump until $heard =~ /listening/;
 my $before = sql('SELECT coalesce(max(alert_id), 0) FROM hospital.alerts');
@@ -193,7 +218,6 @@ sub told
 {
 	my $number = 0;
 
-	$in .= "\\echo asked\n";
 	$in .= "SELECT 1;\n\\echo answered\n";
 	$heard =~ s/answered\n//g;
 	$listener->pump until $heard =~ /answered/;
@@ -204,8 +228,8 @@ sub told
 	return $number;
 }
 
-send_events(map { event(PATIENTS, $_) } 1 .. 3) foreach 1 .. 3;
-send_events(map { event(PATIENTS + 1, int(rand 100)) } 1 .. 300);
+send_events(map { prescription(PATIENTS, $_) } 1 .. 3) foreach 1 .. 3;
+send_events(map { prescription(PATIENTS + 1, int(rand 100)) } 1 .. 300);
 are_right('after many at once');
 my $raised = sql("SELECT count(*) FROM hospital.alerts WHERE alert_id > $before");
 cmp_ok($raised, '>', 50, 'many alerts at once');

@@ -14,18 +14,22 @@
  * a hint that it checks against the page before it makes use of it.
  *
  * An index is simple when its key is one column of a type that is passed by
- * value, in a btree, without expression or condition, checked at once.  The
- * order in which entries are inserted is nobody's business but speed's, so the
- * sort compares the values as numbers, whatever the operator class.
+ * value, or a uuid, in a btree, without expression or condition, checked at
+ * once.  The order in which entries are inserted is nobody's business but
+ * speed's, so the sort compares the values as numbers, whatever the operator
+ * class.
  */
 #include "postgres.h"
 
 #include "access/genam.h"
 #include "access/nbtree.h"
 #include "catalog/pg_am.h"
+#include "catalog/pg_type.h"
 #include "executor/tuptable.h"
 #include "miscadmin.h"
+#include "port/pg_bswap.h"
 #include "utils/rel.h"
+#include "utils/uuid.h"
 
 #include "bulk_index.h"
 #include "compat.h"
@@ -36,18 +40,23 @@
 #define LAST_PAUSE 1024
 #define MAX_ENTRIES 16384		/* held for each index before they are inserted */
 
+/* The key as a number of 128 bits that sorts as it does. */
 typedef struct IndexEntry
 {
-	Datum		value;
+	uint64		high;
+	uint64		low;
 	ItemPointerData tid;
 	bool		isnull;
 } IndexEntry;
+
+#define SIGN_BIT UINT64CONST(0x8000000000000000)
 
 typedef struct HeldIndex
 {
 	Relation	index;
 	IndexInfo  *info;
 	int			attribute;		/* of the table, from 0 */
+	bool		uuid;
 	IndexEntry *entries;
 } HeldIndex;
 
@@ -73,7 +82,36 @@ is_simple(const ResultRelInfo *target, int i)
 		!index->rd_index->indimmediate)
 		return false;
 	key = TupleDescAttr(RelationGetDescr(target->ri_RelationDesc), info->ii_IndexAttrNumbers[0] - 1);
-	return key->attbyval;
+	return key->attbyval || key->atttypid == UUIDOID;
+}
+
+static inline void
+set_key(IndexEntry *entry, Datum value, bool uuid)
+{
+	if (uuid)
+	{
+		uint64		halves[2];
+
+		memcpy(halves, DatumGetUUIDP(value), sizeof(halves));
+		entry->high = pg_ntoh64(halves[0]);
+		entry->low = pg_ntoh64(halves[1]);
+	}
+	else
+	{
+		entry->high = (uint64) value ^ SIGN_BIT;
+		entry->low = 0;
+	}
+}
+
+/* "room" is for keys that are no Datum by themselves. */
+static inline Datum
+get_key(const IndexEntry *entry, bool uuid, uint64 room[2])
+{
+	if (!uuid)
+		return (Datum) (entry->high ^ SIGN_BIT);
+	room[0] = pg_hton64(entry->high);
+	room[1] = pg_hton64(entry->low);
+	return PointerGetDatum(room);
 }
 
 BulkIndexes *
@@ -97,6 +135,7 @@ bulk_indexes(ResultRelInfo *target)
 		held->index = target->ri_IndexRelationDescs[i];
 		held->info = target->ri_IndexRelationInfo[i];
 		held->attribute = held->info->ii_IndexAttrNumbers[0] - 1;
+		held->uuid = TupleDescAttr(RelationGetDescr(indexes->heap), held->attribute)->atttypid == UUIDOID;
 		held->entries = palloc(FIRST_ENTRIES * sizeof(IndexEntry));
 	}
 	return indexes;
@@ -117,8 +156,9 @@ bulk_indexes_add(BulkIndexes *indexes, int i, const Datum *values, const bool *i
 		HeldIndex  *held = &indexes->indexes[k];
 		IndexEntry *entry = &held->entries[indexes->n + i];
 
-		entry->value = values[held->attribute];
 		entry->isnull = isnull[held->attribute];
+		if (!entry->isnull)
+			set_key(entry, values[held->attribute], held->uuid);
 	}
 }
 
@@ -138,8 +178,10 @@ compare_entries(const IndexEntry *x, const IndexEntry *y)
 {
 	if (x->isnull != y->isnull)
 		return x->isnull ? 1 : -1;
-	if (!x->isnull && x->value != y->value)
-		return (int64) x->value < (int64) y->value ? -1 : 1;
+	if (!x->isnull && x->high != y->high)
+		return x->high < y->high ? -1 : 1;
+	if (!x->isnull && x->low != y->low)
+		return x->low < y->low ? -1 : 1;
 	return ItemPointerCompare(unconstify(ItemPointerData *, &x->tid),
 							  unconstify(ItemPointerData *, &y->tid));
 }
@@ -174,10 +216,12 @@ insert_entries(BulkIndexes *indexes, HeldIndex *held)
 	{
 		IndexEntry *entry = &held->entries[i];
 		bool		reminded = i >= next && RelationGetTargetBlock(held->index) == InvalidBlockNumber;
+		uint64		room[2];
+		Datum		value = entry->isnull ? (Datum) 0 : get_key(entry, held->uuid, room);
 
 		if (reminded)
 			remind(held->index);
-		index_insert(held->index, &entry->value, &entry->isnull, &entry->tid, indexes->heap,
+		index_insert(held->index, &value, &entry->isnull, &entry->tid, indexes->heap,
 					 unique, false, held->info);
 		if (reminded)
 		{

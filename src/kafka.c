@@ -1,13 +1,15 @@
 /*
- * kafka.c: the one file that knows librdkafka.  It is long because it is alone
- * in including that library's headers.
+ * kafka.c: librdkafka in a worker: a client's life, its events, waiting, and
+ * receiving.  Sending is kafka_send.c's, the embedded broker kafka_mock.c's;
+ * no other files include that library's headers (kafka_private.h).
  *
  * Processes and threads: a client belongs to the worker process that opened
  * it, after its database connection is up.  librdkafka's threads are made with
  * every signal blocked, so the server's handlers only ever run on the main
- * thread, and no callback is registered at all: everything the library has to
- * say (messages, delivery reports, errors, log lines) comes as an event on one
- * queue, which the main thread empties without blocking.
+ * thread, and no callback is registered but explain_certificate, which touches
+ * nothing of ours: everything the library has to say (messages, delivery
+ * reports, errors, log lines) comes as an event on one queue, which the main
+ * thread empties without blocking.
  *
  * Waiting: the library writes a byte into a pipe when that queue turns from
  * empty to not empty; kafka_wait sleeps in worker_wait on latch, postmaster
@@ -28,11 +30,7 @@
 #include <signal.h>
 #include <unistd.h>
 
-#include <librdkafka/rdkafka.h>
-#include <librdkafka/rdkafka_mock.h>
-
 #include "access/xact.h"
-#include "lib/ilist.h"
 #include "miscadmin.h"
 #include "storage/fd.h"
 #include "storage/ipc.h"
@@ -42,6 +40,7 @@
 
 #include "kafka.h"
 #include "kafka_config.h"
+#include "kafka_private.h"
 #include "kafka_trouble.h"
 #include "settings.h"
 #include "worker.h"
@@ -50,47 +49,26 @@ StaticAssertDecl(RD_KAFKA_VERSION >= 0x020000ff, "librdkafka 2.0 or newer is nee
 StaticAssertDecl(KAFKA_FROM_START == RD_KAFKA_OFFSET_BEGINNING, "same meaning");
 StaticAssertDecl(KAFKA_FROM_TAIL(5) == RD_KAFKA_OFFSET_TAIL(5), "same meaning");
 
-#define SLICE_MS 50				/* the longest that the main thread blocks */
 #define METADATA_SLICE_MS 400	/* ... when a reachable broker is slow to answer */
-#define TEXT_LENGTH 256
-#define ADMIN_TIMEOUT_MS 10000
-
-struct KafkaClient
-{
-	dlist_node	node;			/* in open_clients */
-	MemoryContext context;		/* the client's own */
-	MemoryContextCallback on_reset;
-	pid_t		creator;
-	rd_kafka_t *rk;
-	rd_kafka_queue_t *queue;
-	rd_kafka_mock_cluster_t *mock;
-	rd_kafka_event_t *current;	/* being looked at */
-	const rd_kafka_message_t *message;	/* of current, when it is one */
-	rd_kafka_topic_t *topic;	/* of a question under way */
-	int			pipe[2];		/* the library writes, worker_wait reads */
-	bool		producer;
-	char	   *brokers;
-	int64		undelivered;	/* sent, no delivery report yet */
-	rd_kafka_resp_err_t delivery_error;
-	rd_kafka_resp_err_t trouble;
-	char		trouble_text[TEXT_LENGTH];
-	bool		admin_done;
-	rd_kafka_resp_err_t admin_error;
-};
+#define REFUSED_MS 3000			/* the longest for brokers that refuse us */
 
 static dlist_head open_clients = DLIST_STATIC_INIT(open_clients);
 static void (*meanwhile) (void) = NULL;
 
 /* ---- words ---- */
 
-static void
-copy_text(char *to, const char *from)
+void
+kafka_copy_text(char *to, const char *from)
 {
 	strlcpy(to, from != NULL ? from : "", TEXT_LENGTH);
 	kafka_clean_text(to);
 }
 
-/* The library's errors as states that a person understands. */
+/*
+ * The library's errors as states that a person understands.  What the brokers
+ * say about groups is not among them: the library looks for its group's
+ * coordinator by itself, but none is ever joined.
+ */
 typedef struct TroubleEntry
 {
 	rd_kafka_resp_err_t code;
@@ -108,7 +86,6 @@ static const TroubleEntry troubles[] = {
 	{RD_KAFKA_RESP_ERR_UNSUPPORTED_SASL_MECHANISM, TROUBLE_AUTHENTICATION},
 	{RD_KAFKA_RESP_ERR__SSL, TROUBLE_TLS},
 	{RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED, TROUBLE_NOT_AUTHORISED},
-	{RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED, TROUBLE_NOT_AUTHORISED},
 	{RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED, TROUBLE_NOT_AUTHORISED},
 	{RD_KAFKA_RESP_ERR_TRANSACTIONAL_ID_AUTHORIZATION_FAILED, TROUBLE_NOT_AUTHORISED},
 	{RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART, TROUBLE_UNKNOWN_TOPIC},
@@ -130,55 +107,72 @@ classify(rd_kafka_resp_err_t code)
 	return TROUBLE_OTHER;
 }
 
-/*
- * Raise, preferring what the brokers said before (say, a wrong password) to
- * its consequence (no broker to talk to).
- */
-pg_noreturn static void
-raise_kafka(KafkaClient *client, const char *doing, rd_kafka_resp_err_t code, const char *text)
+/* What is wrong, by the code and, better, by the text; and more about it, or NULL. */
+static Trouble
+diagnose(rd_kafka_resp_err_t code, const char *text, const char **reason)
 {
-	char		detail[TEXT_LENGTH];
 	Trouble		trouble = classify(code);
 
-	copy_text(detail, text != NULL ? text : rd_kafka_err2str(code));
-	if (trouble == TROUBLE_UNREACHABLE && client->trouble != RD_KAFKA_RESP_ERR_NO_ERROR)
+	*reason = text != NULL ? kafka_trouble_reason(text, &trouble) : NULL;
+	return trouble;
+}
+
+void
+kafka_raise(KafkaClient *client, const char *doing, rd_kafka_resp_err_t code, const char *text)
+{
+	char		detail[TEXT_LENGTH];
+	const char *said = text != NULL ? text : rd_kafka_err2str(code);
+	const char *reason;
+	Trouble		trouble = diagnose(code, said, &reason);
+
+	kafka_copy_text(detail, said);
+	if ((trouble == TROUBLE_UNREACHABLE || code == RD_KAFKA_RESP_ERR__PURGE_QUEUE ||
+		 code == RD_KAFKA_RESP_ERR__PURGE_INFLIGHT) && client->trouble != TROUBLE_NONE)
 	{
-		trouble = classify(client->trouble);
-		copy_text(detail, client->trouble_text);
+		trouble = client->trouble;
+		reason = client->trouble_reason[0] != '\0' ? client->trouble_reason : NULL;
+		kafka_copy_text(detail, client->trouble_text);
 	}
+	if (trouble == TROUBLE_NOT_AUTHORISED && reason == NULL)
+		reason = doing;
 	ereport(ERROR,
 			(errcode(kafka_trouble_sqlstate(trouble)),
-			 errmsg("%s", kafka_trouble_message(client->brokers, trouble)),
+			 errmsg("%s", kafka_trouble_message(client->brokers, trouble, reason)),
 			 errdetail("%s: %s", doing, detail)));
 }
 
 /* Of two troubles the one nearer to the cause is kept. */
-static void
-note_trouble(KafkaClient *client, rd_kafka_resp_err_t code, const char *text)
+void
+kafka_note_trouble(KafkaClient *client, rd_kafka_resp_err_t code, const char *text)
 {
-	Trouble		now = classify(code);
+	const char *reason;
+	Trouble		now = diagnose(code, text, &reason);
 
 	if (now == TROUBLE_OTHER)
 		return;
-	if (now == TROUBLE_UNREACHABLE && client->trouble != RD_KAFKA_RESP_ERR_NO_ERROR)
+	if (now == client->trouble ? reason == NULL :
+		now == TROUBLE_UNREACHABLE && client->trouble != TROUBLE_NONE)
 		return;
-	client->trouble = code;
-	copy_text(client->trouble_text, text != NULL ? text : rd_kafka_err2str(code));
+	client->trouble = now;
+	kafka_copy_text(client->trouble_reason, reason);
+	kafka_copy_text(client->trouble_text, text != NULL ? text : rd_kafka_err2str(code));
 }
 
-static void
-clear_trouble(KafkaClient *client)
+void
+kafka_clear_trouble(KafkaClient *client)
 {
-	client->trouble = RD_KAFKA_RESP_ERR_NO_ERROR;
+	client->trouble = TROUBLE_NONE;
+	client->trouble_reason[0] = '\0';
 	client->trouble_text[0] = '\0';
 }
 
 const char *
 kafka_trouble(KafkaClient *client)
 {
-	if (client->trouble == RD_KAFKA_RESP_ERR_NO_ERROR)
+	if (client->trouble == TROUBLE_NONE)
 		return NULL;
-	return kafka_trouble_message(client->brokers, classify(client->trouble));
+	return kafka_trouble_message(client->brokers, client->trouble,
+								 client->trouble_reason[0] != '\0' ? client->trouble_reason : NULL);
 }
 
 /* ---- making and ending ---- */
@@ -214,6 +208,7 @@ client_end(KafkaClient *client)
 	dlist_delete(&client->node);
 	release_current(client);
 	release_topic(client);
+	kafka_reader_end(client);
 	if (client->rk != NULL && client->producer)
 		rd_kafka_purge(client->rk, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT |
 					   RD_KAFKA_PURGE_F_NON_BLOCKING);
@@ -254,8 +249,8 @@ kafka_close(KafkaClient *client)
 	MemoryContextDelete(client->context);
 }
 
-static KafkaClient *
-client_new(const char *brokers)
+KafkaClient *
+kafka_client_new(const char *brokers)
 {
 	static bool registered = false;
 	MemoryContext context;
@@ -282,8 +277,8 @@ client_new(const char *brokers)
 }
 
 /* A pipe for the library to wake us with; both ends never block. */
-static void
-open_pipe(KafkaClient *client)
+void
+kafka_open_pipe(KafkaClient *client)
 {
 	if (pipe(client->pipe) != 0)
 	{
@@ -321,9 +316,24 @@ set(rd_kafka_conf_t *conf, const char *key, const char *value)
 			 errhint("Check hospital.kafka_brokers and the file named by hospital.kafka_config_file.")));
 }
 
+/*
+ * Runs in the library's threads.  The text comes back to us as a log line,
+ * since the error that follows does not say what is wrong with a certificate.
+ */
+static int
+explain_certificate(rd_kafka_t *rk, const char *broker_name, int32_t broker_id, int *x509_error,
+					int depth, const char *buf, size_t size, char *errstr, size_t errstr_size,
+					void *opaque)
+{
+	if (*x509_error == 0)
+		return 1;
+	strlcpy(errstr, kafka_certificate_verdict(*x509_error), errstr_size);
+	return 0;
+}
+
 /* What every client has: the brokers, then the administrator's file over our defaults. */
-static rd_kafka_conf_t *
-conf_new(const char *brokers, const KafkaProperty *defaults, int ndefaults, bool from_file)
+rd_kafka_conf_t *
+kafka_conf_new(const char *brokers, const KafkaProperty *defaults, int ndefaults, bool from_file)
 {
 	/* Read before conf exists: it is malloc's, and reading may raise. */
 	List	   *properties = from_file ? kafka_config_read(hospital_kafka_config_file) : NIL;
@@ -344,6 +354,7 @@ conf_new(const char *brokers, const KafkaProperty *defaults, int ndefaults, bool
 
 		set(conf, property->key, property->value);
 	}
+	(void) rd_kafka_conf_set_ssl_cert_verify_cb(conf, explain_certificate);
 	rd_kafka_conf_set_events(conf, RD_KAFKA_EVENT_LOG | RD_KAFKA_EVENT_ERROR |
 							 RD_KAFKA_EVENT_FETCH | RD_KAFKA_EVENT_DR);
 	return conf;
@@ -353,8 +364,8 @@ conf_new(const char *brokers, const KafkaProperty *defaults, int ndefaults, bool
  * Make the handle, and with it the library's threads, with every signal
  * blocked: they inherit that, whatever helper libraries they come from.
  */
-static void
-start_library(KafkaClient *client, rd_kafka_type_t type, rd_kafka_conf_t *conf, bool with_mock)
+void
+kafka_start_library(KafkaClient *client, rd_kafka_type_t type, rd_kafka_conf_t *conf, bool with_mock)
 {
 	char		errstr[TEXT_LENGTH];
 	sigset_t	all;
@@ -383,144 +394,62 @@ start_library(KafkaClient *client, rd_kafka_type_t type, rd_kafka_conf_t *conf, 
 }
 
 /* One queue for everything, and the pipe that tells of it. */
-static void
-join_queues(KafkaClient *client)
+void
+kafka_join_queues(KafkaClient *client)
 {
-	if (client->producer)
-		client->queue = rd_kafka_queue_get_main(client->rk);
-	else
-	{
-		rd_kafka_poll_set_consumer(client->rk);
+	/* With a group, messages and all the rest are on one queue. */
+	if (rd_kafka_type(client->rk) == RD_KAFKA_CONSUMER &&
+		rd_kafka_poll_set_consumer(client->rk) == RD_KAFKA_RESP_ERR_NO_ERROR)
 		client->queue = rd_kafka_queue_get_consumer(client->rk);
-	}
+	else
+		client->queue = rd_kafka_queue_get_main(client->rk);
 	if (rd_kafka_set_log_queue(client->rk, client->queue) != RD_KAFKA_RESP_ERR_NO_ERROR)
 		elog(ERROR, "could not direct the Kafka client's log");
 	rd_kafka_queue_io_event_enable(client->queue, client->pipe[1], "", 1);
 }
 
 KafkaClient *
-kafka_open_consumer(const char *brokers, const char *group, bool to_end)
+kafka_open_tail(const char *brokers, const char *group)
 {
-	/*
-	 * One queue of at most 96 MB.  The count is set high because the library
-	 * stops fetching for a whole second when either bound is passed.  A broker
-	 * answers a connection's requests in order, so a fetch that waits for
-	 * messages keeps a question waiting: less than METADATA_SLICE_MS.
-	 */
 	const KafkaProperty defaults[] = {
 		{"group.id", unconstify(char *, group), 0}, /* never joined nor committed to */
 		{"enable.auto.commit", "false", 0},
 		{"enable.auto.offset.store", "false", 0},
 		{"isolation.level", "read_committed", 0},
-		{"auto.offset.reset", to_end ? "earliest" : "error", 0},
-		{"enable.partition.eof", to_end ? "true" : "false", 0},
+		{"auto.offset.reset", "earliest", 0},
+		{"enable.partition.eof", "true", 0},
 		{"fetch.wait.max.ms", "250", 0},
 		{"queued.min.messages", "1000000", 0},
-		{"queued.max.messages.kbytes", to_end ? "8192" : "98304", 0},
+		{"queued.max.messages.kbytes", "8192", 0},
 	};
-	KafkaClient *client = client_new(brokers);
+	KafkaClient *client = kafka_client_new(brokers);
 
-	open_pipe(client);
-	start_library(client, RD_KAFKA_CONSUMER,
-				  conf_new(brokers, defaults, lengthof(defaults), true), false);
-	join_queues(client);
+	kafka_open_pipe(client);
+	kafka_start_library(client, RD_KAFKA_CONSUMER,
+						kafka_conf_new(brokers, defaults, lengthof(defaults), true), false);
+	kafka_join_queues(client);
 	return client;
-}
-
-/*
- * Without a transactional id: for the embedded broker, which does not come back
- * at the address where it went away, so it is not worth waiting for.
- */
-KafkaClient *
-kafka_open_producer(const char *brokers, const char *transactional_id)
-{
-	const KafkaProperty defaults[] = {
-		{"enable.idempotence", "true", 0},
-		{"acks", "all", 0},
-		{"linger.ms", "2", 0},
-		{"message.timeout.ms", transactional_id != NULL ? "30000" : "3000", 0},
-		{"transactional.id", unconstify(char *, transactional_id), 0},
-		{"transaction.timeout.ms", "60000", 0},
-	};
-	int			ndefaults = lengthof(defaults) - (transactional_id == NULL ? 2 : 0);
-	KafkaClient *client = client_new(brokers);
-
-	client->producer = true;
-	open_pipe(client);
-	start_library(client, RD_KAFKA_PRODUCER, conf_new(brokers, defaults, ndefaults, true), false);
-	join_queues(client);
-	return client;
-}
-
-/* A broker inside this process, listening on a loopback port of its choice. */
-KafkaClient *
-kafka_open_mock(const char *topic, int partitions)
-{
-	KafkaClient *client = client_new("the embedded broker");
-	rd_kafka_resp_err_t code;
-
-	client->producer = true;
-	open_pipe(client);
-	start_library(client, RD_KAFKA_PRODUCER, conf_new("", NULL, 0, false), true);
-	join_queues(client);
-	code = rd_kafka_mock_topic_create(client->mock, topic, partitions, 1);
-	if (code != RD_KAFKA_RESP_ERR_NO_ERROR)
-		raise_kafka(client, "creating the topic", code, NULL);
-	return client;
-}
-
-const char *
-kafka_mock_brokers(KafkaClient *client)
-{
-	return rd_kafka_mock_cluster_bootstraps(client->mock);
 }
 
 /* ---- events ---- */
 
 /* The library's log levels are syslog's. */
 static void
-forward_log(rd_kafka_event_t *event)
+forward_log(KafkaClient *client)
 {
 	const char *facility;
 	const char *text;
 	int			level;
 	char		line[TEXT_LENGTH];
 
-	if (rd_kafka_event_log(event, &facility, &text, &level) != 0)
+	if (rd_kafka_event_log(client->current, &facility, &text, &level) != 0)
 		return;
-	copy_text(line, text);
+	/* these say what the errors that follow leave out */
+	if (strcmp(facility, "SSLCERTVRFY") == 0 || strcmp(facility, "TXNERR") == 0)
+		kafka_note_trouble(client, RD_KAFKA_RESP_ERR_NO_ERROR, text);
+	kafka_copy_text(line, text);
 	ereport(level <= 4 ? LOG : DEBUG1,
 			(errmsg_internal("librdkafka: %s: %s", facility, line), errhidestmt(true)));
-}
-
-static void
-take_deliveries(KafkaClient *client)
-{
-	const rd_kafka_message_t *message;
-
-	while ((message = rd_kafka_event_message_next(client->current)) != NULL)
-	{
-		client->undelivered--;
-		if (message->err == RD_KAFKA_RESP_ERR_NO_ERROR)
-			clear_trouble(client);
-		else
-			client->delivery_error = message->err;
-	}
-}
-
-static void
-take_admin_result(KafkaClient *client)
-{
-	const rd_kafka_CreateTopics_result_t *result = rd_kafka_event_CreateTopics_result(client->current);
-	size_t		n = 0;
-	const rd_kafka_topic_result_t **topics = NULL;
-
-	client->admin_done = true;
-	client->admin_error = rd_kafka_event_error(client->current);
-	if (client->admin_error == RD_KAFKA_RESP_ERR_NO_ERROR && result != NULL)
-		topics = rd_kafka_CreateTopics_result_topics(result, &n);
-	if (n > 0)
-		client->admin_error = rd_kafka_topic_result_error(topics[0]);
 }
 
 /* A partition's end and a position outside the log come as errors. */
@@ -528,9 +457,11 @@ static KafkaNext
 take_partition_error(KafkaClient *client, rd_kafka_resp_err_t code, KafkaMessage *message)
 {
 	rd_kafka_topic_partition_t *partition = rd_kafka_event_topic_partition(client->current);
+	char		topic[TEXT_LENGTH];
 
 	if (partition == NULL)
 		return KAFKA_NOTHING;
+	strlcpy(topic, partition->topic, sizeof(topic));
 	memset(message, 0, sizeof(*message));
 	message->partition = partition->partition;
 	message->offset = partition->offset;
@@ -541,6 +472,9 @@ take_partition_error(KafkaClient *client, rd_kafka_resp_err_t code, KafkaMessage
 	if (code == RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET ||
 		code == RD_KAFKA_RESP_ERR_OFFSET_OUT_OF_RANGE)
 		return KAFKA_GAP;
+	/* Said once only, and who may not read may yet ask: no answer ends this. */
+	if (classify(code) == TROUBLE_NOT_AUTHORISED)
+		kafka_raise(client, psprintf("reading topic %s", topic), code, NULL);
 	return KAFKA_NOTHING;
 }
 
@@ -550,21 +484,23 @@ take_error(KafkaClient *client, KafkaMessage *message)
 	rd_kafka_resp_err_t code = rd_kafka_event_error(client->current);
 	const char *text = rd_kafka_event_error_string(client->current);
 	char		line[TEXT_LENGTH];
+	Trouble		trouble;
 	KafkaNext	next = take_partition_error(client, code, message);
 
 	if (next != KAFKA_NOTHING)
 		return next;
-	copy_text(line, text);
+	kafka_copy_text(line, text);
 	if (code == RD_KAFKA_RESP_ERR__FATAL)
 	{
 		code = rd_kafka_fatal_error(client->rk, line, sizeof(line));
 		kafka_clean_text(line);
-		raise_kafka(client, "the Kafka client gave up", code, line);
+		kafka_raise(client, "the Kafka client gave up", code, line);
 	}
-	/* one connection lost is everyday business; all of them is a state */
+	/* one connection lost for no reason is everyday business; all of them is a state */
 	ereport(DEBUG1, (errmsg_internal("Kafka: %s", line), errhidestmt(true)));
-	if (code != RD_KAFKA_RESP_ERR__TRANSPORT && code != RD_KAFKA_RESP_ERR__TIMED_OUT)
-		note_trouble(client, code, line);
+	if ((code != RD_KAFKA_RESP_ERR__TRANSPORT && code != RD_KAFKA_RESP_ERR__TIMED_OUT) ||
+		kafka_trouble_reason(line, &trouble) != NULL)
+		kafka_note_trouble(client, code, line);
 	return KAFKA_NOTHING;
 }
 
@@ -575,7 +511,7 @@ take_message(KafkaClient *client, KafkaMessage *out)
 
 	if (message == NULL)
 		return KAFKA_NOTHING;
-	clear_trouble(client);
+	kafka_clear_trouble(client);
 	client->message = message;
 	out->partition = message->partition;
 	out->offset = message->offset;
@@ -605,16 +541,16 @@ kafka_next(KafkaClient *client, KafkaMessage *message)
 				next = take_message(client, message);
 				break;
 			case RD_KAFKA_EVENT_DR:
-				take_deliveries(client);
+				kafka_take_deliveries(client);
 				break;
 			case RD_KAFKA_EVENT_ERROR:
 				next = take_error(client, message);
 				break;
 			case RD_KAFKA_EVENT_LOG:
-				forward_log(client->current);
+				forward_log(client);
 				break;
 			case RD_KAFKA_EVENT_CREATETOPICS_RESULT:
-				take_admin_result(client);
+				kafka_take_admin_result(client);
 				break;
 			default:
 				break;
@@ -624,9 +560,8 @@ kafka_next(KafkaClient *client, KafkaMessage *message)
 	}
 }
 
-/* Take what there is where no messages can come: producers, nothing assigned. */
-static void
-serve(KafkaClient *client)
+void
+kafka_serve(KafkaClient *client)
 {
 	KafkaMessage ignored;
 
@@ -652,29 +587,27 @@ kafka_wait(KafkaClient *client, long timeout_ms)
 		;
 }
 
-/*
- * How long to go on asking.  Brokers that are out of reach may be the wrong
- * ones: then a reload of the configuration ends it, too.
- */
-typedef struct Deadline
+KafkaDeadline
+kafka_deadline(int timeout_ms)
 {
-	TimestampTz at;
-	uint32		reloads;
-} Deadline;
+	TimestampTz now = GetCurrentTimestamp();
 
-static Deadline
-deadline_in(int timeout_ms)
-{
-	return (Deadline) {
-		TimestampTzPlusMilliseconds(GetCurrentTimestamp(), timeout_ms), worker_reloads()
+	return (KafkaDeadline) {
+		TimestampTzPlusMilliseconds(now, timeout_ms),
+		TimestampTzPlusMilliseconds(now, Min(timeout_ms, REFUSED_MS)), worker_reloads()
 	};
 }
 
-static bool
-past(const KafkaClient *client, const Deadline *deadline)
+bool
+kafka_past(const KafkaClient *client, const KafkaDeadline *deadline)
 {
-	return GetCurrentTimestamp() >= deadline->at ||
-		(client->trouble != RD_KAFKA_RESP_ERR_NO_ERROR && deadline->reloads != worker_reloads());
+	TimestampTz now = GetCurrentTimestamp();
+
+	if (now >= deadline->at)
+		return true;
+	if (client->trouble == TROUBLE_AUTHENTICATION || client->trouble == TROUBLE_TLS)
+		return now >= deadline->refused_at || deadline->reloads != worker_reloads();
+	return client->trouble != TROUBLE_NONE && deadline->reloads != worker_reloads();
 }
 
 /* ---- questions ---- */
@@ -699,7 +632,7 @@ ask_partitions(KafkaClient *client, const char *name, int timeout_ms, rd_kafka_r
 	release_topic(client);
 	if (*code != RD_KAFKA_RESP_ERR_NO_ERROR)
 		return -1;
-	clear_trouble(client);
+	kafka_clear_trouble(client);
 	if (metadata->topic_cnt == 1)
 	{
 		*code = metadata->topics[0].err;
@@ -717,7 +650,7 @@ ask_partitions(KafkaClient *client, const char *name, int timeout_ms, rd_kafka_r
 int
 kafka_partition_count(KafkaClient *client, const char *topic, int timeout_ms)
 {
-	Deadline	deadline = deadline_in(timeout_ms);
+	KafkaDeadline deadline = kafka_deadline(timeout_ms);
 	int			slice = SLICE_MS;
 
 	for (;;)
@@ -728,13 +661,13 @@ kafka_partition_count(KafkaClient *client, const char *topic, int timeout_ms)
 		count = ask_partitions(client, topic, slice, &code);
 		if (count >= 0)
 			return count;
-		if (code == RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED || past(client, &deadline))
-			raise_kafka(client, psprintf("asking for topic %s", topic), code, NULL);
+		if (code == RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED || kafka_past(client, &deadline))
+			kafka_raise(client, psprintf("asking for topic %s", topic), code, NULL);
 		/* A broker is there but slow: give it longer. */
 		if (code == RD_KAFKA_RESP_ERR__TIMED_OUT)
 			slice = Min(slice * 2, METADATA_SLICE_MS);
 		kafka_wait(client, SLICE_MS);
-		serve(client);
+		kafka_serve(client);
 	}
 }
 
@@ -746,58 +679,8 @@ kafka_probe(KafkaClient *client, const char *topic, bool patiently)
 									   &code);
 
 	if (count == 0)
-		note_trouble(client, RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART, NULL);
+		kafka_note_trouble(client, RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART, NULL);
 	return count;
-}
-
-static void
-send_create_topic(KafkaClient *client, const char *topic, int partitions)
-{
-	char		errstr[TEXT_LENGTH];
-	rd_kafka_NewTopic_t *request;
-	rd_kafka_AdminOptions_t *options;
-
-	/* Replicas: as many as the brokers' own default says. */
-	request = rd_kafka_NewTopic_new(topic, partitions, -1, errstr, sizeof(errstr));
-	if (request == NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("cannot create topic \"%s\"", topic),
-				 errhint("Check hospital.topic_prefix.")));
-	options = rd_kafka_AdminOptions_new(client->rk, RD_KAFKA_ADMIN_OP_CREATETOPICS);
-	rd_kafka_AdminOptions_set_request_timeout(options, ADMIN_TIMEOUT_MS, errstr, sizeof(errstr));
-	client->admin_done = false;
-	client->admin_error = RD_KAFKA_RESP_ERR_NO_ERROR;
-	rd_kafka_CreateTopics(client->rk, &request, 1, options, client->queue);
-	rd_kafka_AdminOptions_destroy(options);
-	rd_kafka_NewTopic_destroy(request);
-}
-
-/* Create a topic and wait until the brokers know it; one that is there is fine. */
-void
-kafka_create_topic(KafkaClient *client, const char *topic, int partitions, int timeout_ms)
-{
-	Deadline	deadline = deadline_in(timeout_ms);
-
-	send_create_topic(client, topic, partitions);
-	while (serve(client), !client->admin_done)
-	{
-		if (past(client, &deadline))
-			raise_kafka(client, psprintf("creating topic %s", topic),
-						RD_KAFKA_RESP_ERR__TIMED_OUT, NULL);
-		kafka_wait(client, SLICE_MS);
-	}
-	if (client->admin_error != RD_KAFKA_RESP_ERR_NO_ERROR &&
-		client->admin_error != RD_KAFKA_RESP_ERR_TOPIC_ALREADY_EXISTS)
-		raise_kafka(client, psprintf("creating topic %s", topic), client->admin_error, NULL);
-	while (kafka_partition_count(client, topic, timeout_ms) == 0)
-	{
-		if (past(client, &deadline))
-			raise_kafka(client, psprintf("creating topic %s", topic),
-						RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART, NULL);
-		kafka_wait(client, SLICE_MS);
-		serve(client);
-	}
 }
 
 /* ---- receiving ---- */
@@ -814,7 +697,7 @@ kafka_assign(KafkaClient *client, const char *topic, const int *partitions,
 	code = rd_kafka_assign(client->rk, list);
 	rd_kafka_topic_partition_list_destroy(list);
 	if (code != RD_KAFKA_RESP_ERR_NO_ERROR)
-		raise_kafka(client, psprintf("reading topic %s", topic), code, NULL);
+		kafka_raise(client, psprintf("reading topic %s", topic), code, NULL);
 }
 
 /* Headers of the message last given; the number there is, at most max. */
@@ -845,117 +728,4 @@ kafka_log_bounds(KafkaClient *client, const char *topic, int partition, int64 *l
 {
 	return rd_kafka_get_watermark_offsets(client->rk, topic, partition, low, high) ==
 		RD_KAFKA_RESP_ERR_NO_ERROR && *low >= 0 && *high >= 0;
-}
-
-/* ---- sending ---- */
-
-typedef rd_kafka_error_t *(*TransactionCall) (rd_kafka_t *rk, int timeout_ms);
-
-/*
- * A transaction's step, in slices: the library carries on in the background
- * and is asked again.  After any error but a time-out the client must be
- * closed; the next one fences whatever is left over.
- */
-static void
-transaction_step(KafkaClient *client, const char *doing, TransactionCall call, int timeout_ms)
-{
-	Deadline	deadline = deadline_in(timeout_ms);
-	rd_kafka_error_t *error;
-
-	while ((error = call(client->rk, SLICE_MS)) != NULL)
-	{
-		rd_kafka_resp_err_t code = rd_kafka_error_code(error);
-		bool		again = rd_kafka_error_is_retriable(error);
-		char		text[TEXT_LENGTH];
-
-		copy_text(text, rd_kafka_error_string(error));
-		rd_kafka_error_destroy(error);
-		serve(client);
-		if (!again || past(client, &deadline))
-			raise_kafka(client, doing, code, text);
-		kafka_wait(client, 1);
-	}
-	serve(client);
-}
-
-/* Fence former producers of the same transactional id. */
-void
-kafka_transactions_start(KafkaClient *client, int timeout_ms)
-{
-	transaction_step(client, "fencing former producers", rd_kafka_init_transactions, timeout_ms);
-}
-
-void
-kafka_begin(KafkaClient *client)
-{
-	rd_kafka_error_t *error = rd_kafka_begin_transaction(client->rk);
-	rd_kafka_resp_err_t code;
-
-	if (error == NULL)
-		return;
-	code = rd_kafka_error_code(error);
-	rd_kafka_error_destroy(error);
-	raise_kafka(client, "beginning a transaction", code, NULL);
-}
-
-void
-kafka_commit(KafkaClient *client, int timeout_ms)
-{
-	Assert(client->undelivered == 0);
-	transaction_step(client, "committing a transaction", rd_kafka_commit_transaction, timeout_ms);
-}
-
-static rd_kafka_resp_err_t
-produce(KafkaClient *client, const char *topic, const char *key, const char *payload,
-		size_t length, const KafkaHeader *headers, int nheaders)
-{
-	rd_kafka_headers_t *list = rd_kafka_headers_new(nheaders);
-	rd_kafka_resp_err_t code = RD_KAFKA_RESP_ERR_NO_ERROR;
-
-	for (int i = 0; i < nheaders && code == RD_KAFKA_RESP_ERR_NO_ERROR; i++)
-		code = rd_kafka_header_add(list, headers[i].name, -1, headers[i].value, headers[i].length);
-	/* A copy: what we allocate is not the library's to free. */
-	if (code == RD_KAFKA_RESP_ERR_NO_ERROR)
-		code = rd_kafka_producev(client->rk, RD_KAFKA_V_TOPIC(topic),
-								 RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY),
-								 RD_KAFKA_V_KEY(key, strlen(key)),
-								 RD_KAFKA_V_VALUE(unconstify(char *, payload), length),
-								 RD_KAFKA_V_HEADERS(list), RD_KAFKA_V_END);
-	if (code != RD_KAFKA_RESP_ERR_NO_ERROR)
-		rd_kafka_headers_destroy(list);
-	return code;
-}
-
-void
-kafka_send(KafkaClient *client, const char *topic, const char *key, const char *payload,
-		   size_t length, const KafkaHeader *headers, int nheaders)
-{
-	rd_kafka_resp_err_t code;
-
-	while ((code = produce(client, topic, key, payload, length, headers, nheaders)) ==
-		   RD_KAFKA_RESP_ERR__QUEUE_FULL)
-	{
-		kafka_wait(client, SLICE_MS);
-		serve(client);
-	}
-	if (code != RD_KAFKA_RESP_ERR_NO_ERROR)
-		raise_kafka(client, psprintf("sending to topic %s", topic), code, NULL);
-	client->undelivered++;
-}
-
-/* Until every message sent has its delivery report. */
-void
-kafka_await_deliveries(KafkaClient *client, int timeout_ms)
-{
-	Deadline	deadline = deadline_in(timeout_ms);
-
-	while (serve(client), client->undelivered > 0 &&
-		   client->delivery_error == RD_KAFKA_RESP_ERR_NO_ERROR)
-	{
-		if (past(client, &deadline))
-			raise_kafka(client, "waiting for delivery reports", RD_KAFKA_RESP_ERR__TIMED_OUT, NULL);
-		kafka_wait(client, SLICE_MS);
-	}
-	if (client->delivery_error != RD_KAFKA_RESP_ERR_NO_ERROR)
-		raise_kafka(client, "delivering", client->delivery_error, NULL);
 }

@@ -37,7 +37,6 @@
 #include "executor/spi.h"
 #include "fmgr.h"
 #include "miscadmin.h"
-#include "nodes/parsenodes.h"
 #include "pgstat.h"
 #include "postmaster/bgworker.h"
 #include "storage/dsm.h"
@@ -455,8 +454,8 @@ write_day(Run *run)
 
 /* ---- leftovers of the lake ---- */
 
-static bool
-ledger_knows(const char *path, const char *hash, void *arg)
+static LakeVerdict
+judge_file(const char *path, const char *hash, void *arg)
 {
 	Run		   *run = arg;
 	bool		known;
@@ -464,7 +463,7 @@ ledger_knows(const char *path, const char *hash, void *arg)
 	procedure_begin_step();
 	known = day_ledger_knows(&run->simulation, path, hash);
 	procedure_end_step();
-	return known;
+	return known ? LAKE_KNOWN : LAKE_STRAY;
 }
 
 static void
@@ -472,7 +471,7 @@ recover_lake(Run *run)
 {
 	MemoryContext caller = MemoryContextSwitchTo(run->day_context);
 
-	lake_recover(psprintf(BATCH_FOLDER "/%s", run->simulation.name), MANIFEST_NAME, ledger_knows, run);
+	lake_recover(psprintf(BATCH_FOLDER "/%s", run->simulation.name), MANIFEST_NAME, judge_file, run);
 	MemoryContextSwitchTo(caller);
 	MemoryContextReset(run->day_context);
 }
@@ -597,19 +596,6 @@ run_locked(Run *run, int days)
 	stop_helpers(0, PointerGetDatum(run));
 }
 
-static void
-require_top_level(FunctionCallInfo fcinfo)
-{
-	CallContext *context = (CallContext *) fcinfo->context;
-
-	if (context == NULL || !IsA(context, CallContext) || context->atomic)
-		ereport(ERROR,
-				(errcode(ERRCODE_ACTIVE_SQL_TRANSACTION),
-				 errmsg("hospital_run cannot run inside a transaction block"),
-				 errdetail("It commits as it goes."),
-				 errhint("CALL it by itself, outside BEGIN … COMMIT and outside functions.")));
-}
-
 static int
 days_argument(FunctionCallInfo fcinfo)
 {
@@ -659,7 +645,7 @@ hospital_run(PG_FUNCTION_ARGS)
 	int			days = days_argument(fcinfo);
 	Run		   *run;
 
-	require_top_level(fcinfo);
+	procedure_require_top_level(fcinfo, "hospital_run");
 	run = make_run(fcinfo);
 	SPI_connect_ext(SPI_OPT_NONATOMIC);
 	procedure_pin_settings();

@@ -197,8 +197,8 @@ find_missing_tick(Scheduler *scheduler, int64 due)
 
 /* ---- days ---------------------------------------------------------------- */
 
-static bool
-ledger_knows(const char *path, const char *hash, void *arg)
+static LakeVerdict
+judge_file(const char *path, const char *hash, void *arg)
 {
 	Scheduler  *scheduler = arg;
 	bool		known;
@@ -209,7 +209,7 @@ ledger_knows(const char *path, const char *hash, void *arg)
 				 errmsg("the hospital went away while its unfinished files were looked for")));
 	known = day_ledger_knows(&scheduler->simulation, path, hash);
 	worker_commit();
-	return known;
+	return known ? LAKE_KNOWN : LAKE_STRAY;
 }
 
 /* False: another process is writing there. */
@@ -225,7 +225,7 @@ prepare_lake(Scheduler *scheduler)
 	worker_state("looking for unfinished files");
 	lake_check_folder();
 	lake_recover(psprintf(BATCH_FOLDER "/%s", scheduler->simulation.name), MANIFEST_NAME,
-				 ledger_knows, scheduler);
+				 judge_file, scheduler);
 	scheduler->recovered = true;
 	return true;
 }

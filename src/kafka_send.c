@@ -1,0 +1,238 @@
+/*
+ * kafka_send.c: the sending half of kafka.c: producers, transactions, delivery
+ * reports, and topics that are made.
+ */
+#include "postgres.h"
+
+#include "utils/timestamp.h"
+
+#include "kafka.h"
+#include "kafka_config.h"
+#include "kafka_private.h"
+
+#define ADMIN_TIMEOUT_MS 10000
+
+/* ---- opening ---- */
+
+/*
+ * Without a transactional id: for the embedded broker, which does not come back
+ * at the address where it went away, so it is not worth waiting for.
+ */
+KafkaClient *
+kafka_open_producer(const char *brokers, const char *transactional_id)
+{
+	const KafkaProperty defaults[] = {
+		{"enable.idempotence", "true", 0},
+		{"acks", "all", 0},
+		{"linger.ms", "2", 0},
+		{"message.timeout.ms", transactional_id != NULL ? "30000" : "3000", 0},
+		{"transactional.id", unconstify(char *, transactional_id), 0},
+		{"transaction.timeout.ms", "60000", 0},
+	};
+	int			ndefaults = lengthof(defaults) - (transactional_id == NULL ? 2 : 0);
+	KafkaClient *client = kafka_client_new(brokers);
+
+	client->producer = true;
+	kafka_open_pipe(client);
+	kafka_start_library(client, RD_KAFKA_PRODUCER,
+						kafka_conf_new(brokers, defaults, ndefaults, true), false);
+	kafka_join_queues(client);
+	return client;
+}
+
+/* ---- topics ---- */
+
+void
+kafka_take_admin_result(KafkaClient *client)
+{
+	const rd_kafka_CreateTopics_result_t *result = rd_kafka_event_CreateTopics_result(client->current);
+	size_t		n = 0;
+	const rd_kafka_topic_result_t **topics = NULL;
+
+	client->admin_done = true;
+	client->admin_error = rd_kafka_event_error(client->current);
+	if (client->admin_error == RD_KAFKA_RESP_ERR_NO_ERROR && result != NULL)
+		topics = rd_kafka_CreateTopics_result_topics(result, &n);
+	if (n > 0)
+		client->admin_error = rd_kafka_topic_result_error(topics[0]);
+}
+
+static void
+send_create_topic(KafkaClient *client, const char *topic, int partitions)
+{
+	char		errstr[TEXT_LENGTH];
+	rd_kafka_NewTopic_t *request;
+	rd_kafka_AdminOptions_t *options;
+
+	/* Replicas: as many as the brokers' own default says. */
+	request = rd_kafka_NewTopic_new(topic, partitions, -1, errstr, sizeof(errstr));
+	if (request == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("cannot create topic \"%s\"", topic),
+				 errhint("Check hospital.topic_prefix.")));
+	options = rd_kafka_AdminOptions_new(client->rk, RD_KAFKA_ADMIN_OP_CREATETOPICS);
+	rd_kafka_AdminOptions_set_request_timeout(options, ADMIN_TIMEOUT_MS, errstr, sizeof(errstr));
+	client->admin_done = false;
+	client->admin_error = RD_KAFKA_RESP_ERR_NO_ERROR;
+	rd_kafka_CreateTopics(client->rk, &request, 1, options, client->queue);
+	rd_kafka_AdminOptions_destroy(options);
+	rd_kafka_NewTopic_destroy(request);
+}
+
+/* Create a topic and wait until the brokers know it; one that is there is fine. */
+void
+kafka_create_topic(KafkaClient *client, const char *topic, int partitions, int timeout_ms)
+{
+	KafkaDeadline deadline = kafka_deadline(timeout_ms);
+
+	send_create_topic(client, topic, partitions);
+	while (kafka_serve(client), !client->admin_done)
+	{
+		if (kafka_past(client, &deadline))
+			kafka_raise(client, psprintf("creating topic %s", topic),
+						RD_KAFKA_RESP_ERR__TIMED_OUT, NULL);
+		kafka_wait(client, SLICE_MS);
+	}
+	if (client->admin_error != RD_KAFKA_RESP_ERR_NO_ERROR &&
+		client->admin_error != RD_KAFKA_RESP_ERR_TOPIC_ALREADY_EXISTS)
+		kafka_raise(client, psprintf("creating topic %s", topic), client->admin_error, NULL);
+	while (kafka_partition_count(client, topic, timeout_ms) == 0)
+	{
+		if (kafka_past(client, &deadline))
+			kafka_raise(client, psprintf("creating topic %s", topic),
+						RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART, NULL);
+		kafka_wait(client, SLICE_MS);
+		kafka_serve(client);
+	}
+}
+
+/* ---- transactions ---- */
+
+typedef rd_kafka_error_t *(*TransactionCall) (rd_kafka_t *rk, int timeout_ms);
+
+/*
+ * A transaction's step, in slices: the library carries on in the background
+ * and is asked again.  After any error but a time-out the client must be
+ * closed; the next one fences whatever is left over.
+ */
+static void
+transaction_step(KafkaClient *client, const char *doing, TransactionCall call, int timeout_ms)
+{
+	KafkaDeadline deadline = kafka_deadline(timeout_ms);
+	rd_kafka_error_t *error;
+
+	while ((error = call(client->rk, SLICE_MS)) != NULL)
+	{
+		rd_kafka_resp_err_t code = rd_kafka_error_code(error);
+		bool		again = rd_kafka_error_is_retriable(error);
+		char		text[TEXT_LENGTH];
+
+		kafka_copy_text(text, rd_kafka_error_string(error));
+		rd_kafka_error_destroy(error);
+		kafka_serve(client);
+		if (!again || kafka_past(client, &deadline))
+			kafka_raise(client, doing, code, text);
+		kafka_wait(client, 1);
+	}
+	kafka_serve(client);
+}
+
+/* Fence former producers of the same transactional id. */
+void
+kafka_transactions_start(KafkaClient *client, int timeout_ms)
+{
+	transaction_step(client, "fencing former producers", rd_kafka_init_transactions, timeout_ms);
+}
+
+void
+kafka_begin(KafkaClient *client)
+{
+	rd_kafka_error_t *error = rd_kafka_begin_transaction(client->rk);
+	rd_kafka_resp_err_t code;
+
+	if (error == NULL)
+		return;
+	code = rd_kafka_error_code(error);
+	rd_kafka_error_destroy(error);
+	kafka_raise(client, "beginning a transaction", code, NULL);
+}
+
+void
+kafka_commit(KafkaClient *client, int timeout_ms)
+{
+	Assert(client->undelivered == 0);
+	transaction_step(client, "committing a transaction", rd_kafka_commit_transaction, timeout_ms);
+}
+
+/* ---- messages ---- */
+
+void
+kafka_take_deliveries(KafkaClient *client)
+{
+	const rd_kafka_message_t *message;
+
+	while ((message = rd_kafka_event_message_next(client->current)) != NULL)
+	{
+		client->undelivered--;
+		if (message->err == RD_KAFKA_RESP_ERR_NO_ERROR)
+			kafka_clear_trouble(client);
+		else
+			client->delivery_error = message->err;
+	}
+}
+
+static rd_kafka_resp_err_t
+produce(KafkaClient *client, const char *topic, const char *key, const char *payload,
+		size_t length, const KafkaHeader *headers, int nheaders)
+{
+	rd_kafka_headers_t *list = rd_kafka_headers_new(nheaders);
+	rd_kafka_resp_err_t code = RD_KAFKA_RESP_ERR_NO_ERROR;
+
+	for (int i = 0; i < nheaders && code == RD_KAFKA_RESP_ERR_NO_ERROR; i++)
+		code = rd_kafka_header_add(list, headers[i].name, -1, headers[i].value, headers[i].length);
+	/* A copy: what we allocate is not the library's to free. */
+	if (code == RD_KAFKA_RESP_ERR_NO_ERROR)
+		code = rd_kafka_producev(client->rk, RD_KAFKA_V_TOPIC(topic),
+								 RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY),
+								 RD_KAFKA_V_KEY(key, strlen(key)),
+								 RD_KAFKA_V_VALUE(unconstify(char *, payload), length),
+								 RD_KAFKA_V_HEADERS(list), RD_KAFKA_V_END);
+	if (code != RD_KAFKA_RESP_ERR_NO_ERROR)
+		rd_kafka_headers_destroy(list);
+	return code;
+}
+
+void
+kafka_send(KafkaClient *client, const char *topic, const char *key, const char *payload,
+		   size_t length, const KafkaHeader *headers, int nheaders)
+{
+	rd_kafka_resp_err_t code;
+
+	while ((code = produce(client, topic, key, payload, length, headers, nheaders)) ==
+		   RD_KAFKA_RESP_ERR__QUEUE_FULL)
+	{
+		kafka_wait(client, SLICE_MS);
+		kafka_serve(client);
+	}
+	if (code != RD_KAFKA_RESP_ERR_NO_ERROR)
+		kafka_raise(client, psprintf("sending to topic %s", topic), code, NULL);
+	client->undelivered++;
+}
+
+/* Until every message sent has its delivery report. */
+void
+kafka_await_deliveries(KafkaClient *client, int timeout_ms)
+{
+	KafkaDeadline deadline = kafka_deadline(timeout_ms);
+
+	while (kafka_serve(client), client->undelivered > 0 &&
+		   client->delivery_error == RD_KAFKA_RESP_ERR_NO_ERROR)
+	{
+		if (kafka_past(client, &deadline))
+			kafka_raise(client, "waiting for delivery reports", RD_KAFKA_RESP_ERR__TIMED_OUT, NULL);
+		kafka_wait(client, SLICE_MS);
+	}
+	if (client->delivery_error != RD_KAFKA_RESP_ERR_NO_ERROR)
+		kafka_raise(client, "delivering", client->delivery_error, NULL);
+}

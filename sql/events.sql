@@ -429,6 +429,10 @@ SELECT t.* FROM (VALUES (1, '\xff'::bytea), (2, '\xc3'), (3, '\xe282'), (4, '\xe
     LATERAL generate_series(0, 9) before,
     told(splice(transfer('reason', '"' || repeat('x', before) || '"'), position('"reason":"' IN convert_from(transfer(), 'UTF8')) + 9, 0, v.bytes)) t
     WHERE before IN (0, 9) ORDER BY n, before;
+-- every character of ASCII, at every place in a word, is written so that it is read again
+SELECT count(*) AS asked, count(*) FILTER (WHERE t.event ->> 'reason' IS DISTINCT FROM repeat('x', before) || chr(c) || repeat('y', after)) AS changed
+FROM generate_series(1, 127) c, generate_series(0, 9) before, unnest('{0, 1, 12}'::int[]) after,
+     hospital_try_event('transfers', transfer('reason', '"' || repeat('x', before) || '\u00' || lpad(to_hex(c), 2, '0') || repeat('y', after) || '"')) t;
 -- a megabyte
 SELECT t.* FROM told(transfer('reason', to_json(repeat('é', 500000))::text)) t;
 SELECT t.* FROM told(transfer('patient_id', repeat('9', 1000000))) t;

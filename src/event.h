@@ -2,9 +2,10 @@
  * event.h: records as events, and back: JSON, and HL7 v2 ADT messages.
  *
  * A JSON event of a kind is an object with exactly the kind's columns, in any
- * order; a null column is null.  Times are UTC (2020-01-01T10:00:00Z), dates
- * 2020-01-01, money and decimals plain numbers.  Nothing here raises for what
- * is in a payload: a fault is told as SQLSTATE, column and words.
+ * order; a null column is null.  Times are UTC (2020-01-01T10:00:00Z; an offset
+ * such as +02:00 is read as well), dates 2020-01-01, money and decimals plain
+ * numbers, without an exponent.  Nothing here raises for what is in a payload:
+ * a fault is told as SQLSTATE, column and words.
  */
 #ifndef HOSPITAL_EVENT_H
 #define HOSPITAL_EVENT_H
@@ -26,7 +27,7 @@ typedef struct EventFault
 	char		message[200];
 } EventFault;
 
-/* printf-like, clipped to whole characters; always false. */
+/* printf-like, clipped to whole characters; "fault" may be NULL; always false. */
 extern bool event_fault(EventFault *fault, int sqlstate, const char *column, const char *format,...)
 			pg_attribute_printf(4, 5);
 
@@ -48,7 +49,7 @@ extern PGDLLEXPORT void event_id(pg_uuid_t *id, int kind_number, const void *rec
 extern PGDLLEXPORT void event_id_text(char *out, const pg_uuid_t *id);
 extern PGDLLEXPORT void event_append_utc(StringInfo out, TimestampTz time);
 
-/* ---- JSON (event_json.c) ---- */
+/* ---- JSON (event_json*.c) ---- */
 
 extern PGDLLEXPORT void event_to_json(StringInfo out, int kind_number, const void *record);
 

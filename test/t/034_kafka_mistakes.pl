@@ -71,9 +71,9 @@ sub certificate
 
 my $ca = 'ssl.ca.location=' . $kafka->tls('ca.pem');
 my @right = password('SASL_SSL', 'hospital', $kafka->password, $ca);
-my $no_broker = 'no broker reachable at %s';
-my $no_login = 'authentication failed at %s';
-my $no_trust = 'no trusted TLS connection to %s';
+my $no_broker = 'no broker reachable at ADDRESS';
+my $no_login = 'authentication failed at ADDRESS';
+my $no_trust = 'no trusted TLS connection to ADDRESS';
 
 # What, SQLSTATE, where, properties.
 my @mistakes = (
@@ -101,7 +101,7 @@ foreach my $mistake (@mistakes)
 	my $address = $where =~ /:/ ? $where : $kafka->door($where);
 
 	$hospital->connect($address, @properties);
-	says(sprintf($error, $address), $sqlstate, $sqlstate eq '08006' ? 'consumer' : undef);
+	says($error =~ s/ADDRESS/$address/r, $sqlstate, $sqlstate eq '08006' ? 'consumer' : undef);
 }
 
 # The file itself.

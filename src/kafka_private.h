@@ -39,9 +39,9 @@ struct KafkaClient
 	int			nheld;
 	int			held_room;
 	rd_kafka_queue_t *answers;	/* to questions about topics; NULL: none was asked */
-	const KafkaPosition *positions; /* that are read from */
-	int			npositions;
-	const rd_kafka_topic_t *topics[STREAM_KINDS];	/* of messages, by number of kafka_read_from */
+	KafkaPosition *reading;		/* where the partitions being read were begun */
+	int			nreading;
+	rd_kafka_topic_t *topics[STREAM_KINDS]; /* of these, by number; NULL: not met yet */
 	int			pipe[2];		/* the library writes, worker_wait reads */
 	bool		producer;
 	char	   *brokers;
@@ -94,6 +94,11 @@ pg_noreturn extern void kafka_raise(KafkaClient *client, const char *doing, rd_k
 									const char *text);
 extern void kafka_clear_trouble(KafkaClient *client);
 extern void kafka_note_trouble(KafkaClient *client, rd_kafka_resp_err_t code, const char *text);
+
+/* ---- kafka_receive.c ---- */
+
+/* What of a reader the library must get back before its handle can end. */
+extern void kafka_reader_end(KafkaClient *client);
 
 /* ---- kafka_send.c: events of a producer, as client->current ---- */
 

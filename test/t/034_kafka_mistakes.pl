@@ -171,12 +171,12 @@ $kafka->stop;
 # ---- nothing that should not be known ---------------------------------------------
 
 my $log = slurp_file($node->logfile);
-like($log, qr/librdkafka: .*SASL/, 'the log has the client\'s own words');
+ok($log =~ /librdkafka: .*SASL/, 'the log has the client\'s own words');
 foreach my $secret (@secrets)
 {
-	unlike($log, qr/\Q$secret\E/, 'no password in the log');
-	unlike($shown, qr/\Q$secret\E/, 'no password in hospital.status');
+	is(index($log, $secret), -1, 'no password in the log');
+	is(index($shown, $secret), -1, 'no password in hospital.status');
 }
-unlike($log, qr/TRAP|signal 11|signal 6/, 'no process crashed');
+ok($log !~ /TRAP|signal 11|signal 6/, 'no process crashed');
 
 done_testing();

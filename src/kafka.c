@@ -331,6 +331,18 @@ explain_certificate(rd_kafka_t *rk, const char *broker_name, int32_t broker_id, 
 	return 0;
 }
 
+/* Not where the administrator wants no certificate looked at. */
+static void
+explain_certificates(rd_kafka_conf_t *conf)
+{
+	char		value[8];
+	size_t		size = sizeof(value);
+
+	if (rd_kafka_conf_get(conf, "enable.ssl.certificate.verification", value, &size) == RD_KAFKA_CONF_OK &&
+		strcmp(value, "true") == 0)
+		(void) rd_kafka_conf_set_ssl_cert_verify_cb(conf, explain_certificate);
+}
+
 /* What every client has: the brokers, then the administrator's file over our defaults. */
 rd_kafka_conf_t *
 kafka_conf_new(const char *brokers, const KafkaProperty *defaults, int ndefaults, bool from_file)
@@ -354,7 +366,7 @@ kafka_conf_new(const char *brokers, const KafkaProperty *defaults, int ndefaults
 
 		set(conf, property->key, property->value);
 	}
-	(void) rd_kafka_conf_set_ssl_cert_verify_cb(conf, explain_certificate);
+	explain_certificates(conf);
 	rd_kafka_conf_set_events(conf, RD_KAFKA_EVENT_LOG | RD_KAFKA_EVENT_ERROR |
 							 RD_KAFKA_EVENT_FETCH | RD_KAFKA_EVENT_DR);
 	return conf;

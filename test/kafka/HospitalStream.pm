@@ -10,7 +10,7 @@ use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
-use constant DAYS => 8;
+use constant DAYS => 5;
 use constant TRANSFERS => 12;    # a day
 
 # A server for any number of them, one running at a time.
@@ -92,7 +92,7 @@ sub change
 }
 
 # Come in by that door, with these properties of the client; each call makes a
-# file of another name, since it is the name that workers watch.
+# file of another name, since it is the name that workers watch.  The file.
 sub connect
 {
 	my ($self, $address, @properties) = @_;
@@ -103,7 +103,7 @@ sub connect
 	print $fh map { "$_\n" } @properties;
 	close $fh or die "$file: $!";
 	$self->change(kafka_brokers => $address, kafka_config_file => $file);
-	return;
+	return $file;
 }
 
 # All events have been published and read, and are what they should be.

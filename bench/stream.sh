@@ -72,6 +72,7 @@ stream_prepare() {
 
 stream_cleanup() {
     stop_child
+    rm -f "$WORK/log/memory.flag"
     [ -z "${KAFKA:-}" ] || [ ! -e "$KAFKA/pid" ] || kafka kill || true
 }
 
@@ -227,17 +228,19 @@ drain_kcat() {
 
 jdbc_url() { printf 'jdbc:postgresql://127.0.0.1:%s/%s?reWriteBatchedInserts=true&stringtype=unspecified' "$PORT" $STREAM; }
 
-# Until a table has all events: it is counted only when it has stopped growing.
+# Until a table has all events; they are counted only when it has stopped growing
+# or its program has ended.
 await_rival() {
-    local size before='' waited=0
-    while :; do
+    local size before='' waited=0 runs=yes
+    while [ $runs = yes ] && [ $waited -lt $STREAM_WAIT_S ]; do
         sleep 1
+        kill -0 "$CHILD" 2>/dev/null || runs=no
         size=$(query -d $STREAM -c "SELECT pg_relation_size('rival.$1')")
-        if [ "$size" = "$before" ] && [ "$size" != 0 ] &&
+        if { [ "$size" = "$before" ] || [ $runs = no ]; } && [ "$size" != 0 ] &&
             [ "$(query -d $STREAM -c "SELECT count(*) FROM rival.$1")" = "$NUM_EVENTS" ]; then return 0; fi
         before=$size waited=$((waited + 1))
-        kill -0 "$CHILD" 2>/dev/null && [ $waited -lt $STREAM_WAIT_S ] || return 1
     done
+    return 1
 }
 
 # A struct of plain JSON, said once: Debezium's types by name.

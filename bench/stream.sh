@@ -62,7 +62,7 @@ stream_prepare() {
     KAFKA=$WORK/home/kafka FILES=$WORK/home/stream
     export HOSPITAL_TEST_CACHE=${HOSPITAL_TEST_CACHE:-$WORK/home}
     as_user mkdir -p "$FILES"
-    [ ! -e "$KAFKA/pid" ] || kafka kill
+    [ ! -d "$KAFKA" ] || kafka kill
     as_user rm -rf "$KAFKA"
     PORT=$(stream_port)
     RIVAL_PASSWORD=$(head -c 18 /dev/urandom | base64 | tr -d '+/')
@@ -73,7 +73,7 @@ stream_prepare() {
 stream_cleanup() {
     stop_child
     rm -f "$WORK/log/memory.flag"
-    [ -z "${KAFKA:-}" ] || [ ! -e "$KAFKA/pid" ] || kafka kill || true
+    [ -z "${KAFKA:-}" ] || [ ! -d "$KAFKA" ] || kafka kill || true
 }
 
 kafka() { as_user bash "$WORK/build/test/kafka/kafka.sh" "$1" "$KAFKA" "${@:2}"; }

@@ -7,8 +7,10 @@
  * number of consumers, topics or partitions is noticed, and everything opened
  * anew.
  *
- * A batch: messages are taken from the library and made into records with no
- * transaction open (stream_batch.c); then one transaction writes rows, rejects
+ * A batch: messages are taken from the library, put into the order of the
+ * brokers' timestamps across partitions, so that keys that grow with time come
+ * near the end of their index, and made into records with no transaction open
+ * (stream_batch.c); then one transaction writes rows, rejects
  * and ranges (stream_write.c, stream_ledger.c).  In memory a position moves only
  * after the commit; after any error the client is closed, and the next one
  * starts from the ledger.
@@ -46,6 +48,7 @@
 #include "worker.h"
 
 #define CHUNK 512				/* messages taken at a time */
+#define AHEAD 2					/* batches of messages that may wait for their turn */
 #define IDLE_MS 10000			/* between two looks at the settings */
 #define IDLE_EMBEDDED_MS 1000	/* ... and at the embedded broker's epoch */
 #define TROUBLE_MS 1000			/* between two questions whether it is over */
@@ -64,6 +67,10 @@ extern PGDLLEXPORT void consumer_main(Datum main_arg);
 /* What the consumer knows of a partition besides what is written down. */
 typedef struct Reading
 {
+	KafkaTaken *waiting;		/* taken from the library, in no batch yet: a ring */
+	int			nwaiting;
+	int			first;			/* in the ring */
+	int			room;			/* a power of two */
 	bool		watched;		/* the witness has not been seen yet */
 	int64		end;			/* the log had no message from there on; NO_POSITION: not known */
 	double		rate;			/* messages a second, smoothed */
@@ -88,6 +95,11 @@ static struct
 	Reading    *readings;		/* of batch.partitions */
 	int		   *by_number[STREAM_KINDS];	/* a topic's partition's place there, or -1 */
 	KafkaPosition *positions;
+	int			nwaiting;		/* messages, of all partitions */
+	uint64		waiting_bytes;
+	int		   *used;			/* slots of messages that the batch, or nobody, needs */
+	int			nused;
+	int			used_room;
 	uint64		bytes;			/* of the batch */
 	bool		read_anew;		/* what to fetch has changed */
 	TimestampTz first_at;		/* when its first message was taken */
@@ -98,6 +110,56 @@ static struct
 	TimestampTz looked_at;
 	TimestampTz shown_at;
 }			consumer;
+
+/* ---- messages that are the library's ---- */
+
+static void
+keep_until_forgotten(int slot)
+{
+	if (consumer.nused == consumer.used_room)
+	{
+		consumer.used_room = Max(consumer.used_room * 2, CHUNK);
+		consumer.used = consumer.used == NULL ?
+			MemoryContextAllocHuge(consumer.context, consumer.used_room * sizeof(int)) :
+			repalloc_huge(consumer.used, consumer.used_room * sizeof(int));
+	}
+	consumer.used[consumer.nused++] = slot;
+}
+
+static void
+forget_batch(void)
+{
+	stream_batch_forget(&consumer.batch);
+	for (int i = 0; i < consumer.nused; i++)
+		kafka_give_back(consumer.client, consumer.used[i]);
+	consumer.nused = 0;
+	consumer.bytes = 0;
+	consumer.fetch_us = consumer.parse_us = 0;
+	consumer.first_at = GetCurrentTimestamp();	/* of what waits */
+}
+
+static const KafkaTaken *
+next_waiting(const Reading *reading)
+{
+	return &reading->waiting[reading->first];
+}
+
+static void
+forget_waiting(void)
+{
+	for (int i = 0; i < consumer.batch.npartitions; i++)
+	{
+		Reading    *reading = &consumer.readings[i];
+
+		for (; reading->nwaiting > 0; reading->nwaiting--)
+		{
+			kafka_give_back(consumer.client, next_waiting(reading)->slot);
+			reading->first = (reading->first + 1) & (reading->room - 1);
+		}
+	}
+	consumer.nwaiting = 0;
+	consumer.waiting_bytes = 0;
+}
 
 /* ---- what is shown ---- */
 
@@ -331,8 +393,8 @@ read_on(void)
 {
 	int			n = 0;
 
-	stream_batch_forget(&consumer.batch);
-	kafka_release(consumer.client);
+	forget_batch();
+	forget_waiting();
 	for (int i = 0; i < consumer.batch.npartitions; i++)
 	{
 		const StreamPartition *partition = &consumer.batch.partitions[i];
@@ -444,7 +506,7 @@ ask_bounds(StreamPartition *partition)
 
 /* The position, or the witness before it, is not in the log. */
 static void
-meet_gap(StreamPartition *partition, Reading *reading)
+meet_gap(StreamPartition *partition)
 {
 	ask_bounds(partition);
 	if (partition->next != NO_POSITION &&
@@ -517,11 +579,10 @@ add_message(const StreamMessage *message)
 	return stream_batch_add(&consumer.batch, message);
 }
 
+/* Into the batch, or to what it says of its partition. */
 static void
-take(const KafkaTaken *taken)
+take(const KafkaTaken *taken, int i)
 {
-	int			i = taken->partition < consumer.counts[taken->topic] ?
-		consumer.by_number[taken->topic][taken->partition] : -1;
 	StreamPartition *partition = &consumer.batch.partitions[i];
 	Reading    *reading = &consumer.readings[i];
 	StreamMessage message = {
@@ -530,11 +591,11 @@ take(const KafkaTaken *taken)
 		.key = taken->key, .key_length = taken->key_length, .handle = taken->handle
 	};
 
-	if (i < 0 || !partition->running || partition->stopping)
+	if (!partition->running || partition->stopping)
 		return;
 	if (taken->what == KAFKA_GAP)
 	{
-		meet_gap(partition, reading);
+		meet_gap(partition);
 		return;
 	}
 	if (taken->what == KAFKA_END)
@@ -549,8 +610,6 @@ take(const KafkaTaken *taken)
 	}
 	if (partition->stopping || taken->offset < partition->next)
 		return;
-	if (consumer.batch.n == 0)
-		consumer.first_at = GetCurrentTimestamp();
 	if (add_message(&message))
 		consumer.bytes += taken->length + taken->key_length;
 }
@@ -569,6 +628,86 @@ idle_time(void)
 	return TROUBLE_MS;
 }
 
+/* ---- what waits ---- */
+
+static void
+put_waiting(const KafkaTaken *taken)
+{
+	int			i = taken->partition < consumer.counts[taken->topic] ?
+		consumer.by_number[taken->topic][taken->partition] : -1;
+	Reading    *reading = &consumer.readings[i];
+
+	if (i < 0)
+	{
+		kafka_give_back(consumer.client, taken->slot);
+		return;
+	}
+	if (reading->nwaiting == reading->room)
+	{
+		int			room = Max(reading->room * 2, CHUNK);
+		KafkaTaken *ring = MemoryContextAllocHuge(consumer.context, room * sizeof(KafkaTaken));
+
+		for (int k = 0; k < reading->nwaiting; k++)
+			ring[k] = reading->waiting[(reading->first + k) & (reading->room - 1)];
+		if (reading->waiting != NULL)
+			pfree(reading->waiting);
+		reading->waiting = ring;
+		reading->room = room;
+		reading->first = 0;
+	}
+	reading->waiting[(reading->first + reading->nwaiting++) & (reading->room - 1)] = *taken;
+	consumer.waiting_bytes += taken->length + taken->key_length;
+	if (consumer.nwaiting++ == 0 && consumer.batch.n == 0)
+		consumer.first_at = GetCurrentTimestamp();
+}
+
+/* It is the batch's from now on. */
+static void
+use_waiting(int i)
+{
+	Reading    *reading = &consumer.readings[i];
+	KafkaTaken	taken = *next_waiting(reading);
+
+	reading->first = (reading->first + 1) & (reading->room - 1);
+	reading->nwaiting--;
+	consumer.nwaiting--;
+	consumer.waiting_bytes -= taken.length + taken.key_length;
+	take(&taken, i);
+	keep_until_forgotten(taken.slot);
+}
+
+/*
+ * The partition whose next message is the oldest, and up to which timestamp its
+ * messages are older than those of all others; -1: nothing waits.
+ */
+static int
+oldest_waiting(int64 *until)
+{
+	int			oldest = -1;
+
+	*until = PG_INT64_MAX;
+	for (int i = 0; i < consumer.batch.npartitions; i++)
+	{
+		const Reading *reading = &consumer.readings[i];
+		int64		timestamp;
+
+		if (reading->nwaiting == 0)
+			continue;
+		timestamp = next_waiting(reading)->timestamp;
+		if (oldest < 0 || timestamp < next_waiting(&consumer.readings[oldest])->timestamp)
+		{
+			if (oldest >= 0)
+				*until = Min(*until, next_waiting(&consumer.readings[oldest])->timestamp);
+			oldest = i;
+		}
+		else
+			*until = Min(*until, timestamp);
+	}
+	return oldest;
+}
+
+/* ---- the batch ---- */
+
 static bool
 is_full(void)
 {
@@ -576,38 +715,64 @@ is_full(void)
 		consumer.bytes >= hospital_stream_batch_size * UINT64CONST(1024);
 }
 
-/* Some of what there is; how many. */
+static bool
+enough_waits(void)
+{
+	return consumer.nwaiting >= (int64) hospital_stream_batch_rows * AHEAD ||
+		consumer.waiting_bytes >= (uint64) hospital_stream_batch_size * 1024 * AHEAD;
+}
+
+/* Some of what the library has; how many. */
 static int
 take_some(void)
 {
 	KafkaTaken	taken[CHUNK];
-	int			wanted = Min(CHUNK, hospital_stream_batch_rows - consumer.batch.n);
 	TimestampTz before = GetCurrentTimestamp();
-	int			n = kafka_take(consumer.client, taken, Max(wanted, 1));
-	TimestampTz between = GetCurrentTimestamp();
+	int			n = kafka_take(consumer.client, taken, CHUNK);
 
 	for (int i = 0; i < n; i++)
-		take(&taken[i]);
-	consumer.fetch_us += between - before;
-	consumer.parse_us += GetCurrentTimestamp() - between;
+		put_waiting(&taken[i]);
+	consumer.fetch_us += GetCurrentTimestamp() - before;
 	return n;
 }
 
+/* Of what waits, the oldest first, as much as a batch takes. */
+static void
+fill_batch(void)
+{
+	TimestampTz before = GetCurrentTimestamp();
+	int64		until;
+	int			i;
+
+	while (!is_full() && !consumer.read_anew && (i = oldest_waiting(&until)) >= 0)
+	{
+		const Reading *reading = &consumer.readings[i];
+
+		do
+			use_waiting(i);
+		while (reading->nwaiting > 0 && next_waiting(reading)->timestamp <= until && !is_full());
+	}
+	consumer.parse_us += GetCurrentTimestamp() - before;
+}
+
 /*
- * Collect until the batch is full, or its first message has waited for company
- * as long as it may, or nothing came for a while.
+ * Take what there is, until enough waits for a batch, or the first message has
+ * waited for company as long as it may, or nothing came for a while; then form
+ * the batch.
  */
 static void
 collect(void)
 {
 	bool		waited = false;
 
-	while (!is_full() && !consumer.read_anew)
+	while (!enough_waits())
 	{
 		if (take_some() > 0)
 			continue;
 		kafka_attend(consumer.client);
-		if (consumer.batch.n > 0)
+		if (consumer.nwaiting >= hospital_stream_batch_rows)
+			break;
+		if (consumer.nwaiting > 0)
 		{
 			long		left = TimestampDifferenceMilliseconds(GetCurrentTimestamp(),
 															   consumer.first_at + hospital_stream_linger * INT64CONST(1000));
@@ -618,7 +783,6 @@ collect(void)
 		}
 		else
 		{
-			kafka_release(consumer.client);
 			show_state();
 			if (waited)
 				break;
@@ -626,15 +790,7 @@ collect(void)
 			waited = true;
 		}
 	}
-}
-
-static void
-forget_batch(void)
-{
-	stream_batch_forget(&consumer.batch);
-	kafka_release(consumer.client);
-	consumer.bytes = 0;
-	consumer.fetch_us = consumer.parse_us = 0;
+	fill_batch();
 }
 
 /* ---- applying, in one transaction ---- */

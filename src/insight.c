@@ -560,7 +560,8 @@ insight_notify(const Insight *insight)
 						" 'prescription_id', a.prescription_id, 'medicine_id', a.medicine_id,"
 						" 'other_prescription_id', a.other_prescription_id,"
 						" 'other_medicine_id', a.other_medicine_id, 'severity', a.severity,"
-						" 'effect', left(a.effect, 1000), 'prescribed_at', a.prescribed_at)::text)"
+						" 'effect', left(a.effect, 1000), 'prescribed_at',"
+						" (to_json(a.prescribed_at AT TIME ZONE 'UTC') #>> '{}') || 'Z')::text)"
 						" FROM hospital.alerts a WHERE a.alert_id = ANY ($1) ORDER BY a.alert_id",
 						lengthof(numbers), numbers, values, NULL, SPI_OK_SELECT);
 	}

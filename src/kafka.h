@@ -100,8 +100,8 @@ extern bool kafka_log_bounds(KafkaClient *client, const char *topic, int partiti
 
 /*
  * Receiving many at a time, from several topics (kafka_receive.c).  What is
- * taken stays where it is until kafka_release; the position of a partition that
- * is not read from any more is forgotten.
+ * taken stays where it is until it is given back; all of it is before
+ * kafka_read_from is called.
  */
 typedef struct KafkaPosition
 {
@@ -123,12 +123,13 @@ typedef struct KafkaTaken
 	const char *key;			/* NULL when there is none */
 	size_t		key_length;
 	const void *handle;			/* for kafka_taken_headers */
+	int			slot;			/* for kafka_give_back */
 } KafkaTaken;
 
 extern void kafka_read_from(KafkaClient *client, const KafkaPosition *positions, int n);
 extern int	kafka_take(KafkaClient *client, KafkaTaken *taken, int max);
 extern int	kafka_taken_headers(const void *handle, KafkaHeader *headers, int max);
-extern void kafka_release(KafkaClient *client);
+extern void kafka_give_back(KafkaClient *client, int slot);
 
 /* Errors and log lines; taking messages does not see them. */
 extern void kafka_attend(KafkaClient *client);

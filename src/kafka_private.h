@@ -35,9 +35,10 @@ struct KafkaClient
 	const rd_kafka_message_t *message;	/* of current, when it is one */
 	rd_kafka_topic_t *topic;	/* of a question under way */
 	rd_kafka_queue_t *data;		/* messages of a consumer that takes many at a time; NULL: it does not */
-	rd_kafka_message_t **held;	/* taken and not given back */
-	int			nheld;
-	int			held_room;
+	rd_kafka_message_t **held;	/* by slot: taken and not given back; NULL: free */
+	int		   *free_slots;
+	int			nfree;
+	int			nslots;
 	rd_kafka_queue_t *answers;	/* to questions about topics; NULL: none was asked */
 	KafkaPosition *reading;		/* where the partitions being read were begun */
 	int			nreading;

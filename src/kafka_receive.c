@@ -20,13 +20,50 @@
 #define ASK_MS 5000
 #define LAST_SLICE_MS 400
 
-void
-kafka_release(KafkaClient *client)
+/* ---- slots ---- */
+
+static void
+add_slots(KafkaClient *client)
 {
-	for (int i = 0; i < client->nheld; i++)
-		rd_kafka_message_destroy(client->held[i]);
-	client->nheld = 0;
+	int			n = Max(client->nslots * 2, 2 * CHUNK);
+
+	if (client->held == NULL)
+	{
+		client->held = MemoryContextAllocHuge(client->context, n * sizeof(rd_kafka_message_t *));
+		client->free_slots = MemoryContextAllocHuge(client->context, n * sizeof(int));
+	}
+	else
+	{
+		client->held = repalloc_huge(client->held, n * sizeof(rd_kafka_message_t *));
+		client->free_slots = repalloc_huge(client->free_slots, n * sizeof(int));
+	}
+	for (int slot = n - 1; slot >= client->nslots; slot--)
+	{
+		client->held[slot] = NULL;
+		client->free_slots[client->nfree++] = slot;
+	}
+	client->nslots = n;
 }
+
+static int
+hold(KafkaClient *client, rd_kafka_message_t *message)
+{
+	int			slot = client->free_slots[--client->nfree];
+
+	client->held[slot] = message;
+	return slot;
+}
+
+void
+kafka_give_back(KafkaClient *client, int slot)
+{
+	Assert(client->held[slot] != NULL);
+	rd_kafka_message_destroy(client->held[slot]);
+	client->held[slot] = NULL;
+	client->free_slots[client->nfree++] = slot;
+}
+
+/* ---- what is read ---- */
 
 KafkaClient *
 kafka_open_reader(const char *brokers)
@@ -81,7 +118,7 @@ stop_reading(KafkaClient *client)
 void
 kafka_read_from(KafkaClient *client, const KafkaPosition *positions, int n)
 {
-	Assert(client->nheld == 0);
+	Assert(client->nfree == client->nslots);
 	stop_reading(client);
 	if (client->reading != NULL)
 		pfree(client->reading);
@@ -100,7 +137,9 @@ kafka_read_from(KafkaClient *client, const KafkaPosition *positions, int n)
 void
 kafka_reader_end(KafkaClient *client)
 {
-	kafka_release(client);
+	for (int slot = 0; slot < client->nslots; slot++)
+		if (client->held[slot] != NULL)
+			rd_kafka_message_destroy(client->held[slot]);
 	stop_reading(client);
 	for (int i = 0; i < STREAM_KINDS; i++)
 		if (client->topics[i] != NULL)
@@ -128,20 +167,7 @@ topic_number(KafkaClient *client, const rd_kafka_topic_t *topic)
 	return -1;
 }
 
-static void
-hold(KafkaClient *client, rd_kafka_message_t *message)
-{
-	if (client->nheld == client->held_room)
-	{
-		int			room = Max(client->held_room * 2, 1024);
-
-		client->held = client->held == NULL ?
-			MemoryContextAllocHuge(client->context, room * sizeof(rd_kafka_message_t *)) :
-			repalloc_huge(client->held, room * sizeof(rd_kafka_message_t *));
-		client->held_room = room;
-	}
-	client->held[client->nheld++] = message;
-}
+/* ---- taking ---- */
 
 /* An error in a message's place.  False: it is none of the caller's. */
 static bool
@@ -187,30 +213,34 @@ int
 kafka_take(KafkaClient *client, KafkaTaken *taken, int max)
 {
 	rd_kafka_message_t *chunk[CHUNK];
+	int			slots[CHUNK];
 	ssize_t		got;
 	int			n = 0;
 
 	Assert(client->creator == getpid());
-	if (client->data == NULL)
-		return 0;
+	if (client->nfree < CHUNK)
+		add_slots(client);
 	got = rd_kafka_consume_batch_queue(client->data, 0, chunk, Min(max, CHUNK));
 	if (got <= 0)
 		return 0;
 
 	/* All of them before anything can raise. */
 	for (ssize_t i = 0; i < got; i++)
-		hold(client, chunk[i]);
+		slots[i] = hold(client, chunk[i]);
 	if (chunk[got - 1]->err == RD_KAFKA_RESP_ERR_NO_ERROR)
 		kafka_clear_trouble(client);
 	for (ssize_t i = 0; i < got; i++)
 	{
-		int			topic;
+		int			topic = chunk[i]->err == RD_KAFKA_RESP_ERR_NO_ERROR || take_error(client, chunk[i]) ?
+			topic_number(client, chunk[i]->rkt) : -1;
 
-		if (chunk[i]->err != RD_KAFKA_RESP_ERR_NO_ERROR && !take_error(client, chunk[i]))
+		if (topic < 0)
+		{
+			kafka_give_back(client, slots[i]);
 			continue;
-		topic = topic_number(client, chunk[i]->rkt);
-		if (topic >= 0)
-			describe(chunk[i], topic, &taken[n++]);
+		}
+		describe(chunk[i], topic, &taken[n]);
+		taken[n++].slot = slots[i];
 	}
 	return n;
 }

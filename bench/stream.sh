@@ -62,7 +62,7 @@ stream_prepare() {
     KAFKA=$WORK/home/kafka FILES=$WORK/home/stream
     export HOSPITAL_TEST_CACHE=${HOSPITAL_TEST_CACHE:-$WORK/home}
     as_user mkdir -p "$FILES"
-    [ ! -e "$KAFKA/pid" ] || kafka kill
+    [ ! -d "$KAFKA" ] || kafka kill
     as_user rm -rf "$KAFKA"
     PORT=$(stream_port)
     RIVAL_PASSWORD=$(head -c 18 /dev/urandom | base64 | tr -d '+/')
@@ -72,7 +72,8 @@ stream_prepare() {
 
 stream_cleanup() {
     stop_child
-    [ -z "${KAFKA:-}" ] || [ ! -e "$KAFKA/pid" ] || kafka kill || true
+    rm -f "$WORK/log/memory.flag"
+    [ -z "${KAFKA:-}" ] || [ ! -d "$KAFKA" ] || kafka kill || true
 }
 
 kafka() { as_user bash "$WORK/build/test/kafka/kafka.sh" "$1" "$KAFKA" "${@:2}"; }
@@ -227,17 +228,19 @@ drain_kcat() {
 
 jdbc_url() { printf 'jdbc:postgresql://127.0.0.1:%s/%s?reWriteBatchedInserts=true&stringtype=unspecified' "$PORT" $STREAM; }
 
-# Until a table has all events: it is counted only when it has stopped growing.
+# Until a table has all events; they are counted only when it has stopped growing
+# or its program has ended.
 await_rival() {
-    local size before='' waited=0
-    while :; do
+    local size before='' waited=0 runs=yes
+    while [ $runs = yes ] && [ $waited -lt $STREAM_WAIT_S ]; do
         sleep 1
+        kill -0 "$CHILD" 2>/dev/null || runs=no
         size=$(query -d $STREAM -c "SELECT pg_relation_size('rival.$1')")
-        if [ "$size" = "$before" ] && [ "$size" != 0 ] &&
+        if { [ "$size" = "$before" ] || [ $runs = no ]; } && [ "$size" != 0 ] &&
             [ "$(query -d $STREAM -c "SELECT count(*) FROM rival.$1")" = "$NUM_EVENTS" ]; then return 0; fi
         before=$size waited=$((waited + 1))
-        kill -0 "$CHILD" 2>/dev/null && [ $waited -lt $STREAM_WAIT_S ] || return 1
     done
+    return 1
 }
 
 # A struct of plain JSON, said once: Debezium's types by name.
@@ -455,17 +458,17 @@ latency() {
     stream_empty
     consumers_start paced.
     set_server "track_wal_io_timing = on"
-    for i in $(seq 1 "$RUNS"); do
+    for i in $(seq 0 "$RUNS"); do
         query -d $STREAM -c "SELECT pg_stat_reset_shared('wal')" >/dev/null
         began=$(query -d $STREAM -c "SELECT clock_timestamp()")
         said=$(as_user "$FILES/stream_paced" "$BROKER" paced.transfers "$LATENCY_RATE" "$LATENCY_S" "$SIMULATION" 2>>"$WORK/log/bench.log") ||
             die "stream_paced failed" "$(tail -n 1 "$WORK/log/bench.log")"
-        await_messages $((i * LATENCY_RATE * LATENCY_S))
+        await_messages $(((i + 1) * LATENCY_RATE * LATENCY_S))
         IFS='|' read -r p50 p99 n flush <<<"$(latency_of "$began")"
         read -r _ late acknowledged <<<"$said"
         say "   run $i of $RUNS: p50 $p50 ms, p99 $p99 ms, $n events; acknowledged after $acknowledged ms, a flush $flush ms, the producer at most $late ms late"
-        sample latency_p50 "$p50"
-        sample latency_p99 "$p99"
+        # the first is the broker's warming up
+        [ "$i" = 0 ] || { sample latency_p50 "$p50"; sample latency_p99 "$p99"; }
     done
     set_server "track_wal_io_timing = off"
     consumers_stop

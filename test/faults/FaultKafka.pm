@@ -314,31 +314,39 @@ sub leader
 }
 
 # Messages of a partition from an offset on, as a consumer of committed ones
-# sees them: offset, time, payload (undefined: null).
+# sees them, or of all: offset, time, payload (undefined: null).
 sub messages
 {
-	my ($self, $topic, $partition, $from) = @_;
-	my $text = $self->kcat('-C', '-q', '-t', $topic, '-p', $partition, '-o', $from, '-e',
-		'-X', 'isolation.level=read_committed', '-X', 'auto.offset.reset=earliest', '-f', '%o %T %S\n%s\n');
-	my ($at, @found) = (0);
+	my ($self, $topic, $partition, $from, $level) = @_;
+	$level //= 'read_committed';
+	my $end = $self->log_end($topic, $partition, $level);
+	my @found;
 
-	while ($at < length $text)
+	return if $end <= $from;
+	open my $kcat, '-|', 'kcat', '-b', $self->direct, '-C', '-q', '-u', '-t', $topic, '-p', $partition, '-o', $from, '-e',
+	  '-X', "isolation.level=$level", '-X', 'auto.offset.reset=earliest', '-f', '%o %T %S\n%s\n' or die "kcat: $!";
+	binmode $kcat;
+	# It sees no end where more comes all the time.
+	while (my $line = <$kcat>)
 	{
-		my $eol = index $text, "\n", $at;
-		my ($offset, $time, $length) = split ' ', substr $text, $at, $eol - $at;
+		my ($offset, $time, $length) = split ' ', $line;
 		my $size = $length > 0 ? $length : 0;
-		push @found, [ $offset, $time, $length < 0 ? undef : substr $text, $eol + 1, $size ];
-		$at = $eol + 1 + $size + 1;
+		my $payload = '';
+		read($kcat, $payload, $size + 1) == $size + 1 or die 'kcat ended too early';
+		push @found, [ $offset, $time, $length < 0 ? undef : substr $payload, 0, $size ];
+		last if $offset >= $end - 1;
 	}
+	close $kcat;
 	return @found;
 }
 
 # The offset after the last one of a partition.
 sub log_end
 {
-	my ($self, $topic, $partition) = @_;
+	my ($self, $topic, $partition, $level) = @_;
+	$level //= 'read_uncommitted';
 
-	return $1 if $self->kcat('-Q', '-t', "$topic:$partition:-1") =~ /offset (\d+)/;
+	return $1 if $self->kcat('-Q', '-X', "isolation.level=$level", '-t', "$topic:$partition:-1") =~ /offset (\d+)/;
 	die "no end of $topic $partition";
 }
 

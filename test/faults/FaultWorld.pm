@@ -332,7 +332,7 @@ sub poison
 	my $number = $self->{number}++;
 	my (undef, $states, $payload) = FaultMessage::poison($self->{run}, $number, $kind);
 
-	$self->note_sent($payload, $states, $states eq '' ? FaultMessage::event_id($self->{run}, $number) : undef, undef);
+	$self->note_sent($payload, $states, undef, undef);
 	return [ FaultMessage::patient($number), $payload ];
 }
 

@@ -59,7 +59,7 @@ ifneq ($(origin with_llvm),command line)
 override with_llvm = no
 endif
 
-.PHONY: help demo demo-stop clean-demo test test-quick faults soak bench bench-run clean-test
+.PHONY: help demo demo-stop clean-demo test test-quick faults soak bench bench-run bench-stream clean-test
 
 PG_CONFIG ?= pg_config
 PGXS := $(shell $(PG_CONFIG) --pgxs 2>/dev/null)
@@ -112,6 +112,8 @@ help:
 	@echo "make clean-test   remove what make test and make bench made"
 	@echo "make bench        measure against COPY and others (NUM=..., RUNS=..., ROWS='1 7', DAYS=...)"
 	@echo "make bench-run    the same for 1455 hospital days alone: some minutes, 25 GB of disk"
+	@echo "make bench-stream the stream against other ways from Kafka into PostgreSQL, by an Apache Kafka"
+	@echo "                  (NUM_EVENTS=1000000, RUNS=..., ROWS='13 18', CONSUMERS=2; LONG=yes: ten minutes without a broker)"
 	@echo "make installcheck the regression tests against a running server of your own"
 
 demo:
@@ -134,3 +136,6 @@ bench:
 	@NUM='$(NUM)' RUNS='$(RUNS)' ROWS='$(ROWS)' DAYS='$(DAYS)' bash bench/run.sh
 bench-run:
 	@NUM='$(NUM)' ROWS='9 10 11' DAYS=1455 bash bench/run.sh
+bench-stream:
+	@RUNS='$(RUNS)' ROWS='$(or $(ROWS),13 14 15 16 17 18 19 20 21 22 23)' NUM_EVENTS='$(NUM_EVENTS)' \
+		CONSUMERS='$(CONSUMERS)' OUTAGE_S='$(or $(OUTAGE_S),$(if $(LONG),600,))' bash bench/run.sh

@@ -676,6 +676,27 @@ GRANT EXECUTE ON PROCEDURE hospital_ingest(text, text), hospital_undo_batch(bigi
 -- ==== end of ingest =======================================================
 
 -- ==== stream ==============================================================
+-- JSON
+
+CREATE FUNCTION hospital_generate_events(kind text, day date, seed bigint DEFAULT 42, people bigint DEFAULT 5000000,
+                                         beds int DEFAULT 1100, start_date date DEFAULT '2020-01-01',
+                                         transfers int DEFAULT 15, id_mode text DEFAULT 'realistic',
+                                         OUT event_id uuid, OUT event_time timestamptz, OUT subject bigint, OUT payload text)
+    RETURNS SETOF record
+    LANGUAGE C STRICT IMMUTABLE PARALLEL SAFE
+    ROWS 1000
+    AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION hospital_generate_events(text, date, bigint, bigint, int, date, int, text) IS
+    'The records that hospital_generate_<kind> makes of one hospital day, in its order, as the JSON events that go through Kafka; subject is the patient or member of staff, and the key of the message';
+
+CREATE FUNCTION hospital_try_event(kind text, payload bytea, keep_unknown boolean DEFAULT false,
+                                   OUT ok boolean, OUT sqlstate text, OUT column_name text, OUT message text,
+                                   OUT event jsonb, OUT unknown jsonb)
+    LANGUAGE C STRICT IMMUTABLE PARALLEL SAFE
+    AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION hospital_try_event(text, bytea, boolean) IS
+    'What a consumer would make of a JSON message of the kind: the event as it understands it, or what is wrong with it; keep_unknown as for topics that keep fields which the kind does not have. References to other tables are not looked at';
+
 -- HL7
 
 CREATE TYPE hospital.hl7_message AS (
@@ -906,7 +927,7 @@ BEGIN
     IF go_on_at IS NULL THEN
         RAISE EXCEPTION 'nothing says how far to go on in partition % of topic "%"', $2, $1
             USING ERRCODE = 'invalid_parameter_value',
-                  DETAIL = format('It is stopped before offset %s, which the log has.', begin_at),
+                  DETAIL = format('It is stopped before offset %s.', begin_at),
                   HINT = format('Give that message up with upto => %s, or let it be tried again with hospital_resume.', begin_at + 1);
     END IF;
     IF go_on_at <= begin_at THEN
@@ -2558,6 +2579,8 @@ BEGIN
     COMMENT ON INDEX hospital.vital_signs_visit_id_idx IS 'The vital signs of a visit';
     CREATE INDEX prescriptions_visit_id_idx ON hospital.prescriptions (visit_id);
     COMMENT ON INDEX hospital.prescriptions_visit_id_idx IS 'The prescriptions of a visit';
+    CREATE INDEX prescriptions_patient_id_idx ON hospital.prescriptions (patient_id);
+    COMMENT ON INDEX hospital.prescriptions_patient_id_idx IS 'The prescriptions of a patient, as alerts ask for them';
     CREATE INDEX billing_payments_visit_id_idx ON hospital.billing_payments (visit_id);
     COMMENT ON INDEX hospital.billing_payments_visit_id_idx IS 'The bill of a visit';
 
@@ -3051,7 +3074,7 @@ COMMENT ON PROCEDURE hospital_load_staff(int) IS
 
 CREATE FUNCTION hospital_validate_records(from_day date, to_day date,
         OUT check_name text, OUT expected bigint, OUT found bigint, OUT missing bigint, OUT duplicated bigint,
-        OUT altered bigint, OUT lines bigint)
+        OUT altered bigint, OUT lines bigint, OUT amiss date[])
     RETURNS SETOF record
     LANGUAGE plpgsql STABLE STRICT PARALLEL UNSAFE ROWS 13
     SET search_path = pg_catalog, pg_temp
@@ -3159,15 +3182,18 @@ WITH days AS (
     WHERE b.state = 'ingested' AND b.day BETWEEN $1 AND $2
     GROUP BY b.day ORDER BY b.day
 ), compared AS (
-    SELECT $5[(n.number + 6) / 7] AS kind, (n.number - 1) %% 7 AS number, sum(n.value)::bigint AS value
+    SELECT d.day, $5[(n.number + 6) / 7] AS kind, (n.number - 1) %% 7 AS number, n.value
     FROM days d CROSS JOIN LATERAL unnest('{}'::bigint[] %s) WITH ORDINALITY AS n (value, number)
-    GROUP BY 1, 2
 ), sums AS (
     SELECT c.kind,
-           max(c.value) FILTER (WHERE c.number = 0) AS expected, max(c.value) FILTER (WHERE c.number = 1) AS found,
-           max(c.value) FILTER (WHERE c.number = 2) AS missing, max(c.value) FILTER (WHERE c.number = 3) AS duplicated,
-           max(c.value) FILTER (WHERE c.number = 4) AS altered, max(c.value) FILTER (WHERE c.number = 5) AS lines,
-           max(c.value) FILTER (WHERE c.number = 6) AS ended
+           sum(c.value) FILTER (WHERE c.number = 0)::bigint AS expected,
+           sum(c.value) FILTER (WHERE c.number = 1)::bigint AS found,
+           sum(c.value) FILTER (WHERE c.number = 2)::bigint AS missing,
+           sum(c.value) FILTER (WHERE c.number = 3)::bigint AS duplicated,
+           sum(c.value) FILTER (WHERE c.number = 4)::bigint AS altered,
+           sum(c.value) FILTER (WHERE c.number = 5)::bigint AS lines,
+           sum(c.value) FILTER (WHERE c.number = 6)::bigint AS ended,
+           array_agg(DISTINCT c.day) FILTER (WHERE c.number IN (2, 3, 4) AND c.value <> 0) AS amiss
     FROM compared c GROUP BY c.kind
 ), extra (kind, what, rows) AS (
     SELECT 'registrations', 'found', count(*) FROM hospital.patients t
@@ -3176,7 +3202,9 @@ WITH days AS (
     WHERE (t.event_time AT TIME ZONE 'Africa/Johannesburg')::date IN (SELECT d.transfers FROM days d) %s
 )
 SELECT s.kind, s.expected - s.duplicated, greatest(s.found, f.rows), s.missing, s.duplicated,
-       s.altered + greatest(0, f.rows - s.found) + greatest(0, e.rows - s.ended), s.lines - s.duplicated
+       s.altered + greatest(0, f.rows - s.found) + greatest(0, e.rows - s.ended), s.lines - s.duplicated,
+       -- of a row that nobody generated nothing says whose day it spoils
+       CASE WHEN f.rows > s.found OR e.rows > s.ended THEN (SELECT array_agg(d.day) FROM days d) ELSE s.amiss END
 FROM sums s
 LEFT JOIN extra f ON f.kind = s.kind AND f.what = 'found'
 LEFT JOIN extra e ON e.kind = s.kind AND e.what = 'ended'
@@ -3186,7 +3214,7 @@ ORDER BY array_position($5, s.kind)$sql$, ranges, parts, extra)
 END
 $validate$;
 COMMENT ON FUNCTION hospital_validate_records(date, date) IS
-    'The part of hospital_validate that compares rows; lines is how many records the files of the days have';
+    'The part of hospital_validate that compares rows; lines is how many records the files of the days have, amiss the days that are not as they should be';
 
 CREATE FUNCTION hospital_validate_references(from_day date, to_day date,
         OUT check_name text, OUT expected bigint, OUT found bigint)
@@ -3234,16 +3262,86 @@ $validate$;
 COMMENT ON FUNCTION hospital_validate_references(date, date) IS
     'The part of hospital_validate that follows references; expected are the references, found those that lead somewhere';
 
+-- A tick is in when the ledger has each of its last offsets, in an epoch of the
+-- log that it went to; ranges of an epoch chain, so that first and last say it. Of
+-- a former life of the embedded broker nothing is left to read: there the table
+-- has the say.
+CREATE FUNCTION hospital_validate_ticks(from_day date, to_day date,
+        OUT kind text, OUT day date, OUT events bigint, OUT arrived bigint, OUT gone bigint, OUT rejects bigint)
+    RETURNS SETOF record
+    LANGUAGE plpgsql STABLE STRICT PARALLEL UNSAFE ROWS 100
+    SET search_path = pg_catalog, pg_temp
+    SET jit = off
+    SET work_mem = '64MB'
+AS $validate$
+#variable_conflict use_column
+BEGIN
+    RETURN QUERY
+    WITH epochs AS MATERIALIZED (
+        SELECT s.topic, s.partition, f.first_offset, l.last_offset, a.until
+        FROM hospital.stream_partitions s CROSS JOIN generate_series(0, s.epoch) e
+        CROSS JOIN LATERAL (SELECT r.first_offset FROM hospital.stream_ranges r
+                            WHERE r.topic = s.topic AND r.partition = s.partition AND r.epoch = e
+                            ORDER BY r.first_offset LIMIT 1) f
+        CROSS JOIN LATERAL (SELECT r.last_offset FROM hospital.stream_ranges r
+                            WHERE r.topic = s.topic AND r.partition = s.partition AND r.epoch = e
+                            ORDER BY r.first_offset DESC LIMIT 1) l
+        CROSS JOIN LATERAL (SELECT coalesce(min(CASE WHEN a.action = 'accept gap' THEN a.at ELSE '-infinity' END), 'infinity') AS until
+                            FROM hospital.stream_actions a
+                            WHERE a.topic = s.topic AND a.partition = s.partition AND a.epoch > e
+                              AND (a.action = 'new broker' OR a.action = 'accept gap' AND a.to_offset IS NULL)) a
+        WHERE a.until > '-infinity'
+    ), offsets AS (
+        SELECT p.kind, p.day, p.tick, p.events,
+               CASE WHEN p.events = 0 OR o.last_offset IS NULL AND o.number IS NOT NULL THEN 'in'
+                    WHEN s.topic IS NULL THEN 'out'
+                    WHEN s.broker_epoch <> p.broker_epoch THEN 'gone'
+                    WHEN bool_or(o.last_offset BETWEEN e.first_offset AND e.last_offset AND p.published_at < e.until) THEN 'in'
+                    ELSE 'out' END AS state
+        FROM hospital.published p
+        LEFT JOIN LATERAL unnest(p.last_offsets) WITH ORDINALITY o (last_offset, number) ON true
+        LEFT JOIN hospital.stream_partitions s ON s.topic = p.topic AND s.partition = (o.number - 1)::int
+        LEFT JOIN epochs e ON e.topic = p.topic AND e.partition = (o.number - 1)::int
+        WHERE p.day BETWEEN $1 AND $2
+        GROUP BY p.kind, p.day, p.tick, p.events, p.broker_epoch, o.number, o.last_offset, s.topic, s.broker_epoch
+    ), ticks AS (
+        SELECT o.kind, o.day, o.tick, o.events,
+               CASE WHEN bool_or(o.state = 'out') THEN 'out' WHEN bool_or(o.state = 'gone') THEN 'gone' ELSE 'in' END AS state
+        FROM offsets o GROUP BY o.kind, o.day, o.tick, o.events
+    ), rejects AS (
+        -- a header may say anything: compared as text
+        SELECT t.kind, jsonb_path_query_first(j.headers, '$[*] ? (@.name == "day").value') #>> '{}' AS day, count(*) AS rejects
+        FROM hospital.rejects j JOIN hospital.stream_topics t ON t.topic = j.topic
+        WHERE j.topic IS NOT NULL AND j.resolved_at IS NULL
+          AND j.headers @> jsonb_build_array(jsonb_build_object('name', 'simulation_id', 'value',
+                               (SELECT s.simulation_id::text FROM hospital.simulation s)))
+        GROUP BY 1, 2
+    )
+    SELECT t.kind, t.day, sum(t.events)::bigint,
+           coalesce(sum(t.events) FILTER (WHERE t.state = 'in'), 0)::bigint,
+           coalesce(sum(t.events) FILTER (WHERE t.state = 'gone'), 0)::bigint,
+           coalesce(max(j.rejects), 0)::bigint
+    FROM ticks t LEFT JOIN rejects j ON j.kind = t.kind AND j.day = to_char(t.day, 'YYYY-MM-DD')
+    GROUP BY t.kind, t.day;
+END
+$validate$;
+COMMENT ON FUNCTION hospital_validate_ticks(date, date) IS
+    'The part of hospital_validate that follows what was published: by kind and day the events, those of ticks that the ledger of the stream has, those of a former life of the embedded broker, and the day''s rejects that wait';
+
 CREATE FUNCTION hospital_validate(from_day date DEFAULT NULL, to_day date DEFAULT NULL)
     RETURNS TABLE (check_name text, expected bigint, found bigint, missing bigint, duplicated bigint, altered bigint,
                    ok boolean)
-    LANGUAGE plpgsql STABLE PARALLEL UNSAFE ROWS 24
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE ROWS 24
     SET search_path = pg_catalog, pg_temp
 AS $validate$
 #variable_conflict use_column
 DECLARE
-    a_from date;
-    a_to   date;
+    a_from   date;
+    a_to     date;
+    closes   boolean := current_setting('transaction_read_only') = 'off';
+    amiss    date[] := '{}';      -- days that are not as they should be
+    all_well boolean := true;     -- but for these days
+    a_check  record;
 BEGIN
     IF to_regclass('hospital.simulation') IS NULL THEN
         RAISE EXCEPTION 'this database has no hospital'
@@ -3251,8 +3349,13 @@ BEGIN
     END IF;
     SELECT min(b.day), max(b.day) INTO a_from, a_to FROM hospital.batches b
     WHERE b.state = 'ingested' AND b.day >= coalesce(from_day, '-infinity') AND b.day <= coalesce(to_day, 'infinity');
+    closes := closes AND has_table_privilege('hospital.days', 'UPDATE');
+    IF closes THEN
+        -- whoever takes a file back waits for the verdict, and opens the day again
+        PERFORM FROM hospital.days d WHERE d.day BETWEEN a_from AND a_to ORDER BY d.day FOR NO KEY UPDATE;
+    END IF;
 
-    RETURN QUERY
+    FOR a_check IN
     WITH kinds AS (
         SELECT r.kind FROM @extschema@.hospital_record_columns() r WHERE r.key
     ), days AS (
@@ -3261,51 +3364,77 @@ BEGIN
         SELECT * FROM hospital.batches b WHERE b.day IN (SELECT d.day FROM days d)
     ), records AS MATERIALIZED (
         SELECT * FROM @extschema@.hospital_validate_records(a_from, a_to)
+    ), ticks AS (
+        -- what a former broker had is in when the table is as it should be
+        SELECT t.kind, t.day, t.events, t.rejects,
+               t.arrived + CASE WHEN EXISTS (SELECT FROM records r WHERE t.day = ANY (r.amiss)
+                                             AND (r.check_name = t.kind OR t.kind = 'adt')) THEN 0 ELSE t.gone END AS arrived
+        FROM @extschema@.hospital_validate_ticks(a_from, a_to) t WHERE t.day IN (SELECT d.day FROM days d)
     ), rejects AS (
         SELECT j.batch_id, j.kind, j.day, j.line, j.resolved_by FROM hospital.rejects j
         JOIN files b ON b.batch_id = j.batch_id AND b.state = 'ingested'
     ), faults AS (
         SELECT f.kind, f.day, f.line FROM hospital.faults f
         JOIN (SELECT DISTINCT b.kind, b.day FROM files b WHERE b.state = 'ingested') b ON b.kind = f.kind AND b.day = f.day
-    ), checks (check_name, expected, found, missing, duplicated, altered) AS (
-        SELECT r.check_name, r.expected, r.found, r.missing, r.duplicated, r.altered FROM records r
+    ), checks (check_name, expected, found, missing, duplicated, altered, by_day, amiss) AS (
+        SELECT r.check_name, r.expected, r.found, r.missing, r.duplicated, r.altered, true, r.amiss FROM records r
         UNION ALL
-        SELECT r.check_name, r.expected, r.found, r.expected - r.found, 0, 0
+        SELECT r.check_name, r.expected, r.found, r.expected - r.found, 0, 0, false, NULL
         FROM @extschema@.hospital_validate_references(a_from, a_to) r
         UNION ALL
         -- a file of each kind for each day, all of them in, none of them twice
         SELECT 'files', count(*), count(*) FILTER (WHERE x.ingested > 0),
                count(*) FILTER (WHERE x.ingested = 0 OR x.waiting > 0),
-               coalesce(sum(x.ingested - x.distinct_ingested), 0)::bigint, 0
-        FROM (SELECT count(b.*) FILTER (WHERE b.state = 'ingested') AS ingested,
+               coalesce(sum(x.ingested - x.distinct_ingested), 0)::bigint, 0, true,
+               array_agg(DISTINCT x.day) FILTER (WHERE x.ingested = 0 OR x.waiting > 0 OR x.ingested > x.distinct_ingested)
+        FROM (SELECT d.day, count(b.*) FILTER (WHERE b.state = 'ingested') AS ingested,
                      count(DISTINCT b.sha256) FILTER (WHERE b.state = 'ingested') AS distinct_ingested,
                      count(b.*) FILTER (WHERE b.state IN ('written', 'loading')) AS waiting
               FROM days d CROSS JOIN kinds k LEFT JOIN files b ON b.day = d.day AND b.kind = k.kind
               GROUP BY d.day, k.kind) x
         UNION ALL
         -- each line is a row or a reject
-        SELECT 'lines', e.lines, f.lines, greatest(0, e.lines - f.lines), greatest(0, f.lines - e.lines), 0
+        SELECT 'lines', e.lines, f.lines, greatest(0, e.lines - f.lines), greatest(0, f.lines - e.lines), 0, false, NULL
         FROM (SELECT coalesce((SELECT sum(r.lines) FROM records r), 0)::bigint + (SELECT count(*) FROM faults) AS lines) e,
              (SELECT coalesce(sum(b.rows + b.rejects), 0)::bigint AS lines FROM files b WHERE b.state = 'ingested') f
         UNION ALL
-        SELECT 'rejects', e.rejects, f.rejects, greatest(0, e.rejects - f.rejects), greatest(0, f.rejects - e.rejects), 0
+        SELECT 'rejects', e.rejects, f.rejects, greatest(0, e.rejects - f.rejects), greatest(0, f.rejects - e.rejects), 0,
+               false, NULL
         FROM (SELECT coalesce(sum(b.rejects), 0)::bigint AS rejects FROM files b WHERE b.state = 'ingested') e,
              (SELECT count(*) AS rejects FROM rejects j WHERE j.resolved_by IS DISTINCT FROM 'retry') f
         UNION ALL
         -- of the faults put in on purpose each is a reject, and nothing else is
         SELECT 'faults', count(f.line), count(f.line) FILTER (WHERE j.line IS NOT NULL),
-               count(f.line) FILTER (WHERE j.line IS NULL), 0, count(j.line) FILTER (WHERE f.line IS NULL)
+               count(f.line) FILTER (WHERE j.line IS NULL), 0, count(j.line) FILTER (WHERE f.line IS NULL), false, NULL
         FROM faults f FULL JOIN (SELECT DISTINCT j.kind, j.day, j.line FROM rejects j
                                  WHERE j.resolved_by IS DISTINCT FROM 'retry') j
             ON j.kind = f.kind AND j.day = f.day AND j.line = f.line
+        UNION ALL
+        -- what was published has come in, and none of it waits among the rejects
+        SELECT 'stream ' || t.kind, sum(t.events)::bigint, sum(t.arrived)::bigint, sum(t.events - t.arrived)::bigint, 0,
+               sum(t.rejects)::bigint, true, array_agg(t.day) FILTER (WHERE t.arrived < t.events OR t.rejects > 0)
+        FROM ticks t GROUP BY t.kind
     )
-    SELECT c.check_name, c.expected, c.found, c.missing, c.duplicated, c.altered,
-           c.missing = 0 AND c.duplicated = 0 AND c.altered = 0
-    FROM checks c;
+    SELECT c.*, c.missing = 0 AND c.duplicated = 0 AND c.altered = 0 AS ok FROM checks c
+    LOOP
+        amiss := amiss || a_check.amiss;
+        all_well := all_well AND (a_check.ok OR a_check.by_day);
+        RETURN QUERY SELECT a_check.check_name, a_check.expected, a_check.found, a_check.missing, a_check.duplicated,
+                            a_check.altered, a_check.ok;
+    END LOOP;
+
+    -- A check that names no day closes none and opens none.
+    IF closes THEN
+        UPDATE hospital.days d SET closed_at = CASE WHEN d.closed_at IS NULL THEN clock_timestamp() END
+        WHERE d.day BETWEEN a_from AND a_to
+          AND CASE WHEN d.closed_at IS NOT NULL THEN d.day = ANY (amiss)
+                   ELSE all_well AND d.day <> ALL (amiss)
+                        AND EXISTS (SELECT FROM hospital.batches b WHERE b.day = d.day AND b.state = 'ingested') END;
+    END IF;
 END
 $validate$;
 COMMENT ON FUNCTION hospital_validate(date, date) IS
-    'Compare what the generators make for the days from_day to to_day whose files are ingested (all by default) with the tables, and the ledger with both. missing: generated and not there, or dangling, or not in yet; duplicated: there twice; altered: there with other values, or never generated';
+    'Compare what the generators make for the days from_day to to_day whose files are ingested (all by default) with the tables, the ledgers of files and stream with both, and close the days (hospital.days.closed_at) in which they agree, unless the transaction is read-only. missing: generated and not there, or dangling, or not in yet; duplicated: there twice; altered: there with other values, never generated, or waiting among the rejects';
 
 -- ==== end of validate =====================================================
 

@@ -59,7 +59,8 @@ extern bool kafka_target(KafkaTarget *target);
  * Making and ending.  A client lives until kafka_close, the reset of the
  * memory context that is current here, or the end of the process.
  */
-extern KafkaClient *kafka_open_consumer(const char *brokers, const char *group, bool to_end);
+extern KafkaClient *kafka_open_reader(const char *brokers);
+extern KafkaClient *kafka_open_tail(const char *brokers, const char *group);
 extern KafkaClient *kafka_open_producer(const char *brokers, const char *transactional_id);
 extern KafkaClient *kafka_open_mock(const char *topic, int partitions);
 extern void kafka_close(KafkaClient *client);
@@ -124,7 +125,6 @@ typedef struct KafkaTaken
 	const void *handle;			/* for kafka_taken_headers */
 } KafkaTaken;
 
-/* "positions" stays in use for as long as they are read from. */
 extern void kafka_read_from(KafkaClient *client, const KafkaPosition *positions, int n);
 extern int	kafka_take(KafkaClient *client, KafkaTaken *taken, int max);
 extern int	kafka_taken_headers(const void *handle, KafkaHeader *headers, int max);

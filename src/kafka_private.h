@@ -16,6 +16,7 @@
 #include "compat.h"
 #include "kafka.h"
 #include "kafka_config.h"
+#include "kafka_trouble.h"
 #include "stream_topics.h"
 
 #define SLICE_MS 50				/* the longest that the main thread blocks */
@@ -38,27 +39,30 @@ struct KafkaClient
 	int			nheld;
 	int			held_room;
 	rd_kafka_queue_t *answers;	/* to questions about topics; NULL: none was asked */
-	const KafkaPosition *positions; /* that are read from */
-	int			npositions;
-	const rd_kafka_topic_t *topics[STREAM_KINDS];	/* of messages, by number of kafka_read_from */
+	KafkaPosition *reading;		/* where the partitions being read were begun */
+	int			nreading;
+	rd_kafka_topic_t *topics[STREAM_KINDS]; /* of these, by number; NULL: not met yet */
 	int			pipe[2];		/* the library writes, worker_wait reads */
 	bool		producer;
 	char	   *brokers;
 	int64		undelivered;	/* sent, no delivery report yet */
 	rd_kafka_resp_err_t delivery_error;
-	rd_kafka_resp_err_t trouble;
-	char		trouble_text[TEXT_LENGTH];
+	Trouble		trouble;
+	char		trouble_reason[TEXT_LENGTH];	/* "" when only its kind is known */
+	char		trouble_text[TEXT_LENGTH];	/* in the library's words */
 	bool		admin_done;
 	rd_kafka_resp_err_t admin_error;
 };
 
 /*
  * How long to go on asking.  Brokers that are out of reach may be the wrong
- * ones: then a reload of the configuration ends it, too.
+ * ones: then a reload of the configuration ends it, too.  A password or a
+ * certificate that one broker refuses is given time for another to answer.
  */
 typedef struct KafkaDeadline
 {
 	TimestampTz at;
+	TimestampTz refused_at;
 	uint32		reloads;
 } KafkaDeadline;
 
@@ -90,6 +94,11 @@ pg_noreturn extern void kafka_raise(KafkaClient *client, const char *doing, rd_k
 									const char *text);
 extern void kafka_clear_trouble(KafkaClient *client);
 extern void kafka_note_trouble(KafkaClient *client, rd_kafka_resp_err_t code, const char *text);
+
+/* ---- kafka_receive.c ---- */
+
+/* What of a reader the library must get back before its handle can end. */
+extern void kafka_reader_end(KafkaClient *client);
 
 /* ---- kafka_send.c: events of a producer, as client->current ---- */
 

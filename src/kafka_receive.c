@@ -2,15 +2,18 @@
  * kafka_receive.c: messages of many partitions, many at a time, left in the
  * library's memory.
  *
- * The partitions' queues are directed to one of their own, from which a whole
- * chunk is taken under one lock.  Everything else (errors of brokers, log lines)
- * stays on the client's ordinary queue; both tell of themselves by the pipe.
+ * The library's simple interface: each partition is started at an offset and
+ * stopped, with no group and nothing that could move it.  All share a queue, from
+ * which a whole chunk is taken under one lock.  Everything else (errors of
+ * brokers, log lines) comes on the client's ordinary queue; both tell of
+ * themselves by the pipe.
  */
 #include "postgres.h"
 
 #include "utils/memutils.h"
 
 #include "kafka_private.h"
+#include "settings.h"
 #include "worker.h"
 
 #define CHUNK 512				/* messages under one lock */
@@ -25,71 +28,103 @@ kafka_release(KafkaClient *client)
 	client->nheld = 0;
 }
 
-static void
-open_data_queue(KafkaClient *client)
+KafkaClient *
+kafka_open_reader(const char *brokers)
 {
-	if (client->data != NULL)
-		return;
+	/*
+	 * Without a group.  The bound is for all partitions together, since they
+	 * share one queue; the count is set high because the library stops fetching
+	 * for a whole second when either is passed.  A broker answers a connection's
+	 * requests in order, so a fetch that waits for messages keeps a question
+	 * waiting: less than METADATA_SLICE_MS.
+	 */
+	const KafkaProperty defaults[] = {
+		{"isolation.level", "read_committed", 0},
+		{"auto.offset.reset", "error", 0},
+		{"enable.partition.eof", "true", 0},
+		{"fetch.wait.max.ms", "250", 0},
+		{"queued.min.messages", "1000000", 0},
+		{"queued.max.messages.kbytes", psprintf("%d", hospital_stream_queue), 0},
+	};
+	KafkaClient *client = kafka_client_new(brokers);
+
+	kafka_open_pipe(client);
+	kafka_start_library(client, RD_KAFKA_CONSUMER,
+						kafka_conf_new(brokers, defaults, lengthof(defaults), true), false);
+	kafka_join_queues(client);
 	client->data = rd_kafka_queue_new(client->rk);
 	rd_kafka_queue_io_event_enable(client->data, client->pipe[1], "", 1);
+	return client;
 }
 
-/* Set once, a partition's direction outlives assignments. */
-static void
-direct(KafkaClient *client, const KafkaPosition *position)
+static rd_kafka_topic_t *
+topic_handle(KafkaClient *client, const KafkaPosition *position)
 {
-	rd_kafka_queue_t *queue = rd_kafka_queue_get_partition(client->rk, position->topic,
-														   position->partition);
+	rd_kafka_topic_t **topic = &client->topics[position->number];
 
-	if (queue == NULL)
-		kafka_raise(client, psprintf("reading topic %s", position->topic),
-					RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION, NULL);
-	rd_kafka_queue_forward(queue, client->data);
-	rd_kafka_queue_destroy(queue);
+	if (*topic == NULL)
+		*topic = rd_kafka_topic_new(client->rk, position->topic, NULL);
+	if (*topic == NULL)
+		kafka_raise(client, psprintf("reading topic %s", position->topic), rd_kafka_last_error(), NULL);
+	return *topic;
+}
+
+/* Waits for the library's own thread, not for brokers. */
+static void
+stop_reading(KafkaClient *client)
+{
+	for (int i = 0; i < client->nreading; i++)
+		rd_kafka_consume_stop(client->topics[client->reading[i].number], client->reading[i].partition);
+	client->nreading = 0;
 }
 
 void
 kafka_read_from(KafkaClient *client, const KafkaPosition *positions, int n)
 {
-	rd_kafka_topic_partition_list_t *list;
-	rd_kafka_resp_err_t code;
-
 	Assert(client->nheld == 0);
-	open_data_queue(client);
-	memset(client->topics, 0, sizeof(client->topics));
+	stop_reading(client);
+	if (client->reading != NULL)
+		pfree(client->reading);
+	client->reading = MemoryContextAlloc(client->context, Max(n, 1) * sizeof(KafkaPosition));
 	for (int i = 0; i < n; i++)
-		direct(client, &positions[i]);
-	list = rd_kafka_topic_partition_list_new(Max(n, 1));
-	for (int i = 0; i < n; i++)
-		rd_kafka_topic_partition_list_add(list, positions[i].topic,
-										  positions[i].partition)->offset = positions[i].offset;
-	code = rd_kafka_assign(client->rk, list);
-	rd_kafka_topic_partition_list_destroy(list);
-	if (code != RD_KAFKA_RESP_ERR_NO_ERROR)
-		kafka_raise(client, "choosing what to read", code, NULL);
-	client->positions = positions;
-	client->npositions = n;
+	{
+		const KafkaPosition *position = &positions[i];
+
+		if (rd_kafka_consume_start_queue(topic_handle(client, position), position->partition,
+										 position->offset, client->data) != 0)
+			kafka_raise(client, psprintf("reading topic %s", position->topic), rd_kafka_last_error(), NULL);
+		client->reading[client->nreading++] = *position;
+	}
+}
+
+void
+kafka_reader_end(KafkaClient *client)
+{
+	kafka_release(client);
+	stop_reading(client);
+	for (int i = 0; i < STREAM_KINDS; i++)
+		if (client->topics[i] != NULL)
+			rd_kafka_topic_destroy(client->topics[i]);
+	if (client->answers != NULL)
+		rd_kafka_queue_destroy(client->answers);
+	if (client->data != NULL)
+	{
+		rd_kafka_queue_io_event_enable(client->data, -1, NULL, 0);
+		rd_kafka_queue_destroy(client->data);
+	}
 }
 
 /* The caller's number of a message's topic; -1: nothing of ours. */
 static int
 topic_number(KafkaClient *client, const rd_kafka_topic_t *topic)
 {
-	const char *name;
-
 	for (int i = 0; i < STREAM_KINDS; i++)
 		if (client->topics[i] == topic)
 			return i;
-	name = rd_kafka_topic_name(topic);
-	for (int i = 0; i < client->npositions; i++)
-	{
-		const KafkaPosition *position = &client->positions[i];
-
-		if (strcmp(position->topic, name) != 0)
-			continue;
-		client->topics[position->number] = topic;
-		return position->number;
-	}
+	for (int i = 0; i < STREAM_KINDS; i++)
+		if (client->topics[i] != NULL &&
+			strcmp(rd_kafka_topic_name(client->topics[i]), rd_kafka_topic_name(topic)) == 0)
+			return i;
 	return -1;
 }
 
@@ -118,6 +153,10 @@ take_error(KafkaClient *client, const rd_kafka_message_t *message)
 		message->err == RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET ||
 		message->err == RD_KAFKA_RESP_ERR_OFFSET_OUT_OF_RANGE)
 		return true;
+	/* Said once only, and who may not read may yet ask: no answer ends this. */
+	if (message->err == RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED)
+		kafka_raise(client, psprintf("reading topic %s", rd_kafka_topic_name(message->rkt)),
+					message->err, NULL);
 	kafka_copy_text(line, rd_kafka_message_errstr(message));
 	kafka_note_trouble(client, message->err, line);
 	ereport(DEBUG1, (errmsg_internal("Kafka: %s", line), errhidestmt(true)));

@@ -343,7 +343,7 @@ record_tail(int partitions)
 		positions[i] = KAFKA_FROM_TAIL(tail);
 	}
 	worker_state("reading back what was sent");
-	reader = kafka_open_consumer(producer.target.brokers, "hospital-tail", true);
+	reader = kafka_open_tail(producer.target.brokers, "hospital-tail");
 	kafka_assign(reader, producer.topic, numbers, positions, partitions);
 	read_to_end(reader, partitions, &list);
 	kafka_close(reader);

@@ -200,6 +200,16 @@ stream_partition_read(StreamPartition *partition, int64 broker_epoch)
 	partition->log_begin = partition->log_end = NO_POSITION;
 }
 
+pg_noreturn static void
+raise_fenced(const StreamPartition *partition)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_OBJECT_IN_USE),
+			 errmsg("fenced: another consumer has read on in topic %s partition %d",
+					partition->topic->name, partition->number),
+			 errdetail("This one expected to go on at offset " INT64_FORMAT ".", partition->next)));
+}
+
 bool
 stream_partition_changed(const StreamPartition *partition)
 {
@@ -212,12 +222,7 @@ stream_partition_changed(const StreamPartition *partition)
 		return false;
 	if (!partition->running)
 		return true;			/* a gap that was accepted */
-	ereport(ERROR,
-			(errcode(ERRCODE_OBJECT_IN_USE),
-			 errmsg("fenced: another consumer has read on in topic %s partition %d",
-					partition->topic->name, partition->number),
-			 errdetail("This one expected to go on at offset " INT64_FORMAT ", the ledger says " INT64_FORMAT ".",
-					   partition->next, row.next)));
+	raise_fenced(partition);
 }
 
 void
@@ -299,10 +304,7 @@ stream_record_range(const StreamBatch *batch, const StreamPartition *partition)
 				 " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)"
 				 " ON CONFLICT (topic, partition, epoch, first_offset) DO NOTHING",
 				 14, types, values, nulls, SPI_OK_INSERT) == 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_OBJECT_IN_USE),
-				 errmsg("fenced: another consumer has read topic %s partition %d from offset " INT64_FORMAT " on",
-						partition->topic->name, partition->number, first)));
+		raise_fenced(partition);
 }
 
 static Datum

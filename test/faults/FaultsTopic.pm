@@ -237,15 +237,15 @@ sub open_transaction
 {
 	my ($w, $with, $partition) = @_;
 	my $kafka = $w->{kafka};
-	my @events = $w->good(20 + int $w->chance(50));
+	my @events = $w->good(300);
 	my $from = $kafka->log_end(TOPIC, $partition);
 	my $kcat = IPC::Run::start([ $w->kcat_producer('-p', $partition, @$with) ], '<pipe', \*KCAT, '>', '/dev/null', '2>', '/dev/null');
 	my $until = time + 30;
 
 	KCAT->autoflush(1);
 	print KCAT map { "$_->[0]\x1f$_->[1]\x1e" } @events;
-	# it is told of deliveries only when it has more to send
-	until (grep { ($_->[2] // '') eq $events[-1][1] } $kafka->messages(TOPIC, $partition, $from, 'read_uncommitted'))
+	# it reads its input in large pieces and waits for the last one to be whole
+	until (grep { ($_->[2] // '') eq $events[0][1] } $kafka->messages(TOPIC, $partition, $from, 'read_uncommitted'))
 	{
 		die "kcat has not sent its transaction\n" if time > $until;
 		sleep 0.1;

@@ -81,7 +81,9 @@ log4j.appender.stdout=org.apache.log4j.ConsoleAppender
 log4j.appender.stdout.layout=org.apache.log4j.PatternLayout
 log4j.appender.stdout.layout.ConversionPattern=%d %p %m (%c)%n
 END
-	spew("$node->{dir}/address", "127.0.0.1:$node->{direct}\n");
+	spew("$node->{dir}/kind", "plain\n");
+	spew("$node->{dir}/jaas.conf", '');
+	spew("$node->{dir}/addresses", "PLAINTEXT 127.0.0.1:$node->{direct}\n");
 	spew("$node->{dir}/server.properties", <<"END");
 process.roles=broker,controller
 node.id=$node->{id}
@@ -150,7 +152,7 @@ sub broker_pid
 {
 	my ($node) = @_;
 
-	open my $fh, '<', "$node->{dir}/pid" or return 0;
+	open my $fh, '<', "$node->{dir}/broker.pid" or return 0;
 	chomp(my $pid = <$fh>);
 	return $pid;
 }

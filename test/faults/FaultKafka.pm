@@ -81,7 +81,9 @@ log4j.appender.stdout=org.apache.log4j.ConsoleAppender
 log4j.appender.stdout.layout=org.apache.log4j.PatternLayout
 log4j.appender.stdout.layout.ConversionPattern=%d %p %m (%c)%n
 END
-	spew("$node->{dir}/address", "127.0.0.1:$node->{direct}\n");
+	spew("$node->{dir}/kind", "plain\n");
+	spew("$node->{dir}/jaas.conf", '');
+	spew("$node->{dir}/addresses", "PLAINTEXT 127.0.0.1:$node->{direct}\n");
 	spew("$node->{dir}/server.properties", <<"END");
 process.roles=broker,controller
 node.id=$node->{id}
@@ -150,7 +152,7 @@ sub broker_pid
 {
 	my ($node) = @_;
 
-	open my $fh, '<', "$node->{dir}/pid" or return 0;
+	open my $fh, '<', "$node->{dir}/broker.pid" or return 0;
 	chomp(my $pid = <$fh>);
 	return $pid;
 }
@@ -314,31 +316,39 @@ sub leader
 }
 
 # Messages of a partition from an offset on, as a consumer of committed ones
-# sees them: offset, time, payload (undefined: null).
+# sees them, or of all: offset, time, payload (undefined: null).
 sub messages
 {
-	my ($self, $topic, $partition, $from) = @_;
-	my $text = $self->kcat('-C', '-q', '-t', $topic, '-p', $partition, '-o', $from, '-e',
-		'-X', 'isolation.level=read_committed', '-X', 'auto.offset.reset=earliest', '-f', '%o %T %S\n%s\n');
-	my ($at, @found) = (0);
+	my ($self, $topic, $partition, $from, $level) = @_;
+	$level //= 'read_committed';
+	my $end = $self->log_end($topic, $partition, $level);
+	my @found;
 
-	while ($at < length $text)
+	return if $end <= $from;
+	open my $kcat, '-|', 'kcat', '-b', $self->direct, '-C', '-q', '-u', '-t', $topic, '-p', $partition, '-o', $from, '-e',
+	  '-X', "isolation.level=$level", '-X', 'auto.offset.reset=earliest', '-f', '%o %T %S\n%s\n' or die "kcat: $!";
+	binmode $kcat;
+	# It sees no end where more comes all the time.
+	while (my $line = <$kcat>)
 	{
-		my $eol = index $text, "\n", $at;
-		my ($offset, $time, $length) = split ' ', substr $text, $at, $eol - $at;
+		my ($offset, $time, $length) = split ' ', $line;
 		my $size = $length > 0 ? $length : 0;
-		push @found, [ $offset, $time, $length < 0 ? undef : substr $text, $eol + 1, $size ];
-		$at = $eol + 1 + $size + 1;
+		my $payload = '';
+		read($kcat, $payload, $size + 1) == $size + 1 or die 'kcat ended too early';
+		push @found, [ $offset, $time, $length < 0 ? undef : substr $payload, 0, $size ];
+		last if $offset >= $end - 1;
 	}
+	close $kcat;
 	return @found;
 }
 
 # The offset after the last one of a partition.
 sub log_end
 {
-	my ($self, $topic, $partition) = @_;
+	my ($self, $topic, $partition, $level) = @_;
+	$level //= 'read_uncommitted';
 
-	return $1 if $self->kcat('-Q', '-t', "$topic:$partition:-1") =~ /offset (\d+)/;
+	return $1 if $self->kcat('-Q', '-X', "isolation.level=$level", '-t', "$topic:$partition:-1") =~ /offset (\d+)/;
 	die "no end of $topic $partition";
 }
 

@@ -20,6 +20,7 @@ use constant RATE => 200;    # events a second beside most faults
 # Number, name, how; what is special: nodes of Kafka, no load beside, or the
 # world's end.
 my @faults = (
+	[ 0, 'tables changed by hand: is it noticed?', \&sabotage ],
 	[ 1, 'kill -9 of a consumer at work', \&FaultsServer::kill_consumer ],
 	[ 2, 'kill -9 of the postmaster', \&FaultsServer::kill_postmaster ],
 	[ 3, 'SIGTERM, terminate and cancel of a consumer', \&FaultsServer::signal_consumer ],
@@ -55,6 +56,19 @@ sub unavailable
 
 	return 'kcat is not installed' if !$found;
 	return HospitalKafka::unavailable();
+}
+
+# The checks themselves are checked: what is wrong must be seen.
+sub sabotage
+{
+	my ($w) = @_;
+
+	$w->load_stop;
+	$w->send_payloads([ $w->good(50), $w->poison(0), $w->good(50) ]);
+	defined $w->catches_up or return 0;
+	my ($done, @unnoticed) = FaultOracle::unnoticed($w);
+	$w->violated('harness', $_) foreach @unnoticed;
+	return $done;
 }
 
 # One run of one fault; what came of it.  Options: quick.
@@ -174,7 +188,7 @@ sub soak
 	while (time < $until)
 	{
 		my $three = int($step / FAULTS_A_WORLD) % 4 == 3;
-		my @may = grep { $three || !$_->{nodes} } map { fault($_) } numbers();
+		my @may = grep { $three || !$_->{nodes} } map { fault($_) } grep { $_ != 0 } numbers();
 		my $fault = FaultWorld::choose($dice, @may);
 		my $weather = FaultWorld::choose($dice, @weathers);
 		my $mine = int FaultWorld::chance($dice, 0x7fffffff);

@@ -35,6 +35,7 @@ my $checks = <<'END';
 SET client_min_messages = 'error';
 SET timezone = 'UTC';
 BEGIN ISOLATION LEVEL REPEATABLE READ;
+/* sabotage */
 CREATE TEMP TABLE r ON COMMIT DROP AS
 	SELECT l.*, pg_xact_commit_timestamp(xmin) AS at
 	FROM hospital.stream_ranges l WHERE topic = 'hospital.transfers';
@@ -121,18 +122,59 @@ WITH v (invariant, what, n, example) AS (
 	FROM (SELECT (SELECT coalesce(sum(rows), 0) FROM r) - (SELECT count(*) FROM w)
 	             + (SELECT coalesce(sum(rows - merged), 0) FROM hospital.batches WHERE kind = 'transfers' AND state = 'ingested') AS n) x)
 SELECT invariant, format('%s %s, such as %s', n, what, example) FROM v WHERE n > 0;
-COMMIT;
+ROLLBACK;
 END
+
+# A sabotage comes before the checks, in their transaction, which is rolled back.
+sub of_tables
+{
+	my ($world, $sabotage) = @_;
+	$sabotage //= '';
+
+	return map { [ split /\|/, $_, 2 ] } split /\n/, $world->sql($checks =~ s{/\* sabotage \*/}{$sabotage}r);
+}
 
 sub violations
 {
 	my ($world) = @_;
-	my @found = map { [ split /\|/, $_, 2 ] } split /\n/, $world->sql($checks);
 
-	# what it says of itself
-	push @found, map { [ 'audit', "hospital_audit_stream: $_" ] } split /\n/,
-	  $world->sql('SELECT a FROM hospital_audit_stream() a WHERE NOT ok');
-	return @found;
+	# the last is what the server says of itself
+	return (
+		of_tables($world),
+		map { [ 'audit', "hospital_audit_stream: $_" ] } split /\n/, $world->sql('SELECT a FROM hospital_audit_stream() a WHERE NOT ok'));
+}
+
+# What must be noticed, and by what.
+my $an_event = q{(SELECT event_id FROM fault_oracle.truth JOIN hospital.transfers USING (event_id)
+	WHERE event_id::text LIKE '01890a5d-____-____-8000-%' ORDER BY random() LIMIT 1)};
+my $a_range = q{(SELECT r FROM hospital.stream_ranges r WHERE rows > 0 ORDER BY random() LIMIT 1)};
+my @sabotages = (
+	[ 'a row is gone', 'I1 I4', "DELETE FROM hospital.transfers WHERE event_id = $an_event" ],
+	[ 'a row is another one', 'I1 I3', "UPDATE hospital.transfers SET reason = reason || '!' WHERE event_id = $an_event" ],
+	[ 'a row was written by another transaction', 'I3', "UPDATE hospital.transfers SET reason = reason WHERE event_id = $an_event" ],
+	[ 'a row comes from nowhere', 'I2 I4', q{INSERT INTO hospital.transfers (event_id, event_time, admission_id, patient_id,
+		from_ward, to_ward, reason, status, staff_id)
+		VALUES ('01890a5d-ffff-7fff-8000-ffffffffffff', '2020-01-01', 1, 2, 'A', 'B', '', '', 3)} ],
+	[ 'a range is gone', 'I1 I4', "DELETE FROM hospital.stream_ranges r WHERE r = $a_range" ],
+	[ 'a range counts one too many', 'I4', "UPDATE hospital.stream_ranges r SET duplicates = duplicates + 1, messages = messages + 1 WHERE r = $a_range" ],
+	[ 'a reject is gone', 'I1', q{DELETE FROM hospital.rejects WHERE reject_id = (SELECT min(reject_id) FROM hospital.rejects WHERE topic IS NOT NULL)} ],
+	[ 'a good message is a reject as well', 'I2', q{INSERT INTO hospital.rejects (topic, partition, "offset", raw, sqlstate, message)
+		SELECT 'hospital.transfers', partition, "offset", '', '22000', '' FROM fault_oracle.truth WHERE sqlstates = '' LIMIT 1} ]);
+
+# Those that were not noticed as they should be.
+sub unnoticed
+{
+	my ($world) = @_;
+	my @unnoticed;
+
+	foreach my $sabotage (@sabotages)
+	{
+		my ($what, $by, $sql) = @$sabotage;
+		my %found = map { $_->[0] => 1 } of_tables($world, "$sql;");
+		push @unnoticed, "$what: noticed by " . (join(' ', sort keys %found) || 'nothing') . ", not by $by"
+		  if grep { !$found{$_} } split ' ', $by;
+	}
+	return (scalar @sabotages, @unnoticed);
 }
 
 1;

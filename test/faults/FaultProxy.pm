@@ -40,6 +40,7 @@ sub new
 	$self->{pid} = fork // die "fork: $!";
 	if ($self->{pid} == 0)
 	{
+		$SIG{$_} = 'DEFAULT' foreach qw(INT TERM);
 		close $pen;
 		close $answers;
 		eval { serve($listener, $port, $target, $commands, $answer) };

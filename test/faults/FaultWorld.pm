@@ -28,6 +28,16 @@ use constant PATIENCE => $ENV{HOSPITAL_FAULT_PATIENCE} // 120;    # to have caug
 
 my $here = $INC{'FaultWorld.pm'} =~ s{/[^/]*$}{}r;
 my $worlds = 0;
+my %alive;
+
+# A signal must not leave servers behind.
+$SIG{INT} = $SIG{TERM} = sub { exit 1 };
+END
+{
+	my $rc = $?;
+	$_->end foreach values %alive;
+	$? = $rc;
+}
 
 # Options: nodes (of Kafka), partitions, run (a number for the event ids).
 sub new
@@ -50,6 +60,7 @@ sub new
 	}, $class;
 
 	mkdir "$folder/$_" foreach qw(kafka monitor);
+	$alive{$folder} = $self;
 	$self->{kafka} = FaultKafka->new("$folder/kafka", $option{nodes} // 1);
 	$self->{kafka}->start;
 	$self->{kafka}->create_topic(TOPIC, $option{partitions} // 3);
@@ -332,7 +343,7 @@ sub poison
 	my $number = $self->{number}++;
 	my (undef, $states, $payload) = FaultMessage::poison($self->{run}, $number, $kind);
 
-	$self->note_sent($payload, $states, $states eq '' ? FaultMessage::event_id($self->{run}, $number) : undef, undef);
+	$self->note_sent($payload, $states, undef, undef);
 	return [ FaultMessage::patient($number), $payload ];
 }
 
@@ -546,11 +557,12 @@ sub end
 {
 	my ($self) = @_;
 
-	$self->load_stop;
+	delete $alive{ $self->{folder} };
+	eval { $self->load_stop };
 	$self->{monitor}->kill_kill if $self->{monitor};
 	delete $self->{monitor};
-	$self->{node}->stop('fast', fail_ok => 1);
-	$self->{kafka}->kill9;
+	$self->{node}->stop('immediate', fail_ok => 1) if $self->{node};
+	$self->{kafka}->kill9 if $self->{kafka};
 	return;
 }
 

@@ -236,20 +236,20 @@ sub transactions
 sub open_transaction
 {
 	my ($w, $with, $partition) = @_;
-	my $file = "$w->{folder}/open." . ++$w->{sends};
-	my @events = $w->good(20 + int $w->chance(50));
-	my $kcat = IPC::Run::start([ $w->kcat_producer('-p', $partition, @$with) ], '<pipe', \*KCAT, '>', '/dev/null', '2>', $file);
+	my $kafka = $w->{kafka};
+	my @events = $w->good(300);
+	my $from = $kafka->log_end(TOPIC, $partition);
+	my $kcat = IPC::Run::start([ $w->kcat_producer('-p', $partition, @$with) ], '<pipe', \*KCAT, '>', '/dev/null', '2>', '/dev/null');
 	my $until = time + 30;
-	my $reported;
 
 	KCAT->autoflush(1);
 	print KCAT map { "$_->[0]\x1f$_->[1]\x1e" } @events;
-	do
+	# it reads its input in large pieces and waits for the last one to be whole
+	until (grep { ($_->[2] // '') eq $events[0][1] } $kafka->messages(TOPIC, $partition, $from, 'read_uncommitted'))
 	{
-		sleep 0.05;
-		$reported = () = PostgreSQL::Test::Utils::slurp_file($file) =~ /delivered to partition/g;
-	} until $reported >= @events || time > $until;
-	die "kcat has not sent its transaction\n" if $reported < @events;
+		die "kcat has not sent its transaction\n" if time > $until;
+		sleep 0.1;
+	}
 	return $kcat;
 }
 

@@ -684,7 +684,7 @@ CREATE FUNCTION hospital_generate_events(kind text, day date, seed bigint DEFAUL
                                          OUT event_id uuid, OUT event_time timestamptz, OUT subject bigint, OUT payload text)
     RETURNS SETOF record
     LANGUAGE C STRICT IMMUTABLE PARALLEL SAFE
-    ROWS 1000
+    ROWS 1000 SUPPORT hospital_rowsource_support
     AS 'MODULE_PATHNAME';
 COMMENT ON FUNCTION hospital_generate_events(text, date, bigint, bigint, int, date, int, text) IS
     'The records that hospital_generate_<kind> makes of one hospital day, in its order, as the JSON events that go through Kafka; subject is the patient or member of staff, and the key of the message';

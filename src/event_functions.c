@@ -44,7 +44,6 @@ typedef struct EventSource
 	int			kind_number;
 	const char *records;
 	StringInfoData json;
-	pg_uuid_t	id;
 } EventSource;
 
 static const Oid event_args[ARGS] = {
@@ -67,42 +66,64 @@ open_events(const NullableDatum *args, int nargs, const Bitmapset *wanted)
 	source->kind_number = kind_argument(args[ARG_KIND].value);
 	records = records_of_args(&args[ARG_DAY]);
 	source->records = records->rows[source->kind_number];
+	source->base.methods = &events_source;
 	source->base.nrows = records->count[source->kind_number];
 	initStringInfo(&source->json);
 	return &source->base;
+}
+
+/* As many as there are records. */
+static double
+estimate_events(const NullableDatum *args, int nargs)
+{
+	int			number;
+
+	if (args[ARG_KIND].isnull)
+		return 1000;
+	number = record_kind_by_name(TextDatumGetCString(args[ARG_KIND].value));
+	return number < 0 ? 1 : record_sources[number].estimate(args + ARG_DAY, nargs - ARG_DAY);
 }
 
 static bool
 fetch_event(RowSource *base, int64 row, Datum *values, bool *isnull, char *scratch)
 {
 	EventSource *source = (EventSource *) base;
-	const char *record = source->records + row * record_kinds[source->kind_number].size;
+	const char *record;
 	StringInfo	json = &source->json;
+	char	   *payload = scratch + MAXALIGN(sizeof(pg_uuid_t));
 
+	if (row >= base->nrows)
+		return false;
+	record = source->records + row * record_kinds[source->kind_number].size;
 	memset(isnull, 0, lengthof(event_columns) * sizeof(bool));
-	event_id(&source->id, source->kind_number, record);
+	event_id((pg_uuid_t *) scratch, source->kind_number, record);
 	json->len = 0;
-	appendStringInfoSpaces(json, VARHDRSZ);
 	event_to_json(json, source->kind_number, record);
-	SET_VARSIZE(json->data, json->len);
-	values[0] = UUIDPGetDatum(&source->id);
+	if (payload + VARHDRSZ + json->len > scratch + ROW_SCRATCH)
+		elog(ERROR, "an event of %d bytes is too large", json->len);
+	SET_VARSIZE(payload, VARHDRSZ + json->len);
+	memcpy(VARDATA(payload), json->data, json->len);
+	values[0] = UUIDPGetDatum((pg_uuid_t *) scratch);
 	values[1] = TimestampTzGetDatum(event_time(source->kind_number, record));
 	values[2] = Int64GetDatum(event_subject(source->kind_number, record));
-	values[3] = PointerGetDatum(json->data);
+	values[3] = PointerGetDatum(payload);
 	return true;
 }
 
-static const RowSourceMethods events_source = {
+const RowSourceMethods events_source = {
 	.label = "Events",
 	.nargs = ARGS,
 	.args = event_args,
 	.ncolumns = lengthof(event_columns),
 	.columns = event_columns,
 	.open = open_events,
+	.estimate = estimate_events,
 	.fetch = fetch_event,
+	.random_access = true,
+	.row_cost = 50,
+	.startup_cost = 4000000,
 };
 
-/* Not for the planner: a row is good until the next one only. */
 Datum
 hospital_generate_events(PG_FUNCTION_ARGS)
 {

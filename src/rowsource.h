@@ -106,5 +106,6 @@ extern void rowsource_scan_init(void);
 extern const RowSourceMethods people_source;
 extern const RowSourceMethods staff_source;
 extern const RowSourceMethods staff_assignments_source;
+extern const RowSourceMethods events_source;
 
 #endif							/* HOSPITAL_ROWSOURCE_H */

@@ -667,7 +667,7 @@ CREATE PROCEDURE hospital_retry_rejects(batch_id bigint DEFAULT NULL, kind text 
     LANGUAGE C
     AS 'MODULE_PATHNAME';
 COMMENT ON PROCEDURE hospital_retry_rejects(bigint, text) IS
-    'Try the unresolved rejects of day files once more, of all or of one batch or kind; hospital.rejects.raw may have been mended';
+    'Try the unresolved rejects of day files and topics once more, of all or of one batch or kind; hospital.rejects.raw may have been mended';
 
 REVOKE ALL ON PROCEDURE hospital_ingest(text, text), hospital_undo_batch(bigint), hospital_retry_rejects(bigint, text)
     FROM PUBLIC;
@@ -1090,6 +1090,8 @@ BEGIN
 SELECT 'rows of ' || $1, NULL::text, NULL::int, e.rows, f.rows, e.rows = f.rows
 FROM (SELECT (SELECT coalesce(sum(r.rows), 0) FROM hospital.stream_ranges r
               JOIN hospital.stream_topics t ON t.topic = r.topic WHERE t.kind = $1)::bigint
+           + (SELECT count(*) FROM hospital.rejects j JOIN hospital.stream_topics t ON t.topic = j.topic
+              WHERE t.kind = $1 AND j.resolved_by = 'retry')
            + (SELECT coalesce(sum(b.rows - b.merged), 0) FROM hospital.batches b
               WHERE b.kind = $1 AND b.state = 'ingested')::bigint AS rows) e,
      (SELECT count(*) AS rows FROM hospital.%I) f$sql$, a_kind.table_name) USING a_kind.kind;
@@ -2685,7 +2687,7 @@ BEGIN
         rejected_at    timestamptz NOT NULL DEFAULT now(),
         attempts       int         NOT NULL DEFAULT 0,
         resolved_at    timestamptz,
-        resolved_by    text        CHECK (resolved_by IN ('retry', 'undo'))
+        resolved_by    text        CHECK (resolved_by IN ('retry', 'duplicate', 'undo'))
     );
     CREATE INDEX rejects_batch_id_idx ON hospital.rejects (batch_id);
     COMMENT ON INDEX hospital.rejects_batch_id_idx IS 'The rejects of a day file';
@@ -2715,7 +2717,7 @@ BEGIN
     COMMENT ON COLUMN hospital.rejects.rejected_at IS 'When';
     COMMENT ON COLUMN hospital.rejects.attempts IS 'How often it was tried again';
     COMMENT ON COLUMN hospital.rejects.resolved_at IS 'When it became a row, or went with its batch; null while it waits';
-    COMMENT ON COLUMN hospital.rejects.resolved_by IS 'retry: hospital_retry_rejects made it a row; undo: hospital_undo_batch took its file back';
+    COMMENT ON COLUMN hospital.rejects.resolved_by IS 'retry: hospital_retry_rejects made it a row; duplicate: its event was there already; undo: hospital_undo_batch took its file back';
 
     CREATE TABLE hospital.faults (
         fault_id    bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,

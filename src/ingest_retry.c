@@ -35,6 +35,8 @@
 #include "ingest_private.h"
 #include "ingest_refs.h"
 #include "kept_plan.h"
+#include "stream_retry.h"
+#include "stream_topics.h"
 #include "procedure.h"
 
 #define RETRY_ROWS 1000			/* rejects at a time */
@@ -376,10 +378,10 @@ static void
 check_arguments(FunctionCallInfo fcinfo)
 {
 	procedure_require_top_level(fcinfo, "hospital_retry_rejects");
-	if (!PG_ARGISNULL(1) && record_kind_by_name(text_to_cstring(PG_GETARG_TEXT_PP(1))) < 0)
+	if (!PG_ARGISNULL(1) && stream_kind_by_name(text_to_cstring(PG_GETARG_TEXT_PP(1))) < 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("there is no kind of day file named \"%s\"", text_to_cstring(PG_GETARG_TEXT_PP(1)))));
+				 errmsg("there is no kind of day file or event named \"%s\"", text_to_cstring(PG_GETARG_TEXT_PP(1)))));
 }
 
 Datum
@@ -407,6 +409,9 @@ hospital_retry_rejects(PG_FUNCTION_ARGS)
 		resolved += retry_batch(batches[i], quote_identifier(schema), rejects, n);
 		pfree(rejects);
 	}
+	if (PG_ARGISNULL(0))
+		resolved += stream_retry(PG_ARGISNULL(1) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(1)),
+								 quote_identifier(schema), &tried);
 	SPI_finish();
 	csv_unpin_settings(level);
 	ereport(NOTICE,

@@ -18,8 +18,8 @@ stream_kind_name(int kind)
 	return kind == STREAM_ADT ? ADT : record_kinds[kind].name;
 }
 
-static int
-kind_by_name(const char *name)
+int
+stream_kind_by_name(const char *name)
 {
 	return strcmp(name, ADT) == 0 ? STREAM_ADT : record_kind_by_name(name);
 }
@@ -38,7 +38,7 @@ read_list(const char *value, bool wanted[STREAM_KINDS], const char **unknown)
 	foreach(cell, names)
 	{
 		const char *name = lfirst(cell);
-		int			kind = kind_by_name(name);
+		int			kind = stream_kind_by_name(name);
 
 		if (strcmp(name, ALL_KINDS) == 0)
 			memset(wanted, true, RECORD_KINDS * sizeof(bool));

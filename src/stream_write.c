@@ -423,11 +423,9 @@ gain_insight(StreamBatch *batch)
 	MemoryContextSwitchTo(before);
 }
 
-bool
-stream_write(StreamBatch *batch, const char *schema)
+void
+stream_write_rows(StreamBatch *batch, const char *schema)
 {
-	bool		stops = false;
-
 	reset_outcomes(batch);
 	for (int kind = 0; kind < RECORD_KINDS; kind++)
 	{
@@ -436,6 +434,14 @@ stream_write(StreamBatch *batch, const char *schema)
 		if (writing.rows->held.n > 0)
 			write_kind(&writing);
 	}
+}
+
+bool
+stream_write(StreamBatch *batch, const char *schema)
+{
+	bool		stops = false;
+
+	stream_write_rows(batch, schema);
 	CRASH_POINT("consumer_after_rows");
 	count_outcomes(batch);
 	for (int i = 0; i < batch->npartitions; i++)

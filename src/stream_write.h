@@ -147,6 +147,9 @@ stream_taken(const StreamMessage *message)
  */
 extern PGDLLEXPORT bool stream_write(StreamBatch *batch, const char *schema);
 
+/* The rows alone: what became of each message is its outcome. */
+extern void stream_write_rows(StreamBatch *batch, const char *schema);
+
 /* After the commit: positions move on, files get their names. */
 extern PGDLLEXPORT void stream_written(StreamBatch *batch);
 

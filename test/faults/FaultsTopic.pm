@@ -54,6 +54,8 @@ sub retention
 	my $kafka = $w->{kafka};
 
 	$w->load_stop;
+	# what has never been read begins where the log begins
+	$w->send(10, to => 0);
 	defined $w->catches_up or return 0;
 	$w->pause;
 	$w->send(200, to => 0);

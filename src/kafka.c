@@ -182,6 +182,7 @@ client_end(KafkaClient *client)
 	dlist_delete(&client->node);
 	release_current(client);
 	release_topic(client);
+	kafka_release_topics(client);
 	if (client->rk != NULL && client->producer)
 		rd_kafka_purge(client->rk, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT |
 					   RD_KAFKA_PURGE_F_NON_BLOCKING);

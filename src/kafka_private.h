@@ -20,6 +20,15 @@
 #define SLICE_MS 50				/* the longest that the main thread blocks */
 #define TEXT_LENGTH 256
 
+/* A topic to send to; its memory is the client's. */
+struct KafkaTopic
+{
+	KafkaTopic *next;
+	KafkaClient *client;
+	rd_kafka_topic_t *handle;
+	char	   *name;
+};
+
 struct KafkaClient
 {
 	dlist_node	node;			/* in open_clients */
@@ -32,6 +41,7 @@ struct KafkaClient
 	rd_kafka_event_t *current;	/* being looked at */
 	const rd_kafka_message_t *message;	/* of current, when it is one */
 	rd_kafka_topic_t *topic;	/* of a question under way */
+	KafkaTopic *topics;			/* to send to */
 	int			pipe[2];		/* the library writes, worker_wait reads */
 	bool		producer;
 	char	   *brokers;
@@ -81,8 +91,9 @@ pg_noreturn extern void kafka_raise(KafkaClient *client, const char *doing, rd_k
 									const char *text);
 extern void kafka_clear_trouble(KafkaClient *client);
 
-/* ---- kafka_send.c: events of a producer, as client->current ---- */
+/* ---- kafka_send.c: a producer's topics, and its events, as client->current ---- */
 
+extern void kafka_release_topics(KafkaClient *client);
 extern void kafka_take_deliveries(KafkaClient *client);
 extern void kafka_take_admin_result(KafkaClient *client);
 

@@ -138,7 +138,6 @@ transaction_step(KafkaClient *client, const char *doing, TransactionCall call, i
 	kafka_serve(client);
 }
 
-/* Fence former producers of the same transactional id. */
 void
 kafka_transactions_start(KafkaClient *client, int timeout_ms)
 {
@@ -167,6 +166,24 @@ kafka_commit(KafkaClient *client, int timeout_ms)
 
 /* ---- messages ---- */
 
+static void
+note_arrival(KafkaArrivals *arrivals, MemoryContext context, int partition, int64 offset)
+{
+	if (partition >= arrivals->room)
+	{
+		int			room = Max(partition + 1, arrivals->room * 2);
+
+		/* Partitions may be added to a topic at any time. */
+		arrivals->last = arrivals->last == NULL ?
+			MemoryContextAlloc(context, room * sizeof(int64)) :
+			repalloc(arrivals->last, room * sizeof(int64));
+		arrivals->room = room;
+	}
+	for (; arrivals->npartitions <= partition; arrivals->npartitions++)
+		arrivals->last[arrivals->npartitions] = -1;
+	arrivals->last[partition] = Max(arrivals->last[partition], offset);
+}
+
 void
 kafka_take_deliveries(KafkaClient *client)
 {
@@ -175,52 +192,92 @@ kafka_take_deliveries(KafkaClient *client)
 	while ((message = rd_kafka_event_message_next(client->current)) != NULL)
 	{
 		client->undelivered--;
-		if (message->err == RD_KAFKA_RESP_ERR_NO_ERROR)
-			kafka_clear_trouble(client);
-		else
+		if (message->err != RD_KAFKA_RESP_ERR_NO_ERROR)
+		{
 			client->delivery_error = message->err;
+			continue;
+		}
+		kafka_clear_trouble(client);
+		note_arrival(message->_private, client->context, message->partition, message->offset);
 	}
 }
 
-static rd_kafka_resp_err_t
-produce(KafkaClient *client, const char *topic, const char *key, const char *payload,
-		size_t length, const KafkaHeader *headers, int nheaders)
+KafkaTopic *
+kafka_topic(KafkaClient *client, const char *name)
 {
-	rd_kafka_headers_t *list = rd_kafka_headers_new(nheaders);
-	rd_kafka_resp_err_t code = RD_KAFKA_RESP_ERR_NO_ERROR;
+	KafkaTopic *topic;
 
-	for (int i = 0; i < nheaders && code == RD_KAFKA_RESP_ERR_NO_ERROR; i++)
-		code = rd_kafka_header_add(list, headers[i].name, -1, headers[i].value, headers[i].length);
-	/* A copy: what we allocate is not the library's to free. */
-	if (code == RD_KAFKA_RESP_ERR_NO_ERROR)
-		code = rd_kafka_producev(client->rk, RD_KAFKA_V_TOPIC(topic),
-								 RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY),
-								 RD_KAFKA_V_KEY(key, strlen(key)),
-								 RD_KAFKA_V_VALUE(unconstify(char *, payload), length),
-								 RD_KAFKA_V_HEADERS(list), RD_KAFKA_V_END);
-	if (code != RD_KAFKA_RESP_ERR_NO_ERROR)
-		rd_kafka_headers_destroy(list);
-	return code;
+	for (topic = client->topics; topic != NULL; topic = topic->next)
+	{
+		if (strcmp(topic->name, name) == 0)
+			return topic;
+	}
+	topic = MemoryContextAllocZero(client->context, sizeof(KafkaTopic));
+	topic->name = MemoryContextStrdup(client->context, name);
+	topic->client = client;
+	topic->handle = rd_kafka_topic_new(client->rk, name, NULL);
+	if (topic->handle == NULL)
+		kafka_raise(client, psprintf("sending to topic %s", name), rd_kafka_last_error(), NULL);
+	topic->next = client->topics;
+	client->topics = topic;
+	return topic;
 }
 
 void
-kafka_send(KafkaClient *client, const char *topic, const char *key, const char *payload,
-		   size_t length, const KafkaHeader *headers, int nheaders)
+kafka_release_topics(KafkaClient *client)
 {
+	for (KafkaTopic *topic = client->topics; topic != NULL; topic = topic->next)
+		rd_kafka_topic_destroy(topic->handle);
+	client->topics = NULL;
+}
+
+static void
+raise_undelivered(KafkaClient *client)
+{
+	if (client->delivery_error != RD_KAFKA_RESP_ERR_NO_ERROR)
+		kafka_raise(client, "delivering", client->delivery_error, NULL);
+}
+
+/* On success the list of headers is the library's. */
+static rd_kafka_resp_err_t
+produce(KafkaTopic *topic, const char *key, size_t key_length, const char *payload, size_t length,
+		rd_kafka_headers_t *headers, KafkaArrivals *arrivals)
+{
+	return rd_kafka_producev(topic->client->rk, RD_KAFKA_V_RKT(topic->handle),
+							 RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY),
+							 RD_KAFKA_V_KEY(key, key_length),
+							 RD_KAFKA_V_VALUE(unconstify(char *, payload), length),
+							 RD_KAFKA_V_HEADERS(headers),
+							 RD_KAFKA_V_OPAQUE(arrivals), RD_KAFKA_V_END);
+}
+
+void
+kafka_send(KafkaTopic *topic, const char *key, size_t key_length, const char *payload, size_t length,
+		   const KafkaHeader *headers, int nheaders, KafkaArrivals *arrivals)
+{
+	KafkaClient *client = topic->client;
 	rd_kafka_resp_err_t code;
 
-	while ((code = produce(client, topic, key, payload, length, headers, nheaders)) ==
-		   RD_KAFKA_RESP_ERR__QUEUE_FULL)
+	for (;;)
 	{
+		rd_kafka_headers_t *list = rd_kafka_headers_new(nheaders);
+
+		for (int i = 0; i < nheaders; i++)
+			(void) rd_kafka_header_add(list, headers[i].name, -1, headers[i].value,
+									   headers[i].length);
+		code = produce(topic, key, key_length, payload, length, list, arrivals);
+		if (code == RD_KAFKA_RESP_ERR_NO_ERROR)
+			break;
+		rd_kafka_headers_destroy(list);
+		if (code != RD_KAFKA_RESP_ERR__QUEUE_FULL)
+			kafka_raise(client, psprintf("sending to topic %s", topic->name), code, NULL);
 		kafka_wait(client, SLICE_MS);
 		kafka_serve(client);
+		raise_undelivered(client);
 	}
-	if (code != RD_KAFKA_RESP_ERR_NO_ERROR)
-		kafka_raise(client, psprintf("sending to topic %s", topic), code, NULL);
 	client->undelivered++;
 }
 
-/* Until every message sent has its delivery report. */
 void
 kafka_await_deliveries(KafkaClient *client, int timeout_ms)
 {
@@ -233,6 +290,5 @@ kafka_await_deliveries(KafkaClient *client, int timeout_ms)
 			kafka_raise(client, "waiting for delivery reports", RD_KAFKA_RESP_ERR__TIMED_OUT, NULL);
 		kafka_wait(client, SLICE_MS);
 	}
-	if (client->delivery_error != RD_KAFKA_RESP_ERR_NO_ERROR)
-		kafka_raise(client, "delivering", client->delivery_error, NULL);
+	raise_undelivered(client);
 }

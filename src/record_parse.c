@@ -165,31 +165,6 @@ fail(FieldError *error, int sqlstate, const char *message)
 	return false;
 }
 
-static void
-set_null(const ParsedColumn *column, void *to)
-{
-	switch (column->type)
-	{
-		case REC_INT8:
-		case REC_TIME:
-		case REC_MONEY:
-			*(int64 *) to = REC_NULL8;
-			break;
-		case REC_INT4:
-		case REC_DATE:
-			*(int32 *) to = REC_NULL4;
-			break;
-		case REC_TEXT:
-			*(RecText *) to = (RecText) {NULL, 0};
-			break;
-		case REC_DECIMAL:
-			*(RecDecimal *) to = REC_DECIMAL_NULL;
-			break;
-		case REC_UUID:
-			break;
-	}
-}
-
 static bool
 is_ascii(const char *data, size_t length)
 {
@@ -344,7 +319,7 @@ record_parse(RecordParser *parser, const CsvRecord *line, void *record, RecordFa
 		{
 			if (!(column->flags & REC_NULLABLE))
 				return line_fault(fault, column->number, ERRCODE_NOT_NULL_VIOLATION, "no value");
-			set_null(column, to);
+			record_set_null(column->type, to);
 		}
 		else if (!parse_field(parser, column, &line->fields[i], to, &error))
 			return line_fault(fault, column->number, error.sqlstate, error.message);

@@ -66,8 +66,9 @@ check_registration(const void *record, DateADT day, int *column, int *sqlstate, 
 		return broken(column, sqlstate, message, 1, "not a valid identity number");
 	if (r->date_of_birth > r->first_seen_on)
 		return broken(column, sqlstate, message, 5, "born after the day of the first visit");
-	if (r->deceased_at == REC_NULL8 ? r->first_seen_on != day :
-		(r->first_seen_on > day || !in_day(r->deceased_at, day)))
+	if (r->deceased_at != REC_NULL8 && r->deceased_at < DAY_BEGINS(r->first_seen_on))
+		return broken(column, sqlstate, message, 21, "died before the day of the first visit");
+	if (r->deceased_at == REC_NULL8 ? r->first_seen_on != day : !in_day(r->deceased_at, day))
 		return broken(column, sqlstate, message, r->deceased_at == REC_NULL8 ? 20 : 21,
 					  "belongs to another day's file");
 	return true;

@@ -132,6 +132,55 @@ typedef struct RecordKind
 
 extern PGDLLEXPORT const RecordKind record_kinds[RECORD_KINDS];
 
+/* "to" is a column's place in a record; no uuid is null. */
+static inline void
+record_set_null(RecordType type, void *to)
+{
+	switch (type)
+	{
+		case REC_INT8:
+		case REC_TIME:
+		case REC_MONEY:
+			*(int64 *) to = REC_NULL8;
+			break;
+		case REC_INT4:
+		case REC_DATE:
+			*(int32 *) to = REC_NULL4;
+			break;
+		case REC_TEXT:
+			*(RecText *) to = (RecText) {NULL, 0};
+			break;
+		case REC_DECIMAL:
+			*(RecDecimal *) to = REC_DECIMAL_NULL;
+			break;
+		case REC_UUID:
+			break;
+	}
+}
+
+/* The same, the other way round. */
+static inline bool
+record_is_null(RecordType type, const void *field)
+{
+	switch (type)
+	{
+		case REC_INT8:
+		case REC_TIME:
+		case REC_MONEY:
+			return *(const int64 *) field == REC_NULL8;
+		case REC_INT4:
+		case REC_DATE:
+			return *(const int32 *) field == REC_NULL4;
+		case REC_TEXT:
+			return ((const RecText *) field)->data == NULL;
+		case REC_DECIMAL:
+			return ((const RecDecimal *) field)->scale < 0;
+		case REC_UUID:
+			return false;
+	}
+	return false;				/* not reached */
+}
+
 /* -1 when there is no such kind. */
 extern int	record_kind_by_name(const char *name);
 

@@ -83,6 +83,9 @@ extern void worker_start_launcher(void);
 /* Without the lock: what this worker's database needs besides its scheduler. */
 extern void control_want(int consumers, int ingestors, bool broker);
 
+/* In hospital.databases? */
+extern bool control_database_is_listed(const char *database_name);
+
 extern PGDLLEXPORT void launcher_main(Datum main_arg);
 extern PGDLLEXPORT void scheduler_main(Datum main_arg);
 extern PGDLLEXPORT void ingestor_main(Datum main_arg);

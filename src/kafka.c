@@ -515,6 +515,7 @@ kafka_next(KafkaClient *client, KafkaMessage *message)
 	}
 }
 
+/* Where no messages can come: producers, nothing assigned. */
 void
 kafka_serve(KafkaClient *client)
 {

@@ -127,10 +127,13 @@ extern KafkaTail *kafka_tail_of(KafkaClient *client, KafkaTail *tails, int n);
  */
 typedef struct KafkaArrivals
 {
+	MemoryContext context;		/* where "last" lives */
 	int			npartitions;
 	int			room;
-	int64	   *last;			/* palloc'd; NULL at first */
+	int64	   *last;			/* NULL at first */
 } KafkaArrivals;
+
+extern void kafka_note_arrival(KafkaArrivals *arrivals, int partition, int64 offset);
 
 extern KafkaTopic *kafka_topic(KafkaClient *client, const char *name);
 
@@ -141,6 +144,9 @@ extern KafkaTopic *kafka_topic(KafkaClient *client, const char *name);
 extern void kafka_send(KafkaTopic *topic, const char *key, size_t key_length, const char *payload,
 					   size_t length, const KafkaHeader *headers, int nheaders,
 					   KafkaArrivals *arrivals);
+
+/* Take the reports that are there; never waits. */
+extern void kafka_serve(KafkaClient *client);
 
 /* Until every message sent has its delivery report. */
 extern void kafka_await_deliveries(KafkaClient *client, int timeout_ms);

@@ -74,9 +74,6 @@ extern void kafka_start_library(KafkaClient *client, rd_kafka_type_t type, rd_ka
 								bool with_mock);
 extern void kafka_join_queues(KafkaClient *client);
 
-/* Take what there is where no messages can come: producers, nothing assigned. */
-extern void kafka_serve(KafkaClient *client);
-
 extern KafkaDeadline kafka_deadline(int timeout_ms);
 extern bool kafka_past(const KafkaClient *client, const KafkaDeadline *deadline);
 

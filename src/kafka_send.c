@@ -166,8 +166,8 @@ kafka_commit(KafkaClient *client, int timeout_ms)
 
 /* ---- messages ---- */
 
-static void
-note_arrival(KafkaArrivals *arrivals, MemoryContext context, int partition, int64 offset)
+void
+kafka_note_arrival(KafkaArrivals *arrivals, int partition, int64 offset)
 {
 	if (partition >= arrivals->room)
 	{
@@ -175,7 +175,7 @@ note_arrival(KafkaArrivals *arrivals, MemoryContext context, int partition, int6
 
 		/* Partitions may be added to a topic at any time. */
 		arrivals->last = arrivals->last == NULL ?
-			MemoryContextAlloc(context, room * sizeof(int64)) :
+			MemoryContextAlloc(arrivals->context, room * sizeof(int64)) :
 			repalloc(arrivals->last, room * sizeof(int64));
 		arrivals->room = room;
 	}
@@ -198,7 +198,7 @@ kafka_take_deliveries(KafkaClient *client)
 			continue;
 		}
 		kafka_clear_trouble(client);
-		note_arrival(message->_private, client->context, message->partition, message->offset);
+		kafka_note_arrival(message->_private, message->partition, message->offset);
 	}
 }
 

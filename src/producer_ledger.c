@@ -37,7 +37,10 @@ ticks_get(HTAB *ticks, int kind, DateADT day, int tick)
 	PublishedTick *entry = hash_search(ticks, &key, HASH_ENTER, &found);
 
 	if (!found)
-		memset((char *) entry + sizeof(key), 0, sizeof(*entry) - sizeof(key));
+	{
+		entry->events = 0;
+		entry->arrivals = (KafkaArrivals) {.context = CurrentMemoryContext};
+	}
 	return entry;
 }
 
@@ -50,9 +53,8 @@ ledger_begin(const char *activity)
 				 errmsg("the hospital is not there any more, or is being changed")));
 }
 
-/* -1 when there is no such kind (any more). */
-static int
-kind_number(const char *name)
+int
+ledger_kind_number(const char *name)
 {
 	for (int kind = 0; kind < STREAM_KINDS; kind++)
 	{
@@ -74,7 +76,7 @@ note_row(HeapTuple row, DateADT from, int tick, KindDay (*days)[STREAM_KINDS])
 {
 	TupleDesc	desc = SPI_tuptable->tupdesc;
 	bool		isnull;
-	int			kind = kind_number(SPI_getvalue(row, desc, 1));
+	int			kind = ledger_kind_number(SPI_getvalue(row, desc, 1));
 	int			its_tick = DatumGetInt32(SPI_getbinval(row, desc, 3, &isnull));
 	KindDay    *day;
 
@@ -137,7 +139,7 @@ write_tick(const PublishedTick *tick, bool again)
 	static const char *const update =
 		"UPDATE hospital.published SET topic = $4, broker_epoch = $6, last_offsets = $7,"
 		"  published_at = pg_catalog.clock_timestamp()"
-		" WHERE kind = $1 AND day = $2 AND tick = $3 AND $5 >= 0";
+		" WHERE kind = $1 AND day = $2 AND tick = $3";
 	Oid			types[] = {TEXTOID, DATEOID, INT4OID, TEXTOID, INT4OID, INT8OID, INT8ARRAYOID};
 	Datum		values[] = {
 		CStringGetTextDatum(stream_kind_name(tick->key.kind)), DateADTGetDatum(tick->key.day),
@@ -179,7 +181,7 @@ ledger_kinds(bool kinds[STREAM_KINDS])
 	select_or_raise("SELECT DISTINCT kind FROM hospital.published", 0, NULL, NULL);
 	for (uint64 i = 0; i < SPI_processed; i++)
 	{
-		int			kind = kind_number(SPI_getvalue(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, 1));
+		int			kind = ledger_kind_number(SPI_getvalue(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, 1));
 
 		if (kind >= 0)
 			kinds[kind] = true;

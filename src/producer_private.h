@@ -14,6 +14,8 @@
 #include "stream_topics.h"
 
 #define WAIT_MS 100				/* between two calls of "meanwhile" */
+#define START_TIMEOUT_MS 30000	/* brokers found, former producers fenced */
+#define DELIVERY_TIMEOUT_MS 40000	/* longer than the library's own 30 s */
 
 /* A kind of events and its topic. */
 typedef struct Stream
@@ -69,6 +71,9 @@ extern void ledger_read(DateADT from, int n, int tick, KindDay (*days)[STREAM_KI
 /* In a transaction: rows that are there stay as they are, or (again) tell of the new broker. */
 extern void ledger_write(HTAB *ticks, bool again);
 
+/* -1 when there is no such kind (any more). */
+extern int	ledger_kind_number(const char *name);
+
 /* A transaction of its own; raises where the hospital is gone. */
 extern void ledger_begin(const char *activity);
 
@@ -106,8 +111,5 @@ extern void record_tail(void);
 /* ---- producer_again.c: the embedded broker: what has to be sent again? ---- */
 
 extern void republish_missing(void);
-
-#define START_TIMEOUT_MS 30000	/* brokers found, former producers fenced */
-#define DELIVERY_TIMEOUT_MS 40000	/* longer than the library's own 30 s */
 
 #endif							/* HOSPITAL_PRODUCER_PRIVATE_H */

@@ -18,6 +18,7 @@
 #include "worker.h"
 
 #define TAIL_MESSAGES 200000
+#define TAILS_MAX 10000
 #define TAIL_TIMEOUT_MS 30000	/* without anything new */
 #define MAX_HEADERS 32
 
@@ -67,7 +68,7 @@ note_message(KafkaClient *reader, const KafkaMessage *message, int kind, HTAB *t
 		return;
 	entry = ticks_get(ticks, kind, date2j(year, month, day) - POSTGRES_EPOCH_JDATE, tick);
 	entry->events++;
-	kafka_note_arrival(&entry->arrivals, CurrentMemoryContext, message->partition, message->offset);
+	kafka_note_arrival(&entry->arrivals, message->partition, message->offset);
 }
 
 /* Read every partition to its end. */
@@ -127,8 +128,6 @@ topic_tails(int kind, KafkaTail *tails, int room)
 	worker_commit();
 	return Min(partitions, room);
 }
-
-#define TAILS_MAX 10000
 
 void
 record_tail(void)

@@ -256,6 +256,17 @@ note_progress(int64 request, DateADT done, int64 events)
 	return SPI_processed > 0;
 }
 
+static void
+log_days(const Batch *batch)
+{
+	const char *first = pstrdup(day_file_date(batch->first_day));
+
+	if (batch->events > 0)
+		ereport(LOG,
+				(errmsg("hospital producer: %s to %s: %s sent", first,
+						day_file_date(batch->last_day), events_in_words(batch->events, batch->ticks))));
+}
+
 /* Of one day as much as the batch takes; true when that is all. */
 static bool
 add_day(Batch *batch, DateADT day, KindDay ledger[STREAM_KINDS])
@@ -311,11 +322,7 @@ publish_days(int64 request, DateADT from, DateADT to, DateADT *done)
 	ledger_write(batch.ticks, false);
 	wanted = note_progress(request, *done, batch.events);
 	worker_commit();
-	if (batch.events > 0)
-		ereport(LOG,
-				(errmsg("hospital producer: %s to %s: %s sent",
-						pstrdup(day_file_date(batch.first_day)), day_file_date(batch.last_day),
-						events_in_words(batch.events, batch.ticks))));
+	log_days(&batch);
 	return wanted;
 }
 

@@ -39,7 +39,7 @@ ticks_get(HTAB *ticks, int kind, DateADT day, int tick)
 	if (!found)
 	{
 		entry->events = 0;
-		entry->arrivals = (KafkaArrivals) {.context = CurrentMemoryContext};
+		entry->arrivals = (KafkaArrivals) {.context = GetMemoryChunkContext(ticks)};
 	}
 	return entry;
 }

@@ -676,13 +676,422 @@ GRANT EXECUTE ON PROCEDURE hospital_ingest(text, text), hospital_undo_batch(bigi
 -- ==== end of ingest =======================================================
 
 -- ==== stream ==============================================================
-
 CREATE PROCEDURE hospital_publish(from_day date, to_day date)
     LANGUAGE C
     AS 'MODULE_PATHNAME';
 COMMENT ON PROCEDURE hospital_publish(date, date) IS
     'Publish the events of these hospital days at full speed, of the kinds in hospital.topics, and wait for it; what has been published is not sent again';
 REVOKE ALL ON PROCEDURE hospital_publish(date, date) FROM PUBLIC;
+
+-- HL7
+
+CREATE TYPE hospital.hl7_message AS (
+    kind       text,
+    event_id   uuid,
+    event_time timestamptz,
+    message    text
+);
+COMMENT ON TYPE hospital.hl7_message IS 'A record as an HL7 v2.5.1 ADT message';
+
+CREATE FUNCTION hospital_generate_hl7(day date, seed bigint DEFAULT 42, people bigint DEFAULT 5000000,
+                                      beds int DEFAULT 1100, start_date date DEFAULT '2020-01-01',
+                                      transfers int DEFAULT 15, id_mode text DEFAULT 'realistic',
+                                      simulation text DEFAULT 'hospital')
+    RETURNS SETOF hospital.hl7_message
+    LANGUAGE C STRICT IMMUTABLE PARALLEL SAFE
+    ROWS 2800 SUPPORT hospital_rowsource_support
+    AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION hospital_generate_hl7(date, bigint, bigint, int, date, int, text, text) IS
+    'The admissions, status updates and transfers of one hospital day as HL7 v2.5.1 ADT messages, as topic adt has them; segments end with a carriage return';
+
+CREATE FUNCTION hospital_try_hl7(payload bytea, OUT ok boolean, OUT kind text, OUT sqlstate text,
+                                 OUT column_name text, OUT message text, OUT event jsonb)
+    LANGUAGE C STRICT IMMUTABLE PARALLEL SAFE
+    AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION hospital_try_hl7(bytea) IS
+    'What the consumer makes of an HL7 message: the record as a JSON event, or why it is none';
+
+-- control of partitions
+--
+-- Each of these takes the partition for itself until its transaction ends; a
+-- consumer shares it for as long as a batch goes in. So a call waits for a batch
+-- that is on its way, and no batch goes in between a decision and its commit.
+
+CREATE FUNCTION hospital_stream_key(topic text, partition int) RETURNS int
+    LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE
+    AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION hospital_stream_key(text, int) IS
+    'Second key of the advisory lock on a partition, whose first is 1752134512';
+
+CREATE FUNCTION hospital_wake_consumers() RETURNS void
+    LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE
+    AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION hospital_wake_consumers() IS
+    'Part of hospital_seek and its kin: let the consumers look at their partitions again, at commit';
+
+CREATE FUNCTION hospital_hold_partition(topic text, partition int,
+        OUT epoch bigint, OUT next_offset bigint, OUT state text, OUT sqlstate text,
+        OUT log_begin bigint, OUT log_end bigint)
+    RETURNS record
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+    SET search_path = pg_catalog, pg_temp
+AS $hold$
+#variable_conflict use_column
+BEGIN
+    IF to_regclass('hospital.stream_partitions') IS NULL THEN
+        RAISE EXCEPTION 'this database has no hospital'
+            USING ERRCODE = 'undefined_table', HINT = 'CALL hospital_create() makes one.';
+    END IF;
+    IF $1 IS NULL OR $2 IS NULL THEN
+        RAISE EXCEPTION 'topic and partition must not be null'
+            USING ERRCODE = 'null_value_not_allowed';
+    END IF;
+    PERFORM pg_advisory_xact_lock(1752134512, @extschema@.hospital_stream_key($1, $2));
+    SELECT p.epoch, coalesce(r.last_offset + 1, p.start_offset), p.state, p.sqlstate, p.log_begin, p.log_end
+    INTO epoch, next_offset, state, sqlstate, log_begin, log_end
+    FROM hospital.stream_partitions p
+    LEFT JOIN LATERAL (SELECT r.last_offset FROM hospital.stream_ranges r
+                       WHERE r.topic = p.topic AND r.partition = p.partition AND r.epoch = p.epoch
+                       ORDER BY r.first_offset DESC LIMIT 1) r ON true
+    WHERE p.topic = $1 AND p.partition = $2;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'unknown partition % of topic "%"', $2, $1
+            USING ERRCODE = 'undefined_object',
+                  DETAIL = 'No consumer of this hospital has met it yet.',
+                  HINT = 'hospital.stream_lag shows the partitions that there are.';
+    END IF;
+END
+$hold$;
+COMMENT ON FUNCTION hospital_hold_partition(text, int) IS
+    'Part of hospital_seek and its kin: hold a partition against consumers until the transaction ends, and say where it is';
+
+CREATE FUNCTION hospital_meant_partitions(topic text, partition int) RETURNS SETOF int
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+    SET search_path = pg_catalog, pg_temp
+AS $meant$
+BEGIN
+    IF $1 IS NULL OR $2 IS NOT NULL OR to_regclass('hospital.stream_partitions') IS NULL THEN
+        RETURN NEXT $2;     -- hospital_hold_partition says what is wrong with it
+        RETURN;
+    END IF;
+    RETURN QUERY SELECT p.partition FROM hospital.stream_partitions p WHERE p.topic = $1 ORDER BY p.partition;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'unknown topic "%"', $1
+            USING ERRCODE = 'undefined_object',
+                  DETAIL = 'No consumer of this hospital has met it yet.',
+                  HINT = 'hospital.stream_lag shows the topics that there are.';
+    END IF;
+END
+$meant$;
+COMMENT ON FUNCTION hospital_meant_partitions(text, int) IS
+    'Part of hospital_pause and hospital_resume: the partition, or all of a topic, in the order in which consumers share them';
+
+CREATE FUNCTION hospital_change_partition(topic text, partition int, action text, state text,
+        new_epoch boolean, from_offset bigint, to_offset bigint, reason text)
+    RETURNS void
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+    SET search_path = pg_catalog, pg_temp
+AS $change$
+#variable_conflict use_column
+DECLARE
+    now_epoch bigint;
+BEGIN
+    UPDATE hospital.stream_partitions p
+    SET epoch = p.epoch + CASE WHEN $5 THEN 1 ELSE 0 END,
+        start_offset = CASE WHEN $5 THEN $7 ELSE p.start_offset END,
+        state = $4, reason = CASE WHEN $4 = 'running' THEN NULL ELSE $8 END, sqlstate = NULL,
+        log_begin = NULL, log_end = NULL, changed_at = now(), changed_by = session_user
+    WHERE p.topic = $1 AND p.partition = $2
+    RETURNING p.epoch INTO STRICT now_epoch;
+    INSERT INTO hospital.stream_actions (action, topic, partition, epoch, from_offset, to_offset, reason)
+    VALUES ($3, $1, $2, now_epoch, $6, $7, $8);
+    PERFORM @extschema@.hospital_wake_consumers();
+END
+$change$;
+COMMENT ON FUNCTION hospital_change_partition(text, int, text, text, boolean, bigint, bigint, text) IS
+    'Part of hospital_seek and its kin: change a partition, record that, tell the consumers at commit';
+
+CREATE FUNCTION hospital_seek(topic text, partition int, "offset" bigint, reason text DEFAULT NULL)
+    RETURNS void
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+    SET search_path = pg_catalog, pg_temp
+AS $seek$
+#variable_conflict use_column
+DECLARE
+    held record;
+BEGIN
+    SELECT * INTO STRICT held FROM @extschema@.hospital_hold_partition($1, $2);
+    PERFORM @extschema@.hospital_change_partition($1, $2, 'seek', 'running', true, held.next_offset,
+                                                  CASE WHEN $3 >= 0 THEN $3 END, $4);
+END
+$seek$;
+COMMENT ON FUNCTION hospital_seek(text, int, bigint, text) IS
+    'Read a partition from an offset on, in a new epoch, whatever its state was; a negative or null offset means the first message that the log has. Events that are in the tables count as duplicates';
+
+CREATE FUNCTION hospital_pause(topic text, partition int DEFAULT NULL, reason text DEFAULT NULL)
+    RETURNS void
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+    SET search_path = pg_catalog, pg_temp
+AS $pause$
+#variable_conflict use_column
+DECLARE
+    each int;
+    held record;
+BEGIN
+    FOR each IN SELECT * FROM @extschema@.hospital_meant_partitions($1, $2) LOOP
+        SELECT * INTO STRICT held FROM @extschema@.hospital_hold_partition($1, each);
+        IF held.state = 'running' THEN
+            PERFORM @extschema@.hospital_change_partition($1, each, 'pause', 'paused', false, held.next_offset,
+                                                          held.next_offset, $3);
+        ELSIF held.state = 'stopped' AND $2 IS NOT NULL THEN
+            RAISE EXCEPTION 'partition % of topic "%" is stopped already', each, $1
+                USING ERRCODE = 'object_not_in_prerequisite_state',
+                      DETAIL = 'hospital.stream_partitions says why.',
+                      HINT = 'It reads nothing until hospital_accept_gap, hospital_seek or hospital_resume is called for it.';
+        END IF;
+    END LOOP;
+END
+$pause$;
+COMMENT ON FUNCTION hospital_pause(text, int, text) IS
+    'Take in nothing more from a partition, or from all running ones of a topic, until hospital_resume';
+
+CREATE FUNCTION hospital_resume(topic text, partition int DEFAULT NULL)
+    RETURNS void
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+    SET search_path = pg_catalog, pg_temp
+AS $resume$
+#variable_conflict use_column
+DECLARE
+    each int;
+    held record;
+BEGIN
+    FOR each IN SELECT * FROM @extschema@.hospital_meant_partitions($1, $2) LOOP
+        SELECT * INTO STRICT held FROM @extschema@.hospital_hold_partition($1, each);
+        IF held.state <> 'running' THEN
+            PERFORM @extschema@.hospital_change_partition($1, each, 'resume', 'running', false, held.next_offset,
+                                                          held.next_offset, NULL);
+        END IF;
+    END LOOP;
+END
+$resume$;
+COMMENT ON FUNCTION hospital_resume(text, int) IS
+    'Go on with a paused partition, or try a stopped one again, from where it is; with all of a topic when no partition is given. It stops again if what stopped it is still so';
+
+CREATE FUNCTION hospital_accept_gap(topic text, partition int, upto bigint DEFAULT NULL, reason text DEFAULT NULL)
+    RETURNS void
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+    SET search_path = pg_catalog, pg_temp
+AS $accept$
+#variable_conflict use_column
+DECLARE
+    held     record;
+    begin_at bigint;        -- the first offset given up
+    go_on_at bigint;        -- the first one that is not
+BEGIN
+    SELECT * INTO STRICT held FROM @extschema@.hospital_hold_partition($1, $2);
+    IF held.state <> 'stopped' THEN
+        RAISE EXCEPTION 'partition % of topic "%" is not stopped', $2, $1
+            USING ERRCODE = 'object_not_in_prerequisite_state',
+                  DETAIL = format('It is %s: there is no gap to accept.', held.state),
+                  HINT = 'hospital_seek goes to an offset whatever the state is.';
+    END IF;
+    IF held.sqlstate = 'HS002' OR held.next_offset > held.log_end THEN
+        IF $3 IS NOT NULL THEN
+            RAISE EXCEPTION 'partition % of topic "%" has another log now', $2, $1
+                USING ERRCODE = 'invalid_parameter_value',
+                      DETAIL = 'Its offsets have nothing to do with the former ones.',
+                      HINT = 'Leave out upto to read it from its beginning, or use hospital_seek.';
+        END IF;
+        PERFORM @extschema@.hospital_change_partition($1, $2, 'accept gap', 'running', true, held.next_offset,
+                                                      NULL, $4);
+        RETURN;
+    END IF;
+
+    -- where nothing was read yet, the log's beginning is the position
+    begin_at := coalesce(held.next_offset, held.log_begin, 0);
+    go_on_at := coalesce($3, CASE WHEN held.log_begin > begin_at THEN held.log_begin END);
+    IF go_on_at IS NULL THEN
+        RAISE EXCEPTION 'nothing says how far to go on in partition % of topic "%"', $2, $1
+            USING ERRCODE = 'invalid_parameter_value',
+                  DETAIL = format('It is stopped before offset %s.', begin_at),
+                  HINT = format('Give that message up with upto => %s, or let it be tried again with hospital_resume.', begin_at + 1);
+    END IF;
+    IF go_on_at <= begin_at THEN
+        RAISE EXCEPTION 'upto must be greater than %', begin_at
+            USING ERRCODE = 'invalid_parameter_value',
+                  DETAIL = format('%s is the next offset of the partition.', begin_at),
+                  HINT = 'upto is the first offset that is to be read again. hospital_seek goes back.';
+    END IF;
+    INSERT INTO hospital.stream_ranges (topic, partition, epoch, first_offset, last_offset, messages, rows, rejects,
+                                        duplicates, lost, worker_pid)
+    VALUES ($1, $2, held.epoch, begin_at, go_on_at - 1, 0, 0, 0, 0, go_on_at - begin_at, pg_backend_pid());
+    PERFORM @extschema@.hospital_change_partition($1, $2, 'accept gap', 'running', false, begin_at, go_on_at, $4);
+END
+$accept$;
+COMMENT ON FUNCTION hospital_accept_gap(text, int, bigint, text) IS
+    'Let a stopped partition go on without what it stopped for: up to the first offset that the log has, or upto, what is given up is a range of hospital.stream_ranges; a topic made anew is read from its beginning, in a new epoch';
+
+-- what consumers show of themselves
+
+CREATE FUNCTION hospital_stream_positions(
+        OUT database text, OUT worker text, OUT topic text, OUT partition int, OUT next_offset bigint, OUT log_end bigint,
+        OUT last_message_at timestamptz, OUT rate double precision, OUT state text, OUT last_error text)
+    RETURNS SETOF record
+    LANGUAGE C VOLATILE STRICT PARALLEL SAFE ROWS 8
+    AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION hospital_stream_positions() IS
+    'Where the consumers are in their partitions, as hospital.stream_lag shows it; other databases'' and errors for pg_monitor alone';
+
+CREATE FUNCTION hospital_stream_workers(
+        OUT database text, OUT worker text, OUT pid int, OUT batches bigint, OUT messages bigint, OUT rows bigint,
+        OUT rejects bigint, OUT duplicates bigint, OUT bytes bigint)
+    RETURNS SETOF record
+    LANGUAGE C VOLATILE STRICT PARALLEL SAFE ROWS 4
+    AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION hospital_stream_workers() IS
+    'What hospital.stream_workers shows; other databases'' consumers for pg_monitor alone';
+
+CREATE FUNCTION hospital_stream_stages(
+        OUT database text, OUT worker text, OUT stage text, OUT count bigint,
+        OUT p50_ms double precision, OUT p99_ms double precision, OUT max_ms double precision)
+    RETURNS SETOF record
+    LANGUAGE C VOLATILE STRICT PARALLEL SAFE ROWS 24
+    AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION hospital_stream_stages() IS
+    'What hospital.stream_stages shows; other databases'' consumers for pg_monitor alone';
+
+CREATE VIEW hospital.stream_workers AS
+    SELECT s.database, s.worker, s.pid, s.batches, s.messages, s.rows, s.rejects, s.duplicates, s.bytes
+      FROM @extschema@.hospital_stream_workers() s
+     ORDER BY s.database, s.worker;
+COMMENT ON VIEW hospital.stream_workers IS 'What each consumer has taken in since it started';
+COMMENT ON COLUMN hospital.stream_workers.database IS 'Database it serves';
+COMMENT ON COLUMN hospital.stream_workers.worker IS 'The consumer, as in hospital.status';
+COMMENT ON COLUMN hospital.stream_workers.pid IS 'Its process';
+COMMENT ON COLUMN hospital.stream_workers.batches IS 'Batches committed';
+COMMENT ON COLUMN hospital.stream_workers.messages IS 'Messages in them';
+COMMENT ON COLUMN hospital.stream_workers.rows IS 'Messages that became or completed rows';
+COMMENT ON COLUMN hospital.stream_workers.rejects IS 'Messages that became rejects';
+COMMENT ON COLUMN hospital.stream_workers.duplicates IS 'Messages whose event was there already';
+COMMENT ON COLUMN hospital.stream_workers.bytes IS 'Bytes of the messages';
+
+CREATE VIEW hospital.stream_stages AS
+    SELECT s.database, s.worker, s.stage, s.count, s.p50_ms, s.p99_ms, s.max_ms
+      FROM @extschema@.hospital_stream_stages() s
+     ORDER BY s.database, s.worker, array_position(ARRAY['fetch', 'parse', 'write', 'commit', 'visible', 'lake'], s.stage);
+COMMENT ON VIEW hospital.stream_stages IS 'How long each consumer''s stages have taken since it started: medians and 99th percentiles to 7 percent';
+COMMENT ON COLUMN hospital.stream_stages.database IS 'Database it serves';
+COMMENT ON COLUMN hospital.stream_stages.worker IS 'The consumer, as in hospital.status';
+COMMENT ON COLUMN hospital.stream_stages.stage IS 'fetch, parse, write, commit and lake of a batch; visible: of a message, from the broker''s timestamp to the commit';
+COMMENT ON COLUMN hospital.stream_stages.count IS 'Batches, or messages';
+COMMENT ON COLUMN hospital.stream_stages.p50_ms IS 'Half of them took no longer, in milliseconds';
+COMMENT ON COLUMN hospital.stream_stages.p99_ms IS '99 of 100 took no longer';
+COMMENT ON COLUMN hospital.stream_stages.max_ms IS 'The longest, exactly';
+
+-- the audit
+
+CREATE FUNCTION hospital_audit_stream()
+    RETURNS TABLE (check_name text, topic text, partition int, expected bigint, found bigint, ok boolean)
+    LANGUAGE plpgsql STABLE PARALLEL UNSAFE ROWS 32
+    SET search_path = pg_catalog, pg_temp
+    SET jit = off
+    SET work_mem = '64MB'
+AS $audit$
+#variable_conflict use_column
+DECLARE
+    a_kind record;
+BEGIN
+    IF to_regclass('hospital.stream_ranges') IS NULL THEN
+        RAISE EXCEPTION 'this database has no hospital'
+            USING ERRCODE = 'undefined_table', HINT = 'CALL hospital_create() makes one.';
+    END IF;
+
+    -- STABLE: all of this sees one snapshot, the caller's.
+    RETURN QUERY
+    WITH ranges AS (
+        SELECT r.topic, r.partition, r.epoch, r.first_offset, r.last_offset, r.rejects,
+               lag(r.last_offset) OVER (PARTITION BY r.topic, r.partition, r.epoch ORDER BY r.first_offset) AS before,
+               r.messages = r.rows + r.rejects + r.duplicates AND least(r.rows, r.rejects, r.duplicates) >= 0
+               AND r.messages <= r.last_offset - r.first_offset + 1
+               AND (r.lost = 0 OR r.messages = 0 AND r.lost = r.last_offset - r.first_offset + 1) AS adds_up
+        FROM hospital.stream_ranges r
+    ), rejects AS (
+        SELECT j.topic, j.partition, j.epoch, j.range AS first_offset, count(*) AS rows,
+               count(DISTINCT j."offset") AS offsets, max(j."offset") AS last_offset
+        FROM (SELECT j.topic, j.partition, j.epoch, j."offset",
+                     (SELECT r.first_offset FROM hospital.stream_ranges r
+                      WHERE r.topic = j.topic AND r.partition = j.partition AND r.epoch = j.epoch
+                        AND r.first_offset <= j."offset" ORDER BY r.first_offset DESC LIMIT 1) AS range
+              FROM hospital.rejects j WHERE j.topic IS NOT NULL) j
+        GROUP BY j.topic, j.partition, j.epoch, j.range
+    ), ledger AS (
+        SELECT topic, partition, count(r.before) AS followers,
+               count(*) FILTER (WHERE r.first_offset = r.before + 1) AS chained,
+               count(r.last_offset) AS ranges, count(*) FILTER (WHERE r.adds_up) AS add_up,
+               coalesce(sum(r.rejects), 0)::bigint AS rejects, coalesce(sum(j.rows), 0)::bigint AS reject_rows,
+               count(*) FILTER (WHERE r.rejects > 0 OR j.rows > 0) AS with_rejects,
+               count(*) FILTER (WHERE r.rejects > 0 AND r.rejects = j.rows AND j.rows = j.offsets
+                                  AND j.last_offset <= r.last_offset) AS with_right_rejects,
+               count(DISTINCT r.epoch) AS epochs
+        FROM ranges r FULL JOIN rejects j USING (topic, partition, epoch, first_offset)
+        GROUP BY topic, partition
+    ), known AS (
+        SELECT l.topic, l.partition, l.epochs,
+               (SELECT count(DISTINCT r.epoch) FROM ranges r
+                WHERE r.topic = l.topic AND r.partition = l.partition AND r.epoch <= p.epoch) AS found,
+               p.start_offset,
+               (SELECT min(r.first_offset) FROM ranges r
+                WHERE r.topic = l.topic AND r.partition = l.partition AND r.epoch = p.epoch) AS first_offset
+        FROM ledger l LEFT JOIN hospital.stream_partitions p ON p.topic = l.topic AND p.partition = l.partition
+    )
+    SELECT c.check_name, c.topic, c.partition, c.expected, c.found, c.expected = c.found
+    FROM (SELECT l.topic, l.partition, n.number, n.check_name, n.expected, n.found
+          FROM ledger l
+          CROSS JOIN LATERAL (VALUES (1, 'ranges chain', l.followers, l.chained),
+                                     (2, 'ranges add up', l.ranges, l.add_up),
+                                     (3, 'rejects', l.rejects, l.reject_rows),
+                                     (4, 'ranges with their rejects', l.with_rejects, l.with_right_rejects))
+              n (number, check_name, expected, found)
+          UNION ALL
+          SELECT k.topic, k.partition, 5, 'epochs known', k.epochs, k.found FROM known k
+          UNION ALL
+          SELECT k.topic, k.partition, 6, 'epoch begins', k.start_offset, k.first_offset FROM known k
+          WHERE k.start_offset IS NOT NULL AND k.first_offset IS NOT NULL) c
+    ORDER BY c.topic, c.partition, c.number;
+
+    -- Rows of the stream and of files are all there is. Not so where a message or a line may
+    -- complete a row, where a topic brings several kinds, and where an undone file has left
+    -- rows that the stream has as well: nothing says how many.
+    FOR a_kind IN
+        SELECT DISTINCT c.kind, c.table_name FROM @extschema@.hospital_record_columns() c
+        WHERE c.merge <> 'completes' AND c.kind IN (SELECT t.kind FROM hospital.stream_topics t)
+          AND NOT (c.kind IN ('transfers', 'status_updates') AND EXISTS (
+                       SELECT FROM hospital.stream_ranges r JOIN hospital.stream_topics t ON t.topic = r.topic
+                       WHERE t.kind = 'adt'))
+          AND NOT EXISTS (SELECT FROM hospital.batches b JOIN hospital.published p ON p.day = b.day AND p.kind = b.kind
+                          WHERE b.kind = c.kind AND b.state = 'undone')
+        ORDER BY c.kind
+    LOOP
+        RETURN QUERY EXECUTE format($sql$
+SELECT 'rows of ' || $1, NULL::text, NULL::int, e.rows, f.rows, e.rows = f.rows
+FROM (SELECT (SELECT coalesce(sum(r.rows), 0) FROM hospital.stream_ranges r
+              JOIN hospital.stream_topics t ON t.topic = r.topic WHERE t.kind = $1)::bigint
+           + (SELECT coalesce(sum(b.rows - b.merged), 0) FROM hospital.batches b
+              WHERE b.kind = $1 AND b.state = 'ingested')::bigint AS rows) e,
+     (SELECT count(*) AS rows FROM hospital.%I) f$sql$, a_kind.table_name) USING a_kind.kind;
+    END LOOP;
+END
+$audit$;
+COMMENT ON FUNCTION hospital_audit_stream() IS
+    'Prove the ledger of the stream in one snapshot, while events come in: the ranges of a partition follow each other, each message of theirs is a row, a duplicate or a reject that is there, and the tables have the rows of files and stream and no other; a line a check and partition';
+
+REVOKE ALL ON FUNCTION hospital_wake_consumers(), hospital_hold_partition(text, int), hospital_meant_partitions(text, int),
+    hospital_change_partition(text, int, text, text, boolean, bigint, bigint, text),
+    hospital_seek(text, int, bigint, text), hospital_pause(text, int, text), hospital_resume(text, int),
+    hospital_accept_gap(text, int, bigint, text), hospital_audit_stream(),
+    hospital_stream_workers(), hospital_stream_stages() FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION hospital_stream_workers(), hospital_stream_stages() TO pg_monitor;
+GRANT SELECT ON hospital.stream_workers, hospital.stream_stages TO pg_monitor;
 
 -- ==== end of stream =======================================================
 
@@ -2270,7 +2679,7 @@ BEGIN
     COMMENT ON TABLE hospital.rejects IS 'Lines and messages that could not become rows, as they came';
     COMMENT ON COLUMN hospital.rejects.reject_id IS 'Number of the reject';
     COMMENT ON COLUMN hospital.rejects.batch_id IS 'Day file it came in; null for messages';
-    COMMENT ON COLUMN hospital.rejects.kind IS 'Kind of records of the file; null for messages';
+    COMMENT ON COLUMN hospital.rejects.kind IS 'Kind of records of the file or topic';
     COMMENT ON COLUMN hospital.rejects.day IS 'Hospital day of the file; null for messages';
     COMMENT ON COLUMN hospital.rejects.topic IS 'Topic it came in; null for lines';
     COMMENT ON COLUMN hospital.rejects.partition IS 'Partition of the topic';
@@ -2339,6 +2748,8 @@ BEGIN
         state        text        NOT NULL DEFAULT 'running' CHECK (state IN ('running', 'paused', 'stopped')),
         reason       text,
         sqlstate     text,
+        log_begin    bigint,
+        log_end      bigint,
         changed_at   timestamptz NOT NULL DEFAULT now(),
         changed_by   text        NOT NULL DEFAULT session_user,
         PRIMARY KEY (topic, partition)
@@ -2350,8 +2761,10 @@ BEGIN
     COMMENT ON COLUMN hospital.stream_partitions.broker_epoch IS 'Which life of the embedded broker; 0 for a real one';
     COMMENT ON COLUMN hospital.stream_partitions.start_offset IS 'Where this epoch begins; null: with the first message that is there';
     COMMENT ON COLUMN hospital.stream_partitions.state IS 'running; paused by hospital_pause; stopped by a gap, another topic of the same name, or a message that cannot be taken';
-    COMMENT ON COLUMN hospital.stream_partitions.reason IS 'Why it is stopped';
-    COMMENT ON COLUMN hospital.stream_partitions.sqlstate IS 'The same as a code';
+    COMMENT ON COLUMN hospital.stream_partitions.reason IS 'Why it is paused or stopped';
+    COMMENT ON COLUMN hospital.stream_partitions.sqlstate IS 'Why it is stopped, as a code: HS001 a gap, HS002 another log under the same name, HS003 too many rejects, else that of a message that cannot be taken';
+    COMMENT ON COLUMN hospital.stream_partitions.log_begin IS 'First offset of the log when it stopped; null: not known';
+    COMMENT ON COLUMN hospital.stream_partitions.log_end IS 'Offset after the last one of the log when it stopped; null: not known';
     COMMENT ON COLUMN hospital.stream_partitions.changed_at IS 'When this was changed last';
     COMMENT ON COLUMN hospital.stream_partitions.changed_by IS 'By whom';
 
@@ -2396,6 +2809,39 @@ BEGIN
     COMMENT ON COLUMN hospital.stream_ranges.sha256 IS 'SHA-256 of its bytes, in hexadecimal';
     COMMENT ON COLUMN hospital.stream_ranges.worker_pid IS 'Process that committed it';
     COMMENT ON COLUMN hospital.stream_ranges.committed_at IS 'When its transaction began';
+
+    CREATE VIEW hospital.stream_lag AS
+    SELECT x.topic, x.partition, x.epoch, x."position", x.log_end, x.lag,
+           CASE WHEN x.lag = 0 THEN 0 WHEN x.lag > 0 THEN extract(epoch FROM now() - x.last_message_at) END::double precision
+               AS lag_seconds,
+           x.rate, x.state, x.last_error, x.worker
+    FROM (SELECT p.topic, p.partition, p.epoch, coalesce(r.last_offset + 1, p.start_offset) AS "position",
+                 -- what the consumer has passed over (marks of transactions) is no lag
+                 s.log_end, CASE WHEN s.log_end IS NOT NULL
+                                 THEN greatest(0, s.log_end - greatest(s.next_offset, r.last_offset + 1, p.start_offset)) END AS lag,
+                 coalesce(s.last_message_at, r.last_timestamp) AS last_message_at, s.rate,
+                 CASE WHEN p.state <> 'running' THEN p.state ELSE coalesce(s.state, 'no consumer') END AS state,
+                 coalesce(p.reason, s.last_error) AS last_error, s.worker
+          FROM hospital.stream_partitions p
+          LEFT JOIN LATERAL (SELECT r.last_offset, r.last_timestamp FROM hospital.stream_ranges r
+                             WHERE r.topic = p.topic AND r.partition = p.partition AND r.epoch = p.epoch
+                             ORDER BY r.first_offset DESC LIMIT 1) r ON true
+          LEFT JOIN @extschema@.hospital_stream_positions() s
+              ON s.database = current_database() AND s.topic = p.topic AND s.partition = p.partition) x
+    ORDER BY x.topic, x.partition;
+    COMMENT ON VIEW hospital.stream_lag IS 'Where each partition is and how far behind. Without a consumer only the ledger''s part is there';
+    COMMENT ON COLUMN hospital.stream_lag.topic IS 'Topic';
+    COMMENT ON COLUMN hospital.stream_lag.partition IS 'Partition';
+    COMMENT ON COLUMN hospital.stream_lag.epoch IS 'Epoch of the partition, see hospital.stream_partitions';
+    COMMENT ON COLUMN hospital.stream_lag."position" IS 'Offset that is to be read next, as the ledger has it; null: with the first message that is there';
+    COMMENT ON COLUMN hospital.stream_lag.log_end IS 'Offset after the last one of the log, as the consumer knows it';
+    COMMENT ON COLUMN hospital.stream_lag.lag IS 'Offsets that are still to be read';
+    COMMENT ON COLUMN hospital.stream_lag.lag_seconds IS 'Age of the last message taken in, by the broker''s clock; 0 when there is nothing more';
+    COMMENT ON COLUMN hospital.stream_lag.rate IS 'Messages a second, lately';
+    COMMENT ON COLUMN hospital.stream_lag.state IS 'paused or stopped; what the consumer is at; or that there is none';
+    COMMENT ON COLUMN hospital.stream_lag.last_error IS 'Why it is paused or stopped, or the consumer''s last error (that for pg_monitor alone)';
+    COMMENT ON COLUMN hospital.stream_lag.worker IS 'The consumer, as in hospital.status';
+    GRANT SELECT ON hospital.stream_lag TO pg_monitor;
 
     CREATE TABLE hospital.stream_extras (
         topic     text   NOT NULL,
@@ -2612,7 +3058,7 @@ COMMENT ON PROCEDURE hospital_load_staff(int) IS
 
 CREATE FUNCTION hospital_validate_records(from_day date, to_day date,
         OUT check_name text, OUT expected bigint, OUT found bigint, OUT missing bigint, OUT duplicated bigint,
-        OUT altered bigint, OUT lines bigint)
+        OUT altered bigint, OUT lines bigint, OUT amiss date[])
     RETURNS SETOF record
     LANGUAGE plpgsql STABLE STRICT PARALLEL UNSAFE ROWS 13
     SET search_path = pg_catalog, pg_temp
@@ -2720,15 +3166,18 @@ WITH days AS (
     WHERE b.state = 'ingested' AND b.day BETWEEN $1 AND $2
     GROUP BY b.day ORDER BY b.day
 ), compared AS (
-    SELECT $5[(n.number + 6) / 7] AS kind, (n.number - 1) %% 7 AS number, sum(n.value)::bigint AS value
+    SELECT d.day, $5[(n.number + 6) / 7] AS kind, (n.number - 1) %% 7 AS number, n.value
     FROM days d CROSS JOIN LATERAL unnest('{}'::bigint[] %s) WITH ORDINALITY AS n (value, number)
-    GROUP BY 1, 2
 ), sums AS (
     SELECT c.kind,
-           max(c.value) FILTER (WHERE c.number = 0) AS expected, max(c.value) FILTER (WHERE c.number = 1) AS found,
-           max(c.value) FILTER (WHERE c.number = 2) AS missing, max(c.value) FILTER (WHERE c.number = 3) AS duplicated,
-           max(c.value) FILTER (WHERE c.number = 4) AS altered, max(c.value) FILTER (WHERE c.number = 5) AS lines,
-           max(c.value) FILTER (WHERE c.number = 6) AS ended
+           sum(c.value) FILTER (WHERE c.number = 0)::bigint AS expected,
+           sum(c.value) FILTER (WHERE c.number = 1)::bigint AS found,
+           sum(c.value) FILTER (WHERE c.number = 2)::bigint AS missing,
+           sum(c.value) FILTER (WHERE c.number = 3)::bigint AS duplicated,
+           sum(c.value) FILTER (WHERE c.number = 4)::bigint AS altered,
+           sum(c.value) FILTER (WHERE c.number = 5)::bigint AS lines,
+           sum(c.value) FILTER (WHERE c.number = 6)::bigint AS ended,
+           array_agg(DISTINCT c.day) FILTER (WHERE c.number IN (2, 3, 4) AND c.value <> 0) AS amiss
     FROM compared c GROUP BY c.kind
 ), extra (kind, what, rows) AS (
     SELECT 'registrations', 'found', count(*) FROM hospital.patients t
@@ -2737,7 +3186,9 @@ WITH days AS (
     WHERE (t.event_time AT TIME ZONE 'Africa/Johannesburg')::date IN (SELECT d.transfers FROM days d) %s
 )
 SELECT s.kind, s.expected - s.duplicated, greatest(s.found, f.rows), s.missing, s.duplicated,
-       s.altered + greatest(0, f.rows - s.found) + greatest(0, e.rows - s.ended), s.lines - s.duplicated
+       s.altered + greatest(0, f.rows - s.found) + greatest(0, e.rows - s.ended), s.lines - s.duplicated,
+       -- of a row that nobody generated nothing says whose day it spoils
+       CASE WHEN f.rows > s.found OR e.rows > s.ended THEN (SELECT array_agg(d.day) FROM days d) ELSE s.amiss END
 FROM sums s
 LEFT JOIN extra f ON f.kind = s.kind AND f.what = 'found'
 LEFT JOIN extra e ON e.kind = s.kind AND e.what = 'ended'
@@ -2747,7 +3198,7 @@ ORDER BY array_position($5, s.kind)$sql$, ranges, parts, extra)
 END
 $validate$;
 COMMENT ON FUNCTION hospital_validate_records(date, date) IS
-    'The part of hospital_validate that compares rows; lines is how many records the files of the days have';
+    'The part of hospital_validate that compares rows; lines is how many records the files of the days have, amiss the days that are not as they should be';
 
 CREATE FUNCTION hospital_validate_references(from_day date, to_day date,
         OUT check_name text, OUT expected bigint, OUT found bigint)
@@ -2795,16 +3246,86 @@ $validate$;
 COMMENT ON FUNCTION hospital_validate_references(date, date) IS
     'The part of hospital_validate that follows references; expected are the references, found those that lead somewhere';
 
+-- A tick is in when the ledger has each of its last offsets, in an epoch of the
+-- log that it went to; ranges of an epoch chain, so that first and last say it. Of
+-- a former life of the embedded broker nothing is left to read: there the table
+-- has the say.
+CREATE FUNCTION hospital_validate_ticks(from_day date, to_day date,
+        OUT kind text, OUT day date, OUT events bigint, OUT arrived bigint, OUT gone bigint, OUT rejects bigint)
+    RETURNS SETOF record
+    LANGUAGE plpgsql STABLE STRICT PARALLEL UNSAFE ROWS 100
+    SET search_path = pg_catalog, pg_temp
+    SET jit = off
+    SET work_mem = '64MB'
+AS $validate$
+#variable_conflict use_column
+BEGIN
+    RETURN QUERY
+    WITH epochs AS MATERIALIZED (
+        SELECT s.topic, s.partition, f.first_offset, l.last_offset, a.until
+        FROM hospital.stream_partitions s CROSS JOIN generate_series(0, s.epoch) e
+        CROSS JOIN LATERAL (SELECT r.first_offset FROM hospital.stream_ranges r
+                            WHERE r.topic = s.topic AND r.partition = s.partition AND r.epoch = e
+                            ORDER BY r.first_offset LIMIT 1) f
+        CROSS JOIN LATERAL (SELECT r.last_offset FROM hospital.stream_ranges r
+                            WHERE r.topic = s.topic AND r.partition = s.partition AND r.epoch = e
+                            ORDER BY r.first_offset DESC LIMIT 1) l
+        CROSS JOIN LATERAL (SELECT coalesce(min(CASE WHEN a.action = 'accept gap' THEN a.at ELSE '-infinity' END), 'infinity') AS until
+                            FROM hospital.stream_actions a
+                            WHERE a.topic = s.topic AND a.partition = s.partition AND a.epoch > e
+                              AND (a.action = 'new broker' OR a.action = 'accept gap' AND a.to_offset IS NULL)) a
+        WHERE a.until > '-infinity'
+    ), offsets AS (
+        SELECT p.kind, p.day, p.tick, p.events,
+               CASE WHEN p.events = 0 OR o.last_offset IS NULL AND o.number IS NOT NULL THEN 'in'
+                    WHEN s.topic IS NULL THEN 'out'
+                    WHEN s.broker_epoch <> p.broker_epoch THEN 'gone'
+                    WHEN bool_or(o.last_offset BETWEEN e.first_offset AND e.last_offset AND p.published_at < e.until) THEN 'in'
+                    ELSE 'out' END AS state
+        FROM hospital.published p
+        LEFT JOIN LATERAL unnest(p.last_offsets) WITH ORDINALITY o (last_offset, number) ON true
+        LEFT JOIN hospital.stream_partitions s ON s.topic = p.topic AND s.partition = (o.number - 1)::int
+        LEFT JOIN epochs e ON e.topic = p.topic AND e.partition = (o.number - 1)::int
+        WHERE p.day BETWEEN $1 AND $2
+        GROUP BY p.kind, p.day, p.tick, p.events, p.broker_epoch, o.number, o.last_offset, s.topic, s.broker_epoch
+    ), ticks AS (
+        SELECT o.kind, o.day, o.tick, o.events,
+               CASE WHEN bool_or(o.state = 'out') THEN 'out' WHEN bool_or(o.state = 'gone') THEN 'gone' ELSE 'in' END AS state
+        FROM offsets o GROUP BY o.kind, o.day, o.tick, o.events
+    ), rejects AS (
+        -- a header may say anything: compared as text
+        SELECT t.kind, jsonb_path_query_first(j.headers, '$[*] ? (@.name == "day").value') #>> '{}' AS day, count(*) AS rejects
+        FROM hospital.rejects j JOIN hospital.stream_topics t ON t.topic = j.topic
+        WHERE j.topic IS NOT NULL AND j.resolved_at IS NULL
+          AND j.headers @> jsonb_build_array(jsonb_build_object('name', 'simulation_id', 'value',
+                               (SELECT s.simulation_id::text FROM hospital.simulation s)))
+        GROUP BY 1, 2
+    )
+    SELECT t.kind, t.day, sum(t.events)::bigint,
+           coalesce(sum(t.events) FILTER (WHERE t.state = 'in'), 0)::bigint,
+           coalesce(sum(t.events) FILTER (WHERE t.state = 'gone'), 0)::bigint,
+           coalesce(max(j.rejects), 0)::bigint
+    FROM ticks t LEFT JOIN rejects j ON j.kind = t.kind AND j.day = to_char(t.day, 'YYYY-MM-DD')
+    GROUP BY t.kind, t.day;
+END
+$validate$;
+COMMENT ON FUNCTION hospital_validate_ticks(date, date) IS
+    'The part of hospital_validate that follows what was published: by kind and day the events, those of ticks that the ledger of the stream has, those of a former life of the embedded broker, and the day''s rejects that wait';
+
 CREATE FUNCTION hospital_validate(from_day date DEFAULT NULL, to_day date DEFAULT NULL)
     RETURNS TABLE (check_name text, expected bigint, found bigint, missing bigint, duplicated bigint, altered bigint,
                    ok boolean)
-    LANGUAGE plpgsql STABLE PARALLEL UNSAFE ROWS 24
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE ROWS 24
     SET search_path = pg_catalog, pg_temp
 AS $validate$
 #variable_conflict use_column
 DECLARE
-    a_from date;
-    a_to   date;
+    a_from   date;
+    a_to     date;
+    closes   boolean := current_setting('transaction_read_only') = 'off';
+    amiss    date[] := '{}';      -- days that are not as they should be
+    all_well boolean := true;     -- but for these days
+    a_check  record;
 BEGIN
     IF to_regclass('hospital.simulation') IS NULL THEN
         RAISE EXCEPTION 'this database has no hospital'
@@ -2812,8 +3333,13 @@ BEGIN
     END IF;
     SELECT min(b.day), max(b.day) INTO a_from, a_to FROM hospital.batches b
     WHERE b.state = 'ingested' AND b.day >= coalesce(from_day, '-infinity') AND b.day <= coalesce(to_day, 'infinity');
+    closes := closes AND has_table_privilege('hospital.days', 'UPDATE');
+    IF closes THEN
+        -- whoever takes a file back waits for the verdict, and opens the day again
+        PERFORM FROM hospital.days d WHERE d.day BETWEEN a_from AND a_to ORDER BY d.day FOR NO KEY UPDATE;
+    END IF;
 
-    RETURN QUERY
+    FOR a_check IN
     WITH kinds AS (
         SELECT r.kind FROM @extschema@.hospital_record_columns() r WHERE r.key
     ), days AS (
@@ -2822,51 +3348,77 @@ BEGIN
         SELECT * FROM hospital.batches b WHERE b.day IN (SELECT d.day FROM days d)
     ), records AS MATERIALIZED (
         SELECT * FROM @extschema@.hospital_validate_records(a_from, a_to)
+    ), ticks AS (
+        -- what a former broker had is in when the table is as it should be
+        SELECT t.kind, t.day, t.events, t.rejects,
+               t.arrived + CASE WHEN EXISTS (SELECT FROM records r WHERE t.day = ANY (r.amiss)
+                                             AND (r.check_name = t.kind OR t.kind = 'adt')) THEN 0 ELSE t.gone END AS arrived
+        FROM @extschema@.hospital_validate_ticks(a_from, a_to) t WHERE t.day IN (SELECT d.day FROM days d)
     ), rejects AS (
         SELECT j.batch_id, j.kind, j.day, j.line, j.resolved_by FROM hospital.rejects j
         JOIN files b ON b.batch_id = j.batch_id AND b.state = 'ingested'
     ), faults AS (
         SELECT f.kind, f.day, f.line FROM hospital.faults f
         JOIN (SELECT DISTINCT b.kind, b.day FROM files b WHERE b.state = 'ingested') b ON b.kind = f.kind AND b.day = f.day
-    ), checks (check_name, expected, found, missing, duplicated, altered) AS (
-        SELECT r.check_name, r.expected, r.found, r.missing, r.duplicated, r.altered FROM records r
+    ), checks (check_name, expected, found, missing, duplicated, altered, by_day, amiss) AS (
+        SELECT r.check_name, r.expected, r.found, r.missing, r.duplicated, r.altered, true, r.amiss FROM records r
         UNION ALL
-        SELECT r.check_name, r.expected, r.found, r.expected - r.found, 0, 0
+        SELECT r.check_name, r.expected, r.found, r.expected - r.found, 0, 0, false, NULL
         FROM @extschema@.hospital_validate_references(a_from, a_to) r
         UNION ALL
         -- a file of each kind for each day, all of them in, none of them twice
         SELECT 'files', count(*), count(*) FILTER (WHERE x.ingested > 0),
                count(*) FILTER (WHERE x.ingested = 0 OR x.waiting > 0),
-               coalesce(sum(x.ingested - x.distinct_ingested), 0)::bigint, 0
-        FROM (SELECT count(b.*) FILTER (WHERE b.state = 'ingested') AS ingested,
+               coalesce(sum(x.ingested - x.distinct_ingested), 0)::bigint, 0, true,
+               array_agg(DISTINCT x.day) FILTER (WHERE x.ingested = 0 OR x.waiting > 0 OR x.ingested > x.distinct_ingested)
+        FROM (SELECT d.day, count(b.*) FILTER (WHERE b.state = 'ingested') AS ingested,
                      count(DISTINCT b.sha256) FILTER (WHERE b.state = 'ingested') AS distinct_ingested,
                      count(b.*) FILTER (WHERE b.state IN ('written', 'loading')) AS waiting
               FROM days d CROSS JOIN kinds k LEFT JOIN files b ON b.day = d.day AND b.kind = k.kind
               GROUP BY d.day, k.kind) x
         UNION ALL
         -- each line is a row or a reject
-        SELECT 'lines', e.lines, f.lines, greatest(0, e.lines - f.lines), greatest(0, f.lines - e.lines), 0
+        SELECT 'lines', e.lines, f.lines, greatest(0, e.lines - f.lines), greatest(0, f.lines - e.lines), 0, false, NULL
         FROM (SELECT coalesce((SELECT sum(r.lines) FROM records r), 0)::bigint + (SELECT count(*) FROM faults) AS lines) e,
              (SELECT coalesce(sum(b.rows + b.rejects), 0)::bigint AS lines FROM files b WHERE b.state = 'ingested') f
         UNION ALL
-        SELECT 'rejects', e.rejects, f.rejects, greatest(0, e.rejects - f.rejects), greatest(0, f.rejects - e.rejects), 0
+        SELECT 'rejects', e.rejects, f.rejects, greatest(0, e.rejects - f.rejects), greatest(0, f.rejects - e.rejects), 0,
+               false, NULL
         FROM (SELECT coalesce(sum(b.rejects), 0)::bigint AS rejects FROM files b WHERE b.state = 'ingested') e,
              (SELECT count(*) AS rejects FROM rejects j WHERE j.resolved_by IS DISTINCT FROM 'retry') f
         UNION ALL
         -- of the faults put in on purpose each is a reject, and nothing else is
         SELECT 'faults', count(f.line), count(f.line) FILTER (WHERE j.line IS NOT NULL),
-               count(f.line) FILTER (WHERE j.line IS NULL), 0, count(j.line) FILTER (WHERE f.line IS NULL)
+               count(f.line) FILTER (WHERE j.line IS NULL), 0, count(j.line) FILTER (WHERE f.line IS NULL), false, NULL
         FROM faults f FULL JOIN (SELECT DISTINCT j.kind, j.day, j.line FROM rejects j
                                  WHERE j.resolved_by IS DISTINCT FROM 'retry') j
             ON j.kind = f.kind AND j.day = f.day AND j.line = f.line
+        UNION ALL
+        -- what was published has come in, and none of it waits among the rejects
+        SELECT 'stream ' || t.kind, sum(t.events)::bigint, sum(t.arrived)::bigint, sum(t.events - t.arrived)::bigint, 0,
+               sum(t.rejects)::bigint, true, array_agg(t.day) FILTER (WHERE t.arrived < t.events OR t.rejects > 0)
+        FROM ticks t GROUP BY t.kind
     )
-    SELECT c.check_name, c.expected, c.found, c.missing, c.duplicated, c.altered,
-           c.missing = 0 AND c.duplicated = 0 AND c.altered = 0
-    FROM checks c;
+    SELECT c.*, c.missing = 0 AND c.duplicated = 0 AND c.altered = 0 AS ok FROM checks c
+    LOOP
+        amiss := amiss || a_check.amiss;
+        all_well := all_well AND (a_check.ok OR a_check.by_day);
+        RETURN QUERY SELECT a_check.check_name, a_check.expected, a_check.found, a_check.missing, a_check.duplicated,
+                            a_check.altered, a_check.ok;
+    END LOOP;
+
+    -- A check that names no day closes none and opens none.
+    IF closes THEN
+        UPDATE hospital.days d SET closed_at = CASE WHEN d.closed_at IS NULL THEN clock_timestamp() END
+        WHERE d.day BETWEEN a_from AND a_to
+          AND CASE WHEN d.closed_at IS NOT NULL THEN d.day = ANY (amiss)
+                   ELSE all_well AND d.day <> ALL (amiss)
+                        AND EXISTS (SELECT FROM hospital.batches b WHERE b.day = d.day AND b.state = 'ingested') END;
+    END IF;
 END
 $validate$;
 COMMENT ON FUNCTION hospital_validate(date, date) IS
-    'Compare what the generators make for the days from_day to to_day whose files are ingested (all by default) with the tables, and the ledger with both. missing: generated and not there, or dangling, or not in yet; duplicated: there twice; altered: there with other values, or never generated';
+    'Compare what the generators make for the days from_day to to_day whose files are ingested (all by default) with the tables, the ledgers of files and stream with both, and close the days (hospital.days.closed_at) in which they agree, unless the transaction is read-only. missing: generated and not there, or dangling, or not in yet; duplicated: there twice; altered: there with other values, never generated, or waiting among the rejects';
 
 -- ==== end of validate =====================================================
 

@@ -9,7 +9,7 @@ SELECT '# Data dictionary' || E'\n\n' ||
        '- [The reference tables](#the-reference-tables): made and filled by CREATE EXTENSION, readable by everybody' || E'\n';
 
 WITH objects AS (
-    SELECT c.oid, c.relname, CASE WHEN d.objid IS NULL THEN 1 WHEN c.relkind = 'v' THEN 2 ELSE 3 END AS part
+    SELECT c.oid, c.relname, c.relkind, CASE WHEN d.objid IS NULL THEN 1 WHEN c.relkind = 'v' THEN 2 ELSE 3 END AS part
     FROM pg_class c
     LEFT JOIN pg_depend d ON d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e'
     WHERE c.relnamespace = 'hospital'::regnamespace AND c.relkind IN ('r', 'p', 'v')
@@ -20,7 +20,7 @@ WITH objects AS (
                   (SELECT string_agg(format('| %s | %s%s | %s |', a.attname,
                                             replace(replace(format_type(a.atttypid, a.atttypmod), 'timestamp with time zone',
                                                             'timestamptz'), ' without time zone', ''),
-                                            CASE WHEN o.part <> 2 AND o.relname <> 'doctors' AND NOT a.attnotnull
+                                            CASE WHEN o.relkind <> 'v' AND NOT a.attnotnull
                                                  THEN ', nullable' ELSE '' END,
                                             col_description(o.oid, a.attnum)), E'\n' ORDER BY a.attnum)
                    FROM pg_attribute a WHERE a.attrelid = o.oid AND a.attnum > 0 AND NOT a.attisdropped)) AS text

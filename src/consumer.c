@@ -1,23 +1,27 @@
 /*
- * consumer.c: the worker that brings events from Kafka into hospital.transfers.
+ * consumer.c: the worker that brings events from Kafka into tables.
  *
- * Whose partitions: consumer number k of n has the partitions p with
- * p mod n = k, assigned by itself; the brokers keep no group and no position.
+ * Whose partitions: all partitions of all topics are counted through, in the
+ * order of the kinds; consumer number k of n has those whose number is k modulo
+ * n, assigned by itself; the brokers keep no group and no position.  Another
+ * number of consumers, topics or partitions is noticed, and everything opened
+ * anew.
  *
- * Positions: the ledger hospital.stream_ranges alone.  Collecting a batch and
- * parsing it happens with no transaction open; then one transaction inserts
- * its rows, its rejects and one range for each partition that it has messages
- * of.  A range begins where the one before it ended, so it also covers the
- * offsets that transaction markers take.  In memory, a position moves only
+ * A batch: messages are taken from the library and made into records with no
+ * transaction open (stream_batch.c); then one transaction writes rows, rejects
+ * and ranges (stream_write.c, stream_ledger.c).  In memory a position moves only
  * after the commit; after any error the client is closed, and the next one
  * starts from the ledger.
  *
  * Fencing: an owner that was paused while another took over finds its range's
  * first offset taken, or the ledger further on than it thinks, and rolls back.
  *
- * Faults of a message are found in C while parsing; those that constraints
- * find, while writing (stream_write.c).  A position that is not in the log any
- * more stops its partition, visibly; nothing is skipped.
+ * Witness: reading begins with the last message that was taken in before.  It
+ * must look as it did then, or the topic is another one of the same name.
+ *
+ * Stopping: a partition whose position is not in the log, whose witness is
+ * another, or that has a message that may not be taken in, is stopped in
+ * hospital.stream_partitions, and read again when somebody says so there.
  */
 #include "postgres.h"
 
@@ -30,194 +34,78 @@
 
 #include "compat.h"
 #include "kafka.h"
+#include "settings.h"
 #include "simulation.h"
+#include "stream_control.h"
+#include "stream_lake.h"
+#include "stream_ledger.h"
+#include "stream_stats.h"
 #include "stream_write.h"
 #include "topics.h"
 #include "worker.h"
 
-#define BATCH_MESSAGES 10000
-#define BATCH_BYTES (4 * 1024 * 1024)
-#define LINGER_MS 10			/* a batch waits this long for company */
+#define CHUNK 512				/* messages taken at a time */
 #define IDLE_MS 10000			/* between two looks at the settings */
 #define IDLE_EMBEDDED_MS 1000	/* ... and at the embedded broker's epoch */
 #define TROUBLE_MS 1000			/* between two questions whether it is over */
 #define ABSENT_MS 500			/* between two looks for what is not there yet */
 #define UNSERVED_MS 5000		/* ... when the brokers had to be asked for it */
-#define RECOUNT_MS 60000		/* between two looks at the number of partitions */
+#define RECOUNT_MS 15000		/* between two looks at the number of partitions */
+#define LOOK_MS 1000			/* between two looks at what people have decided, while busy */
+#define SHOW_MS 500				/* between two updates of hospital.stream_lag, while busy */
 #define METADATA_TIMEOUT_MS 10000
 #define METADATA_EMBEDDED_MS 2000	/* it may have moved to another port meanwhile */
 #define MAX_HEADERS 64
+#define SOME_MESSAGES 64		/* of a batch, whose delay is measured */
 
 extern PGDLLEXPORT void consumer_main(Datum main_arg);
+
+/* What the consumer knows of a partition besides what is written down. */
+typedef struct Reading
+{
+	bool		watched;		/* the witness has not been seen yet */
+	int64		end;			/* the log had no message from there on; NO_POSITION: not known */
+	double		rate;			/* messages a second, smoothed */
+	int64		counted;		/* messages since the rate was looked at */
+	TimestampTz last_message_at;	/* the broker's */
+} Reading;
 
 static struct
 {
 	KafkaClient *client;		/* NULL: to be opened */
 	MemoryContext context;		/* as long as the client is open */
-	MemoryContext batch;		/* child of context: one batch's messages */
 	KafkaTarget target;
 	Simulation	simulation;
 	char		simulation_id[37];
-	char		topic[TOPIC_NAME_LENGTH];
-	StreamLog	log;			/* what the ledger calls it */
+	char	   *topics_setting; /* as it was opened */
 	int			workers;
-	Partition  *partitions;
-	int			npartitions;
-	int			count;			/* of the topic, as it was opened */
-	int			stopped;
+	StreamTopic topics[STREAM_KINDS];
+	int			counts[STREAM_KINDS];	/* partitions of each, as it was opened */
+	int			ntopics;
+	char	   *absent;			/* a topic that is not there; NULL: all are */
+	StreamBatch batch;
+	Reading    *readings;		/* of batch.partitions */
+	int		   *by_number[STREAM_KINDS];	/* a topic's partition's place there, or -1 */
+	KafkaPosition *positions;
+	uint64		bytes;			/* of the batch */
+	bool		read_anew;		/* what to fetch has changed */
+	TimestampTz first_at;		/* when its first message was taken */
+	uint64		fetch_us;		/* spent taking its messages, and forming records */
+	uint64		parse_us;
 	TimestampTz probed_at;
 	TimestampTz counted_at;
+	TimestampTz looked_at;
+	TimestampTz shown_at;
 }			consumer;
 
-/* ---- opening and closing ---- */
-
-static void
-consumer_close(void)
-{
-	if (consumer.context != NULL)
-		MemoryContextDelete(consumer.context);	/* and the client with it */
-	memset(&consumer, 0, sizeof(consumer));
-}
-
-/* Is the client one for what the settings and the embedded broker are now? */
-static bool
-is_current(void)
-{
-	KafkaTarget now;
-
-	return consumer.client != NULL && kafka_target(&now) &&
-		consumer.workers == hospital_consumer_workers &&
-		strcmp(now.identity, consumer.target.identity) == 0;
-}
-
-static bool
-read_simulation(void)
-{
-	bool		found;
-
-	if (!worker_begin("reading the simulation"))
-		return false;
-	found = simulation_read(&consumer.simulation, true);
-	worker_commit();
-	if (found)
-	{
-		char	   *out = consumer.simulation_id;
-
-		for (int i = 0; i < UUID_LEN; i++)
-		{
-			if (i == 4 || i == 6 || i == 8 || i == 10)
-				*out++ = '-';
-			out += sprintf(out, "%02x", consumer.simulation.id.data[i]);
-		}
-	}
-	return found;
-}
-
-/* Which partitions of count are ours. */
-static void
-take_partitions(int count)
-{
-	consumer.partitions = palloc0(count * sizeof(Partition));
-	for (int p = worker_number(); p < count; p += consumer.workers)
-		consumer.partitions[consumer.npartitions++].number = p;
-}
-
-static bool
-read_positions(void)
-{
-	if (!worker_begin("reading positions"))
-		return false;
-	for (int i = 0; i < consumer.npartitions; i++)
-		consumer.partitions[i].next = stream_position(&consumer.log, consumer.partitions[i].number);
-	worker_commit();
-	return true;
-}
-
-static void
-assign(void)
-{
-	int			n = consumer.npartitions;
-	int		   *numbers = palloc(n * sizeof(int));
-	int64	   *positions = palloc(n * sizeof(int64));
-
-	for (int i = 0; i < n; i++)
-	{
-		const Partition *partition = &consumer.partitions[i];
-
-		numbers[i] = partition->number;
-		positions[i] = partition->next == NO_POSITION ? KAFKA_FROM_START : partition->next;
-	}
-	kafka_assign(consumer.client, consumer.topic, numbers, positions, n);
-}
-
-/* In consumer.context.  NULL when open, else the state to show meanwhile. */
-static const char *
-try_open(void)
-{
-	int			count;
-
-	if (!read_simulation())
-		return "no hospital here";
-	if (!kafka_target(&consumer.target))
-		return consumer.target.embedded ? "waiting for the embedded broker" : "no brokers are set";
-	consumer.workers = hospital_consumer_workers;
-	if (worker_number() >= consumer.workers)
-		return "one consumer too many";
-	transfers_topic(consumer.topic);
-	consumer.log = (StreamLog) {consumer.topic, consumer.target.epoch};
-	worker_state("connecting to %s", consumer.target.brokers);
-	consumer.client = kafka_open_consumer(consumer.target.brokers,
-										  psprintf("hospital-%s", consumer.simulation_id), false);
-	count = kafka_partition_count(consumer.client, consumer.topic,
-								  consumer.target.embedded ? METADATA_EMBEDDED_MS : METADATA_TIMEOUT_MS);
-	if (count == 0)
-		return psprintf("unknown topic %s", consumer.topic);
-	consumer.count = count;
-	consumer.counted_at = GetCurrentTimestamp();
-	take_partitions(count);
-	if (consumer.npartitions == 0)
-		return "no partition for this consumer";
-	if (!read_positions())
-		return "no hospital here";
-	assign();
-	return NULL;
-}
-
-static bool
-consumer_open(void)
-{
-	MemoryContext before = CurrentMemoryContext;
-	const char *state;
-
-	consumer.context = AllocSetContextCreate(TopMemoryContext, "hospital consumer",
-											 ALLOCSET_DEFAULT_SIZES);
-	consumer.batch = AllocSetContextCreate(consumer.context, "hospital consumer batch",
-										   ALLOCSET_DEFAULT_SIZES);
-	MemoryContextSwitchTo(consumer.context);
-	state = try_open();
-	MemoryContextSwitchTo(before);
-	if (state != NULL)
-	{
-		long		absent = consumer.client != NULL ? UNSERVED_MS : ABSENT_MS;
-
-		worker_state("%s", state);
-		consumer_close();
-		worker_wait(absent, -1);
-		return false;
-	}
-	worker_clear_error();
-	worker_state("waiting for events");
-	return true;
-}
-
-/* ---- collecting, with no transaction open ---- */
+/* ---- what is shown ---- */
 
 static void
 append_json_bytes(StringInfo json, const char *name, const char *bytes, size_t length)
 {
 	static const char hex[] = "0123456789abcdef";
 
-	if (text_is_storable(bytes, length))
+	if (event_text_is_storable(bytes, length))
 	{
 		appendStringInfo(json, "\"%s\":", name);
 		escape_json(json, pnstrdup(bytes, length));
@@ -233,9 +121,11 @@ append_json_bytes(StringInfo json, const char *name, const char *bytes, size_t l
 }
 
 /* As an array, since names may repeat. */
-static const char *
-headers_json(const KafkaHeader *headers, int n)
+static char *
+message_headers(const StreamMessage *message)
 {
+	KafkaHeader headers[MAX_HEADERS];
+	int			n = kafka_taken_headers(message->handle, headers, MAX_HEADERS);
 	StringInfoData json;
 
 	initStringInfo(&json);
@@ -254,6 +144,351 @@ headers_json(const KafkaHeader *headers, int n)
 	return json.data;
 }
 
+static const char *
+partition_state(const StreamPartition *partition)
+{
+	const char *trouble = kafka_trouble(consumer.client);
+
+	if (!partition->running)
+		return partition->stopping ? "stopped" : "paused or stopped";
+	return trouble != NULL ? trouble : "running";
+}
+
+/* For hospital.stream_lag. */
+static void
+show_partitions(void)
+{
+	TimestampTz now = GetCurrentTimestamp();
+	double		seconds = consumer.shown_at == 0 ? 0 : (now - consumer.shown_at) / (double) USECS_PER_SEC;
+
+	consumer.shown_at = now;
+	for (int i = 0; i < consumer.batch.npartitions; i++)
+	{
+		const StreamPartition *partition = &consumer.batch.partitions[i];
+		Reading    *reading = &consumer.readings[i];
+		StreamPartitionStats stats = {.position = partition->next, .log_end = -1};
+		int64		low;
+		int64		high;
+
+		if (kafka_log_bounds(consumer.client, partition->topic->name, partition->number, &low, &high))
+			stats.log_end = reading->end >= high && partition->next != NO_POSITION ? partition->next : high;
+		if (seconds > 0)
+			reading->rate += (reading->counted / seconds - reading->rate) * Min(seconds / 5, 1);
+		reading->counted = 0;
+		stats.rate = reading->rate;
+		stats.last_message_at = reading->last_message_at;
+		stats.state = partition_state(partition);
+		stats.error = partition->stopping ? partition->stop.message : NULL;
+		stream_stats_partition(partition->topic->name, partition->number, &stats);
+	}
+}
+
+static void
+show_state(void)
+{
+	const char *trouble = kafka_trouble(consumer.client);
+	int			idle = 0;
+
+	for (int i = 0; i < consumer.batch.npartitions; i++)
+		idle += !consumer.batch.partitions[i].running;
+	if (trouble != NULL)
+		worker_state("%s", trouble);
+	else if (idle > 0)
+		worker_state("%d of %d partitions stopped or paused", idle, consumer.batch.npartitions);
+	else if (consumer.absent != NULL)
+		worker_state("waiting for events; unknown topic %s", consumer.absent);
+	else
+		worker_state("waiting for events");
+	show_partitions();
+}
+
+/* ---- opening and closing ---- */
+
+static void
+consumer_close(void)
+{
+	if (consumer.context != NULL)
+		MemoryContextDelete(consumer.context);	/* and the client with it */
+	memset(&consumer, 0, sizeof(consumer));
+	stream_stats_forget();
+}
+
+/* Is the client one for what the settings and the embedded broker are now? */
+static bool
+is_current(void)
+{
+	KafkaTarget now;
+
+	return consumer.client != NULL && kafka_target(&now) &&
+		consumer.workers == hospital_consumer_workers &&
+		strcmp(consumer.topics_setting, hospital_topics) == 0 &&
+		strcmp(now.identity, consumer.target.identity) == 0;
+}
+
+static bool
+read_simulation(void)
+{
+	bool		found;
+
+	if (!worker_begin("reading the simulation"))
+		return false;
+	found = simulation_read(&consumer.simulation, true);
+	worker_commit();
+	if (found)
+		event_id_text(consumer.simulation_id, &consumer.simulation.id);
+	return found;
+}
+
+static int
+compare_topics(const void *a, const void *b)
+{
+	return strcmp(((const StreamTopic *) a)->name, ((const StreamTopic *) b)->name);
+}
+
+/*
+ * Which topics there are, and how many partitions each has; in the order in
+ * which partitions are to be locked.
+ */
+static void
+find_topics(void)
+{
+	StreamTopic wanted[STREAM_KINDS];
+	int			kinds[STREAM_KINDS];
+	int			n = stream_kinds(kinds);
+	int			timeout = consumer.target.embedded ? METADATA_EMBEDDED_MS : METADATA_TIMEOUT_MS;
+
+	for (int i = 0; i < n; i++)
+	{
+		wanted[i].kind = kinds[i];
+		stream_topic(kinds[i], wanted[i].name);
+	}
+	qsort(wanted, n, sizeof(StreamTopic), compare_topics);
+	for (int i = 0; i < n; i++)
+	{
+		int			count = kafka_partition_count(consumer.client, wanted[i].name, timeout);
+
+		if (count == 0)
+		{
+			if (consumer.absent == NULL)
+				consumer.absent = pstrdup(wanted[i].name);
+			continue;
+		}
+		consumer.topics[consumer.ntopics] = wanted[i];
+		consumer.counts[consumer.ntopics++] = count;
+	}
+	consumer.counted_at = GetCurrentTimestamp();
+}
+
+/* Which of all partitions are ours. */
+static void
+take_partitions(void)
+{
+	int			all = 0;
+	int			number = 0;
+
+	for (int t = 0; t < consumer.ntopics; t++)
+		all += consumer.counts[t];
+	consumer.batch.partitions = palloc0(Max(all, 1) * sizeof(StreamPartition));
+	consumer.readings = palloc0(Max(all, 1) * sizeof(Reading));
+	consumer.positions = palloc0(Max(all, 1) * sizeof(KafkaPosition));
+	for (int t = 0; t < consumer.ntopics; t++)
+	{
+		consumer.by_number[t] = palloc(consumer.counts[t] * sizeof(int));
+		for (int p = 0; p < consumer.counts[t]; p++)
+		{
+			bool		ours = number++ % consumer.workers == worker_number();
+			StreamPartition *partition = &consumer.batch.partitions[consumer.batch.npartitions];
+
+			consumer.by_number[t][p] = ours ? consumer.batch.npartitions++ : -1;
+			if (!ours)
+				continue;
+			partition->topic = &consumer.topics[t];
+			partition->number = p;
+		}
+	}
+	stream_batch_forget(&consumer.batch);
+}
+
+/* What is written down of topics and partitions, and what to fetch by that. */
+static bool
+read_ledger(void)
+{
+	if (!worker_begin("reading positions"))
+		return false;
+	for (int t = 0; t < consumer.ntopics; t++)
+		stream_topic_read(&consumer.topics[t]);
+	for (int i = 0; i < consumer.batch.npartitions; i++)
+		stream_partition_read(&consumer.batch.partitions[i], consumer.target.epoch);
+	worker_commit();
+	consumer.looked_at = GetCurrentTimestamp();
+	return true;
+}
+
+/* Fetch what is to be read, from the last message that was taken in on. */
+static void
+read_on(void)
+{
+	int			n = 0;
+
+	stream_batch_forget(&consumer.batch);
+	kafka_release(consumer.client);
+	for (int i = 0; i < consumer.batch.npartitions; i++)
+	{
+		const StreamPartition *partition = &consumer.batch.partitions[i];
+		Reading    *reading = &consumer.readings[i];
+		KafkaPosition *position = &consumer.positions[n];
+
+		reading->watched = partition->witness.offset != NO_POSITION;
+		reading->end = NO_POSITION;
+		if (!partition->running)
+			continue;
+		position->topic = partition->topic->name;
+		position->number = (int) (partition->topic - consumer.topics);
+		position->partition = partition->number;
+		position->offset = reading->watched ? partition->witness.offset :
+			partition->next == NO_POSITION ? KAFKA_FROM_START : partition->next;
+		n++;
+	}
+	kafka_read_from(consumer.client, consumer.positions, n);
+	consumer.read_anew = false;
+}
+
+/* In consumer.context.  NULL when open, else the state to show meanwhile. */
+static const char *
+try_open(void)
+{
+	if (!read_simulation())
+		return "no hospital here";
+	if (!kafka_target(&consumer.target))
+		return consumer.target.embedded ? "waiting for the embedded broker" : "no brokers are set";
+	consumer.workers = hospital_consumer_workers;
+	consumer.topics_setting = pstrdup(hospital_topics);
+	if (worker_number() >= consumer.workers)
+		return "one consumer too many";
+	worker_state("connecting to %s", consumer.target.brokers);
+	consumer.client = kafka_open_reader(consumer.target.brokers);
+	find_topics();
+	if (consumer.ntopics == 0)
+		return consumer.absent == NULL ? "no topics are set" : psprintf("unknown topic %s", consumer.absent);
+	take_partitions();
+	if (consumer.batch.npartitions == 0)
+		return "no partition for this consumer";
+	if (!read_ledger())
+		return "no hospital here";
+	stream_lake_recover(&consumer.batch);
+	read_on();
+	return NULL;
+}
+
+static bool
+consumer_open(void)
+{
+	MemoryContext before = CurrentMemoryContext;
+	const char *state;
+
+	consumer.context = AllocSetContextCreate(TopMemoryContext, "hospital consumer",
+											 ALLOCSET_DEFAULT_SIZES);
+	MemoryContextSwitchTo(consumer.context);
+	stream_batch_init(&consumer.batch);
+	consumer.batch.headers = message_headers;
+	consumer.batch.simulation = consumer.simulation.name;
+	state = try_open();
+	MemoryContextSwitchTo(before);
+	if (state != NULL)
+	{
+		long		absent = consumer.client != NULL ? UNSERVED_MS : ABSENT_MS;
+
+		worker_state("%s", state);
+		consumer_close();
+		worker_wait(absent, -1);
+		return false;
+	}
+	worker_clear_error();
+	show_state();
+	return true;
+}
+
+/* ---- stopping ---- */
+
+/* Not before what was taken of it has been taken in. */
+static void
+stop(StreamPartition *partition, int sqlstate, const char *text)
+{
+	partition->stopping = true;
+	event_fault(&partition->stop, sqlstate, NULL, "%s", text);
+}
+
+static void
+stop_for_gap(StreamPartition *partition)
+{
+	bool		begins_later = partition->next < partition->log_begin;
+
+	stop(partition, begins_later ? ERRCODE_STREAM_GAP : ERRCODE_STREAM_OTHER_LOG,
+		 psprintf("gap: topic %s partition %d cannot be read at offset " INT64_FORMAT " (the log has " INT64_FORMAT " to " INT64_FORMAT ")%s",
+				  partition->topic->name, partition->number, partition->next,
+				  partition->log_begin, partition->log_end,
+				  begins_later ? "" : "; it is another topic of the same name, or has lost its end"));
+}
+
+static void
+ask_bounds(StreamPartition *partition)
+{
+	if (!kafka_ask_bounds(consumer.client, partition->topic->name, partition->number,
+						  &partition->log_begin, &partition->log_end))
+		ereport(ERROR,
+				(errcode(ERRCODE_CONNECTION_FAILURE),
+				 errmsg("could not learn which offsets topic %s partition %d has",
+						partition->topic->name, partition->number)));
+}
+
+/* The position, or the witness before it, is not in the log. */
+static void
+meet_gap(StreamPartition *partition, Reading *reading)
+{
+	ask_bounds(partition);
+	if (partition->next != NO_POSITION &&
+		(partition->next < partition->log_begin || partition->next > partition->log_end))
+	{
+		stop_for_gap(partition);
+		return;
+	}
+
+	/* Only the witness is gone: nothing was lost. */
+	partition->witness.offset = NO_POSITION;
+	consumer.read_anew = true;
+}
+
+/* The message that was taken in before is not where it was. */
+static void
+miss_witness(StreamPartition *partition)
+{
+	ask_bounds(partition);
+	if (partition->next < partition->log_begin)
+		stop_for_gap(partition);
+	else if (partition->witness.offset >= partition->log_begin &&
+			 !kafka_is_compacted(consumer.client, partition->topic->name))
+		stop(partition, ERRCODE_STREAM_OTHER_LOG,
+			 psprintf("topic %s partition %d has no message at offset " INT64_FORMAT ", where one was read before: it is another topic of the same name",
+					  partition->topic->name, partition->number, partition->witness.offset));
+}
+
+/* The first message of a partition: is this the log that was read before? */
+static void
+watch(StreamPartition *partition, const KafkaTaken *taken)
+{
+	const StreamWitness *witness = &partition->witness;
+
+	if (taken->offset > witness->offset)
+		miss_witness(partition);
+	else if (taken->timestamp != witness->timestamp ||
+			 stream_digest(taken->key, taken->key_length, taken->payload, taken->length) != witness->digest)
+		stop(partition, ERRCODE_STREAM_OTHER_LOG,
+			 psprintf("topic %s partition %d has another message at offset " INT64_FORMAT " than was read before: it is another topic of the same name",
+					  partition->topic->name, partition->number, witness->offset));
+}
+
+/* ---- collecting, with no transaction open ---- */
+
 static bool
 header_is(const KafkaHeader *headers, int n, const char *name, const char *value)
 {
@@ -266,124 +501,57 @@ header_is(const KafkaHeader *headers, int n, const char *name, const char *value
 	return false;
 }
 
-/* Form a transfer, or find out why it is none. */
-static void
-parse(Message *message, const KafkaHeader *headers, int nheaders)
+static bool
+add_message(const StreamMessage *message)
 {
-	if (!header_is(headers, nheaders, HEADER_SIMULATION_ID, consumer.simulation_id))
-		message_reject(message, ERRCODE_CHECK_VIOLATION, "the message is not of this simulation");
-	else if (!header_is(headers, nheaders, HEADER_SCHEMA_VERSION, TRANSFER_SCHEMA_VERSION))
-		message_reject(message, ERRCODE_FEATURE_NOT_SUPPORTED, "the message has another schema version");
-	else
-		message->rejected = !transfer_from_json(message->payload, message->length,
-												&message->transfer, &message->error);
-}
-
-static Partition *
-find_partition(int number)
-{
-	for (int i = 0; i < consumer.npartitions; i++)
-	{
-		if (consumer.partitions[i].number == number)
-			return &consumer.partitions[i];
-	}
-	return NULL;
-}
-
-static const char *
-copy_bytes(const char *bytes, size_t length)
-{
-	char	   *copy;
-
-	if (bytes == NULL)
-		return NULL;
-	copy = palloc(Max(length, 1));
-	memcpy(copy, bytes, length);
-	return copy;
-}
-
-static Message *
-add_message(Partition *partition)
-{
-	if (partition->n == partition->room)
-	{
-		partition->room = Max(partition->room * 2, 64);
-		partition->messages = partition->messages == NULL ?
-			palloc(partition->room * sizeof(Message)) :
-			repalloc(partition->messages, partition->room * sizeof(Message));
-	}
-	return memset(&partition->messages[partition->n++], 0, sizeof(Message));
-}
-
-/*
- * Copy a message out of the library's memory, so that nothing of it outlives
- * the next kafka_next, and parse it.  Bytes it takes (headers too, which may be
- * the larger part); 0 when it is not ours.
- */
-static size_t
-collect_message(const KafkaMessage *from)
-{
-	Partition  *partition = find_partition(from->partition);
 	KafkaHeader headers[MAX_HEADERS];
-	int			nheaders;
-	MemoryContext before;
-	Message    *message;
+	int			n = kafka_taken_headers(message->handle, headers, MAX_HEADERS);
 
-	if (partition == NULL || partition->stopped || from->offset < partition->next)
-		return 0;
-	nheaders = kafka_headers(consumer.client, headers, MAX_HEADERS);
-	before = MemoryContextSwitchTo(consumer.batch);
-	message = add_message(partition);
-	message->offset = from->offset;
-	message->payload = copy_bytes(from->payload, from->length);
-	message->length = from->length;
-	message->key = copy_bytes(from->key, from->key_length);
-	message->key_length = from->key_length;
-	message->headers = headers_json(headers, nheaders);
-	parse(message, headers, nheaders);
-	MemoryContextSwitchTo(before);
-	return from->length + from->key_length + strlen(message->headers);
+	if (!header_is(headers, n, HEADER_SIMULATION_ID, consumer.simulation_id))
+		return stream_batch_reject(&consumer.batch, message, ERRCODE_CHECK_VIOLATION,
+								   "the message is not of this simulation");
+	if (!header_is(headers, n, HEADER_SCHEMA_VERSION, EVENT_SCHEMA_VERSION))
+		return stream_batch_reject(&consumer.batch, message, ERRCODE_FEATURE_NOT_SUPPORTED,
+								   "the message has another schema version");
+	return stream_batch_add(&consumer.batch, message);
 }
 
-/*
- * The position is not in the log: messages were deleted before we read them,
- * or the topic is another one of the same name.
- */
 static void
-stop_partition(const KafkaMessage *gap)
+take(const KafkaTaken *taken)
 {
-	Partition  *partition = find_partition(gap->partition);
-	int64		low = -1;
-	int64		high = -1;
-	char		text[WORKER_ERROR_LENGTH];
+	int			i = taken->partition < consumer.counts[taken->topic] ?
+		consumer.by_number[taken->topic][taken->partition] : -1;
+	StreamPartition *partition = &consumer.batch.partitions[i];
+	Reading    *reading = &consumer.readings[i];
+	StreamMessage message = {
+		.partition = partition, .offset = taken->offset, .timestamp = taken->timestamp,
+		.payload = taken->payload, .length = taken->length,
+		.key = taken->key, .key_length = taken->key_length, .handle = taken->handle
+	};
 
-	if (partition == NULL || partition->stopped)
+	if (i < 0 || !partition->running || partition->stopping)
 		return;
-	partition->stopped = true;
-	consumer.stopped++;
-	kafka_log_bounds(consumer.client, consumer.topic, partition->number, &low, &high);
-	snprintf(text, sizeof(text), "gap: topic %s partition %d cannot be read at offset "
-			 INT64_FORMAT " (the log has " INT64_FORMAT " to " INT64_FORMAT ")",
-			 consumer.topic, partition->number, partition->next, low, high);
-	ereport(LOG,
-			(errcode(ERRCODE_DATA_CORRUPTED),
-			 errmsg("%s", text),
-			 errdetail("The partition is stopped; nothing of it is skipped.")));
-	worker_record_error(ERRCODE_DATA_CORRUPTED, text);
-}
-
-static void
-show_state(void)
-{
-	const char *trouble = kafka_trouble(consumer.client);
-
-	if (trouble != NULL)
-		worker_state("%s", trouble);
-	else if (consumer.stopped > 0)
-		worker_state("%d of %d partitions stopped by a gap", consumer.stopped,
-					 consumer.npartitions);
-	else
-		worker_state("waiting for events");
+	if (taken->what == KAFKA_GAP)
+	{
+		meet_gap(partition, reading);
+		return;
+	}
+	if (taken->what == KAFKA_END)
+	{
+		reading->end = taken->offset;
+		return;
+	}
+	if (reading->watched && taken->offset >= partition->witness.offset)
+	{
+		reading->watched = false;
+		watch(partition, taken);
+	}
+	if (partition->stopping || taken->offset < partition->next)
+		return;
+	if (consumer.batch.n == 0)
+		consumer.first_at = GetCurrentTimestamp();
+	if (add_message(&message))
+		consumer.bytes += taken->length + taken->key_length;
 }
 
 /* In trouble: ask now and then whether it is over, since silence says nothing. */
@@ -394,50 +562,62 @@ idle_time(void)
 		return consumer.target.embedded ? IDLE_EMBEDDED_MS : IDLE_MS;
 	if (TimestampDifferenceExceeds(consumer.probed_at, GetCurrentTimestamp(), TROUBLE_MS))
 	{
-		kafka_probe(consumer.client, consumer.topic, false);
+		kafka_probe(consumer.client, consumer.topics[0].name, false);
 		consumer.probed_at = GetCurrentTimestamp();
 	}
 	return TROUBLE_MS;
 }
 
-/*
- * Collect until the batch is full, or its first message has waited LINGER_MS
- * for company, or nothing came for a while.  Messages there are.
- */
+static bool
+is_full(void)
+{
+	return consumer.batch.n >= hospital_stream_batch_rows ||
+		consumer.bytes >= hospital_stream_batch_size * UINT64CONST(1024);
+}
+
+/* Some of what there is; how many. */
 static int
+take_some(void)
+{
+	KafkaTaken	taken[CHUNK];
+	int			wanted = Min(CHUNK, hospital_stream_batch_rows - consumer.batch.n);
+	TimestampTz before = GetCurrentTimestamp();
+	int			n = kafka_take(consumer.client, taken, Max(wanted, 1));
+	TimestampTz between = GetCurrentTimestamp();
+
+	for (int i = 0; i < n; i++)
+		take(&taken[i]);
+	consumer.fetch_us += between - before;
+	consumer.parse_us += GetCurrentTimestamp() - between;
+	return n;
+}
+
+/*
+ * Collect until the batch is full, or its first message has waited for company
+ * as long as it may, or nothing came for a while.
+ */
+static void
 collect(void)
 {
-	TimestampTz first_at = 0;
-	size_t		bytes = 0;
-	int			n = 0;
 	bool		waited = false;
 
-	while (n < BATCH_MESSAGES && bytes < BATCH_BYTES)
+	while (!is_full() && !consumer.read_anew)
 	{
-		KafkaMessage message;
-		KafkaNext	next = kafka_next(consumer.client, &message);
-
-		if (next == KAFKA_MESSAGE)
-		{
-			size_t		taken = collect_message(&message);
-
-			if (taken > 0 && n++ == 0)
-				first_at = GetCurrentTimestamp();
-			bytes += taken;
-		}
-		else if (next == KAFKA_GAP)
-			stop_partition(&message);
-		else if (next == KAFKA_NOTHING && n > 0)
+		if (take_some() > 0)
+			continue;
+		kafka_attend(consumer.client);
+		if (consumer.batch.n > 0)
 		{
 			long		left = TimestampDifferenceMilliseconds(GetCurrentTimestamp(),
-															   first_at + LINGER_MS * INT64CONST(1000));
+															   consumer.first_at + hospital_stream_linger * INT64CONST(1000));
 
 			if (left <= 0)
 				break;
 			kafka_wait(consumer.client, left);
 		}
-		else if (next == KAFKA_NOTHING)
+		else
 		{
+			kafka_release(consumer.client);
 			show_state();
 			if (waited)
 				break;
@@ -445,67 +625,207 @@ collect(void)
 			waited = true;
 		}
 	}
-	return n;
 }
 
 static void
 forget_batch(void)
 {
-	for (int i = 0; i < consumer.npartitions; i++)
-	{
-		Partition  *partition = &consumer.partitions[i];
-
-		partition->messages = NULL;
-		partition->n = partition->room = 0;
-		partition->rows = partition->rejects = partition->duplicates = 0;
-	}
-	MemoryContextReset(consumer.batch);
+	stream_batch_forget(&consumer.batch);
+	kafka_release(consumer.client);
+	consumer.bytes = 0;
+	consumer.fetch_us = consumer.parse_us = 0;
 }
 
 /* ---- applying, in one transaction ---- */
+
+/*
+ * Partitions that somebody has decided about leave the batch; true when there
+ * are any.
+ */
+static bool
+leave_changed(void)
+{
+	bool		changed = false;
+
+	for (int i = 0; i < consumer.batch.npartitions; i++)
+	{
+		StreamPartition *partition = &consumer.batch.partitions[i];
+
+		if (partition->first < 0 || !stream_partition_changed(partition))
+			continue;
+		partition->cut = 0;
+		partition->stopping = false;
+		changed = true;
+	}
+	return changed;
+}
+
+/* Write the batch, without what a partition has to stop before.  False: no hospital. */
+static bool
+write_batch(bool *changed)
+{
+	for (;;)
+	{
+		if (!worker_begin("taking in events"))
+			return false;
+		*changed = leave_changed();
+		if (stream_write(&consumer.batch, worker_schema()))
+			return true;
+		worker_rollback();
+	}
+}
+
+static void
+measure_delays(TimestampTz now)
+{
+	int			step = Max(consumer.batch.n / SOME_MESSAGES, 1);
+	int64		now_ms = (now + (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * USECS_PER_DAY) / 1000;
+
+	for (int i = 0; i < consumer.batch.n; i += step)
+		stream_stats_stage(STREAM_VISIBLE, Max(now_ms - consumer.batch.messages[i].timestamp, 0) * 1000, step);
+}
+
+static void
+count_batch(void)
+{
+	StreamCounts counts = {.bytes = consumer.bytes};
+
+	for (int i = 0; i < consumer.batch.npartitions; i++)
+	{
+		const StreamPartition *partition = &consumer.batch.partitions[i];
+		Reading    *reading = &consumer.readings[i];
+
+		if (partition->first < 0 || partition->messages == 0)
+			continue;
+		counts.messages += partition->messages;
+		counts.rows += partition->rows;
+		counts.rejects += partition->rejects;
+		counts.duplicates += partition->duplicates;
+		reading->counted += partition->messages;
+		reading->last_message_at = consumer.batch.messages[partition->last].timestamp * 1000 -
+			(POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * USECS_PER_DAY;
+	}
+	stream_stats_batch(&counts);
+	worker_count_rows(counts.rows);
+}
 
 /* Rows, rejects and ranges of the batch, all or none.  False: no hospital. */
 static bool
 apply(void)
 {
-	uint64		rows = 0;
+	TimestampTz begun = GetCurrentTimestamp();
+	TimestampTz written;
+	TimestampTz done;
+	bool		changed;
 
-	if (!worker_begin("taking in events"))
+	if (!write_batch(&changed))
 		return false;
-	for (int i = 0; i < consumer.npartitions; i++)
-	{
-		if (consumer.partitions[i].n > 0)
-			stream_write(&consumer.log, &consumer.partitions[i]);
-	}
+	written = GetCurrentTimestamp();
 	worker_commit();
+	done = GetCurrentTimestamp();
+	stream_written(&consumer.batch);
+	count_batch();
+	stream_stats_stage(STREAM_FETCH, consumer.fetch_us, 1);
+	stream_stats_stage(STREAM_PARSE, consumer.parse_us, 1);
+	stream_stats_stage(STREAM_WRITE, written - begun, 1);
+	stream_stats_stage(STREAM_COMMIT, done - written, 1);
+	measure_delays(done);
+	if (changed)
+		consumer.looked_at = 0;
+	return true;
+}
 
-	for (int i = 0; i < consumer.npartitions; i++)
+/* Write down which partitions have stopped.  False: no hospital. */
+static bool
+stop_partitions(void)
+{
+	for (int i = 0; i < consumer.batch.npartitions; i++)
 	{
-		Partition  *partition = &consumer.partitions[i];
+		StreamPartition *partition = &consumer.batch.partitions[i];
 
-		if (partition->n == 0)
+		if (!partition->stopping || !partition->running)
 			continue;
-		partition->next = partition->messages[partition->n - 1].offset + 1;
-		rows += partition->rows;
+		if (!worker_begin("stopping a partition"))
+			return false;
+		stream_partition_stop(partition);
+		worker_commit();
+		partition->running = false;
+		consumer.read_anew = true;
+		ereport(LOG,
+				(errcode(partition->stop.sqlstate),
+				 errmsg("hospital consumer: topic %s partition %d is stopped at offset " INT64_FORMAT ": %s",
+						partition->topic->name, partition->number, partition->next, partition->stop.message),
+				 errdetail("Nothing of it is skipped."),
+				 errhint("See hospital.stream_partitions, hospital_accept_gap and hospital_resume.")));
+		worker_record_error(partition->stop.sqlstate, partition->stop.message);
 	}
-	worker_count_rows(rows);
-	forget_batch();
 	return true;
 }
 
 /* ---- the loop ---- */
 
-/* Somebody may add partitions to a topic at any time. */
+/* Have people decided something?  False: no hospital. */
+static bool
+look_around(void)
+{
+	bool		changed = false;
+
+	if (!worker_begin("looking at the partitions"))
+		return false;
+	for (int t = 0; t < consumer.ntopics; t++)
+		stream_topic_read(&consumer.topics[t]);
+	for (int i = 0; i < consumer.batch.npartitions && !changed; i++)
+		changed = stream_partition_changed(&consumer.batch.partitions[i]);
+	worker_commit();
+	consumer.looked_at = GetCurrentTimestamp();
+	if (!changed)
+		return true;
+	consumer.read_anew = true;
+	return read_ledger();
+}
+
+/* Somebody may add topics, and partitions to them, at any time. */
 static bool
 was_repartitioned(void)
 {
-	int			count;
-
 	if (!TimestampDifferenceExceeds(consumer.counted_at, GetCurrentTimestamp(), RECOUNT_MS))
 		return false;
 	consumer.counted_at = GetCurrentTimestamp();
-	count = kafka_probe(consumer.client, consumer.topic, kafka_trouble(consumer.client) == NULL);
-	return count > 0 && count != consumer.count;
+	if (kafka_trouble(consumer.client) != NULL)
+		return false;
+	if (consumer.absent != NULL && kafka_probe(consumer.client, consumer.absent, true) > 0)
+		return true;
+	for (int t = 0; t < consumer.ntopics; t++)
+	{
+		int			count = kafka_probe(consumer.client, consumer.topics[t].name, true);
+
+		if (count > 0 && count != consumer.counts[t])
+			return true;
+	}
+	return false;
+}
+
+/* False: the hospital is gone, or being changed. */
+static bool
+take_in(void)
+{
+	bool		idle;
+
+	collect();
+	idle = consumer.batch.n == 0;
+	if (!idle && !apply())
+		return false;
+	forget_batch();
+	if (!stop_partitions())
+		return false;
+	if ((idle || TimestampDifferenceExceeds(consumer.looked_at, GetCurrentTimestamp(), LOOK_MS)) &&
+		!look_around())
+		return false;
+	if (!idle && TimestampDifferenceExceeds(consumer.shown_at, GetCurrentTimestamp(), SHOW_MS))
+		show_partitions();
+	if (consumer.read_anew)
+		read_on();
+	return true;
 }
 
 static void
@@ -517,13 +837,8 @@ turn(void)
 		if (!consumer_open())
 			return;
 	}
-	if (was_repartitioned())
-	{
-		consumer_close();		/* another number of partitions is ours */
-		return;
-	}
-	if (collect() > 0 && !apply())
-		consumer_close();		/* the hospital is gone, or being changed */
+	if (was_repartitioned() || !take_in())
+		consumer_close();
 }
 
 static bool

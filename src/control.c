@@ -26,6 +26,7 @@
 #include "utils/builtins.h"
 #include "utils/elog.h"
 #include "utils/guc.h"
+#include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 #include "utils/varlena.h"
@@ -412,9 +413,8 @@ status_row(ReturnSetInfo *result, const WorkerSlot *slot)
 	tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
 }
 
-/* A set-returning function that gives all its rows at once. */
-static void
-begin_rows(FunctionCallInfo fcinfo)
+ReturnSetInfo *
+control_begin_rows(FunctionCallInfo fcinfo, int columns)
 {
 	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
 	MemoryContext caller;
@@ -427,22 +427,22 @@ begin_rows(FunctionCallInfo fcinfo)
 				 errmsg("set-valued function called in context that cannot accept a set")));
 	caller = MemoryContextSwitchTo(result->econtext->ecxt_per_query_memory);
 	if (get_call_result_type(fcinfo, NULL, &tupdesc) != TYPEFUNC_COMPOSITE ||
-		tupdesc->natts != STATUS_COLUMNS)
-		elog(ERROR, "hospital_status is declared with other columns");
+		tupdesc->natts != columns)
+		elog(ERROR, "%s is declared with other columns", get_func_name(fcinfo->flinfo->fn_oid));
 	result->returnMode = SFRM_Materialize;
 	result->setResult = tuplestore_begin_heap(true, false, work_mem);
 	result->setDesc = tupdesc;
 	MemoryContextSwitchTo(caller);
+	return result;
 }
 
 /* One row a worker; a single row that says so when there can be none. */
 Datum
 hospital_status(PG_FUNCTION_ARGS)
 {
-	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
+	ReturnSetInfo *result = control_begin_rows(fcinfo, STATUS_COLUMNS);
 	WorkerSlot *copies;
 
-	begin_rows(fcinfo);
 	if (hospital_control == NULL)
 	{
 		WorkerSlot	none = {0};

@@ -13,6 +13,8 @@
 
 #include "postgres.h"
 #include "datatype/timestamp.h"
+#include "fmgr.h"
+#include "nodes/execnodes.h"
 #include "storage/latch.h"
 #include "storage/lwlock.h"
 
@@ -85,6 +87,9 @@ extern void control_want(int consumers, int ingestors, bool broker);
 
 /* In hospital.databases? */
 extern bool control_database_is_listed(const char *database_name);
+
+/* Begin a set-returning function that gives all its rows at once, of so many columns. */
+extern ReturnSetInfo *control_begin_rows(FunctionCallInfo fcinfo, int columns);
 
 extern PGDLLEXPORT void launcher_main(Datum main_arg);
 extern PGDLLEXPORT void scheduler_main(Datum main_arg);

@@ -15,6 +15,7 @@
 #include "rowsource.h"
 #include "settings.h"
 #include "simulation.h"
+#include "stream_stats.h"
 
 HOSPITAL_MODULE_MAGIC;
 
@@ -37,6 +38,7 @@ _PG_init(void)
 	if (process_shared_preload_libraries_in_progress)
 	{
 		control_shmem_init();
+		stream_stats_shmem_init();
 		launcher_register();
 	}
 }

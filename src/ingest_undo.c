@@ -531,13 +531,20 @@ mark_undone(const Undo *undo)
 {
 	static KeptPlan batches;
 	static KeptPlan rejects;
+	static KeptPlan day;
 	const Oid	types[] = {INT8OID};
+	const Oid	day_types[] = {DATEOID};
 	Datum		values[] = {Int64GetDatum(undo->run->batch->batch_id)};
+	Datum		day_values[] = {DateADTGetDatum(undo->run->batch->day)};
 
 	kept_run(&batches, "UPDATE hospital.batches SET state = 'undone', undone_at = clock_timestamp()"
 			 " WHERE batch_id = $1", 1, types, values, NULL, SPI_OK_UPDATE);
 	kept_run(&rejects, "UPDATE hospital.rejects SET resolved_at = clock_timestamp(), resolved_by = 'undo'"
 			 " WHERE batch_id = $1 AND resolved_at IS NULL", 1, types, values, NULL, SPI_OK_UPDATE);
+
+	/* Open or not: a validation that is about to close it is waited for. */
+	kept_run(&day, "UPDATE hospital.days SET closed_at = NULL WHERE day = $1", 1, day_types, day_values,
+			 NULL, SPI_OK_UPDATE);
 }
 
 static Batch *

@@ -55,7 +55,6 @@ fetch_held(RowSource *source, int64 row, Datum *values, bool *isnull, char *scra
 	HeldRows   *rows = (HeldRows *) source;
 	int			number = rows->rows[row];
 	const char *record = held_record(rows->held, number);
-	const LineRef *line = &rows->held->lines[number];
 	const RecordKind *kind = rows->held->kind;
 
 	if (rows->held->long_texts)
@@ -68,6 +67,8 @@ fetch_held(RowSource *source, int64 row, Datum *values, bool *isnull, char *scra
 	record_datums(kind, record, values, isnull, scratch);
 	if (source->methods->ncolumns > rows->ncolumns)
 	{
+		const LineRef *line = &rows->held->lines[number];
+
 		values[rows->ncolumns] = Int64GetDatum(line->line);
 		values[rows->ncolumns + 1] = Int64GetDatum(line->offset);
 		values[rows->ncolumns + 2] = Int32GetDatum((int32) line->raw_length);
@@ -173,11 +174,18 @@ settle(RecordWriter *writer)
 
 /* ---- statements ---- */
 
+const char *
+record_key_name(int kind_number)
+{
+	const RecordKind *kind = &record_kinds[kind_number];
+
+	return kind_number == KIND_REGISTRATIONS ? "patient_id" : kind->columns[kind->key].name;
+}
+
 static const char *
 key_name(const RecordWriter *writer)
 {
-	return writer->kind_number == KIND_REGISTRATIONS ? "patient_id" :
-		writer->kind->columns[writer->kind->key].name;
+	return record_key_name(writer->kind_number);
 }
 
 static Oid
@@ -324,4 +332,44 @@ record_merge(RecordWriter *writer, const int *list, int n)
 		return registrations_merge(writer, list, n);
 	return record_result_keys(writer, record_run_on_rows(writer, &writer->plans->merge, merge_query(writer),
 										   list, n, SPI_OK_INSERT_RETURNING));
+}
+
+/* What a record says of a column of the table; the columns are those of the table. */
+static void
+append_agrees(StringInfo clause, const char *name, const char *value, bool completes)
+{
+	appendStringInfo(clause, completes ? " AND (t.%1$s = %2$s OR %2$s IS NULL)" :
+					 " AND t.%1$s IS NOT DISTINCT FROM %2$s", name, value);
+}
+
+static char *
+same_query(const RecordWriter *writer)
+{
+	const RecordKind *kind = writer->kind;
+	StringInfoData clause;
+
+	initStringInfo(&clause);
+	if (writer->kind_number == KIND_REGISTRATIONS)
+	{
+		int			n;
+		const char *const (*columns)[2] = record_patient_columns(&n);
+
+		for (int i = 0; i < n; i++)
+			append_agrees(&clause, columns[i][0], columns[i][1], strcmp(columns[i][0], "deceased_at") == 0);
+	}
+	else
+		for (int i = 0; i < kind->ncolumns; i++)
+			append_agrees(&clause, kind->columns[i].name, psprintf("r.%s", kind->columns[i].name),
+						  (kind->columns[i].flags & REC_COMPLETES) != 0);
+	return psprintf("SELECT t.%s FROM %s AS t JOIN %s ON t.%s = r.%s WHERE true%s", key_name(writer),
+					kind->table, open_rows_from(kind->name, writer->schema, &writer->rows.methods),
+					key_name(writer), kind->columns[kind->key].name, clause.data);
+}
+
+KeySet *
+record_same(RecordWriter *writer, const int *list, int n)
+{
+	settle(writer);
+	return record_result_keys(writer, record_run_on_rows(writer, &writer->plans->same, same_query(writer),
+														 list, n, SPI_OK_SELECT));
 }

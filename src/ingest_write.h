@@ -16,7 +16,7 @@ typedef struct HeldRecords
 {
 	const RecordKind *kind;
 	char	   *records;
-	LineRef    *lines;
+	LineRef    *lines;			/* of a file's; NULL for messages */
 	bool	   *out;			/* rejected meanwhile */
 	int			n;
 	int			capacity;
@@ -72,6 +72,12 @@ extern void record_insert(RecordWriter *writer, const int *list, int n);
  * or found the same.  The others differ from the row that is there.
  */
 extern KeySet *record_merge(RecordWriter *writer, const int *list, int n);
+
+/* The keys of those to which the row that is there has nothing to add: the same, or completed before. */
+extern KeySet *record_same(RecordWriter *writer, const int *list, int n);
+
+/* The column of the kind's table that is its key. */
+extern const char *record_key_name(int kind_number);
 
 /*
  * The columns of hospital.patients, and what of a registration "r" each is.

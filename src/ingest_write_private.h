@@ -19,6 +19,7 @@ typedef struct KindPlans
 	KeptPlan	existing;
 	KeptPlan	insert;
 	KeptPlan	merge;
+	KeptPlan	same;
 	KeptPlan	people;
 	KeptPlan	existing_people;
 } KindPlans;

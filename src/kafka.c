@@ -121,8 +121,8 @@ kafka_raise(KafkaClient *client, const char *doing, rd_kafka_resp_err_t code, co
 }
 
 /* Of two troubles the one nearer to the cause is kept. */
-static void
-note_trouble(KafkaClient *client, rd_kafka_resp_err_t code, const char *text)
+void
+kafka_note_trouble(KafkaClient *client, rd_kafka_resp_err_t code, const char *text)
 {
 	Trouble		now = classify(code);
 
@@ -182,6 +182,7 @@ client_end(KafkaClient *client)
 	dlist_delete(&client->node);
 	release_current(client);
 	release_topic(client);
+	kafka_reader_end(client);
 	kafka_release_topics(client);
 	if (client->rk != NULL && client->producer)
 		rd_kafka_purge(client->rk, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT |
@@ -355,37 +356,30 @@ kafka_start_library(KafkaClient *client, rd_kafka_type_t type, rd_kafka_conf_t *
 void
 kafka_join_queues(KafkaClient *client)
 {
-	if (client->producer)
-		client->queue = rd_kafka_queue_get_main(client->rk);
-	else
-	{
-		rd_kafka_poll_set_consumer(client->rk);
+	/* With a group, messages and all the rest are on one queue. */
+	if (rd_kafka_type(client->rk) == RD_KAFKA_CONSUMER &&
+		rd_kafka_poll_set_consumer(client->rk) == RD_KAFKA_RESP_ERR_NO_ERROR)
 		client->queue = rd_kafka_queue_get_consumer(client->rk);
-	}
+	else
+		client->queue = rd_kafka_queue_get_main(client->rk);
 	if (rd_kafka_set_log_queue(client->rk, client->queue) != RD_KAFKA_RESP_ERR_NO_ERROR)
 		elog(ERROR, "could not direct the Kafka client's log");
 	rd_kafka_queue_io_event_enable(client->queue, client->pipe[1], "", 1);
 }
 
 KafkaClient *
-kafka_open_consumer(const char *brokers, const char *group, bool to_end)
+kafka_open_tail(const char *brokers, const char *group)
 {
-	/*
-	 * One queue of at most 96 MB.  The count is set high because the library
-	 * stops fetching for a whole second when either bound is passed.  A broker
-	 * answers a connection's requests in order, so a fetch that waits for
-	 * messages keeps a question waiting: less than METADATA_SLICE_MS.
-	 */
 	const KafkaProperty defaults[] = {
 		{"group.id", unconstify(char *, group), 0}, /* never joined nor committed to */
 		{"enable.auto.commit", "false", 0},
 		{"enable.auto.offset.store", "false", 0},
 		{"isolation.level", "read_committed", 0},
-		{"auto.offset.reset", to_end ? "earliest" : "error", 0},
-		{"enable.partition.eof", to_end ? "true" : "false", 0},
+		{"auto.offset.reset", "earliest", 0},
+		{"enable.partition.eof", "true", 0},
 		{"fetch.wait.max.ms", "250", 0},
 		{"queued.min.messages", "1000000", 0},
-		{"queued.max.messages.kbytes", to_end ? "8192" : "98304", 0},
+		{"queued.max.messages.kbytes", "8192", 0},
 	};
 	KafkaClient *client = kafka_client_new(brokers);
 
@@ -455,7 +449,7 @@ take_error(KafkaClient *client, KafkaMessage *message)
 	/* one connection lost is everyday business; all of them is a state */
 	ereport(DEBUG1, (errmsg_internal("Kafka: %s", line), errhidestmt(true)));
 	if (code != RD_KAFKA_RESP_ERR__TRANSPORT && code != RD_KAFKA_RESP_ERR__TIMED_OUT)
-		note_trouble(client, code, line);
+		kafka_note_trouble(client, code, line);
 	return KAFKA_NOTHING;
 }
 
@@ -627,7 +621,7 @@ kafka_probe(KafkaClient *client, const char *topic, bool patiently)
 									   &code);
 
 	if (count == 0)
-		note_trouble(client, RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART, NULL);
+		kafka_note_trouble(client, RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART, NULL);
 	return count;
 }
 

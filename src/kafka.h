@@ -60,7 +60,8 @@ extern bool kafka_target(KafkaTarget *target);
  * Making and ending.  A client lives until kafka_close, the reset of the
  * memory context that is current here, or the end of the process.
  */
-extern KafkaClient *kafka_open_consumer(const char *brokers, const char *group, bool to_end);
+extern KafkaClient *kafka_open_reader(const char *brokers);
+extern KafkaClient *kafka_open_tail(const char *brokers, const char *group);
 extern KafkaClient *kafka_open_producer(const char *brokers, const char *transactional_id);
 extern KafkaClient *kafka_open_mock(void);
 extern void kafka_close(KafkaClient *client);
@@ -100,6 +101,48 @@ extern KafkaNext kafka_next(KafkaClient *client, KafkaMessage *message);
 extern int	kafka_headers(KafkaClient *client, KafkaHeader *headers, int max);
 extern bool kafka_log_bounds(KafkaClient *client, const char *topic, int partition,
 							 int64 *low, int64 *high);
+
+/*
+ * Receiving many at a time, from several topics (kafka_receive.c).  What is
+ * taken stays where it is until kafka_release; the position of a partition that
+ * is not read from any more is forgotten.
+ */
+typedef struct KafkaPosition
+{
+	const char *topic;
+	int			number;			/* the caller's, of the topic: below STREAM_KINDS */
+	int			partition;
+	int64		offset;
+} KafkaPosition;
+
+typedef struct KafkaTaken
+{
+	KafkaNext	what;			/* a message; a gap; the log's end, after which is "offset" */
+	int			topic;			/* its number */
+	int			partition;
+	int64		offset;
+	int64		timestamp;		/* the broker's, ms since 1970 */
+	const char *payload;		/* NULL when there is none */
+	size_t		length;
+	const char *key;			/* NULL when there is none */
+	size_t		key_length;
+	const void *handle;			/* for kafka_taken_headers */
+} KafkaTaken;
+
+extern void kafka_read_from(KafkaClient *client, const KafkaPosition *positions, int n);
+extern int	kafka_take(KafkaClient *client, KafkaTaken *taken, int max);
+extern int	kafka_taken_headers(const void *handle, KafkaHeader *headers, int max);
+extern void kafka_release(KafkaClient *client);
+
+/* Errors and log lines; taking messages does not see them. */
+extern void kafka_attend(KafkaClient *client);
+
+/* The brokers are asked, for half a second at the most; false when there was no answer. */
+extern bool kafka_ask_bounds(KafkaClient *client, const char *topic, int partition,
+							 int64 *low, int64 *high);
+
+/* Does the topic drop messages whose key came again?  False also where that is not told. */
+extern bool kafka_is_compacted(KafkaClient *client, const char *topic);
 
 /* ---- reading several topics to their end (kafka_tail.c) ---- */
 

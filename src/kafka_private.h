@@ -16,6 +16,7 @@
 #include "compat.h"
 #include "kafka.h"
 #include "kafka_config.h"
+#include "stream_topics.h"
 
 #define SLICE_MS 50				/* the longest that the main thread blocks */
 #define TEXT_LENGTH 256
@@ -41,7 +42,15 @@ struct KafkaClient
 	rd_kafka_event_t *current;	/* being looked at */
 	const rd_kafka_message_t *message;	/* of current, when it is one */
 	rd_kafka_topic_t *topic;	/* of a question under way */
-	KafkaTopic *topics;			/* to send to */
+	rd_kafka_queue_t *data;		/* messages of a consumer that takes many at a time; NULL: it does not */
+	rd_kafka_message_t **held;	/* taken and not given back */
+	int			nheld;
+	int			held_room;
+	rd_kafka_queue_t *answers;	/* to questions about topics; NULL: none was asked */
+	KafkaPosition *reading;		/* where the partitions being read were begun */
+	int			nreading;
+	rd_kafka_topic_t *topics[STREAM_KINDS]; /* of these, by number; NULL: not met yet */
+	KafkaTopic *targets;		/* to send to */
 	int			pipe[2];		/* the library writes, worker_wait reads */
 	bool		producer;
 	char	   *brokers;
@@ -87,6 +96,12 @@ extern void kafka_copy_text(char *to, const char *from);
 pg_noreturn extern void kafka_raise(KafkaClient *client, const char *doing, rd_kafka_resp_err_t code,
 									const char *text);
 extern void kafka_clear_trouble(KafkaClient *client);
+extern void kafka_note_trouble(KafkaClient *client, rd_kafka_resp_err_t code, const char *text);
+
+/* ---- kafka_receive.c ---- */
+
+/* What of a reader the library must get back before its handle can end. */
+extern void kafka_reader_end(KafkaClient *client);
 
 /* ---- kafka_send.c: a producer's topics, and its events, as client->current ---- */
 

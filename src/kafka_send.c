@@ -215,7 +215,7 @@ kafka_topic(KafkaClient *client, const char *name)
 {
 	KafkaTopic *topic;
 
-	for (topic = client->topics; topic != NULL; topic = topic->next)
+	for (topic = client->targets; topic != NULL; topic = topic->next)
 	{
 		if (strcmp(topic->name, name) == 0)
 			return topic;
@@ -226,17 +226,17 @@ kafka_topic(KafkaClient *client, const char *name)
 	topic->handle = rd_kafka_topic_new(client->rk, name, NULL);
 	if (topic->handle == NULL)
 		kafka_raise(client, psprintf("sending to topic %s", name), rd_kafka_last_error(), NULL);
-	topic->next = client->topics;
-	client->topics = topic;
+	topic->next = client->targets;
+	client->targets = topic;
 	return topic;
 }
 
 void
 kafka_release_topics(KafkaClient *client)
 {
-	for (KafkaTopic *topic = client->topics; topic != NULL; topic = topic->next)
+	for (KafkaTopic *topic = client->targets; topic != NULL; topic = topic->next)
 		rd_kafka_topic_destroy(topic->handle);
-	client->topics = NULL;
+	client->targets = NULL;
 }
 
 static void

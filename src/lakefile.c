@@ -724,11 +724,12 @@ quarantine(LakeFile *file)
 }
 
 static void
-recover_one(const char *folder, const char *entry, const char *final, LakeKnown known, void *arg)
+recover_one(const char *folder, const char *entry, const char *final, LakeJudge judge, void *arg)
 {
 	LakeFile   *file = new_file(psprintf("%s/%s", folder, final));
 	char		buffer[8192];
 	char		hash[LAKE_HASH_LENGTH + 1];
+	LakeVerdict verdict;
 
 	if (walk_to(file, false) && open_for_reading(file, entry))
 	{
@@ -736,9 +737,10 @@ recover_one(const char *folder, const char *entry, const char *final, LakeKnown 
 		while (lake_read(file, buffer, sizeof(buffer)) > 0)
 			;
 		lake_hash(file, hash);
-		if (known(file->path, hash, arg))
+		verdict = judge(file->path, hash, arg);
+		if (verdict == LAKE_KNOWN)
 			lake_publish(&file, 1);
-		else
+		else if (verdict == LAKE_STRAY)
 			quarantine(file);
 	}
 	lake_close(file);
@@ -746,7 +748,7 @@ recover_one(const char *folder, const char *entry, const char *final, LakeKnown 
 
 /* The leftovers of one folder that are named "last", or those that are not. */
 static void
-recover_folder(const char *folder, const char *last, bool named_last, LakeKnown known, void *arg)
+recover_folder(const char *folder, const char *last, bool named_last, LakeJudge judge, void *arg)
 {
 	ListCell   *cell;
 
@@ -754,13 +756,13 @@ recover_folder(const char *folder, const char *last, bool named_last, LakeKnown 
 	{
 		char		final[NAME_MAX + 1];
 
-		if (is_temporary(lfirst(cell), final) && (strcmp(final, last) == 0) == named_last)
-			recover_one(folder, lfirst(cell), final, known, arg);
+		if (is_temporary(lfirst(cell), final) && (last != NULL && strcmp(final, last) == 0) == named_last)
+			recover_one(folder, lfirst(cell), final, judge, arg);
 	}
 }
 
 void
-lake_recover(const char *folder, const char *last, LakeKnown known, void *arg)
+lake_recover(const char *folder, const char *last, LakeJudge judge, void *arg)
 {
 	ListCell   *cell;
 
@@ -771,7 +773,7 @@ lake_recover(const char *folder, const char *last, LakeKnown known, void *arg)
 		if (strncmp(lfirst(cell), "date=", 5) != 0)
 			continue;
 		path = psprintf("%s/%s", folder, (char *) lfirst(cell));
-		recover_folder(path, last, false, known, arg);
-		recover_folder(path, last, true, known, arg);
+		recover_folder(path, last, false, judge, arg);
+		recover_folder(path, last, true, judge, arg);
 	}
 }

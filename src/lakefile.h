@@ -84,12 +84,19 @@ extern const char *lake_path(const LakeFile *file);
 extern void lake_close(LakeFile *file);
 
 /*
- * After a crash: in every subfolder of "folder", a temporary file whose final
- * name and hash are known gets that name, the one named "last" after the
- * others; any other is moved to lake/quarantine.  Only one process may write
- * below the folder meanwhile.
+ * After a crash: in every subfolder of "folder", a temporary file that is known
+ * by its final name and hash gets that name, the one named "last" (NULL: none
+ * is) after the others; a stray is moved to lake/quarantine; those of others
+ * stay.  Nobody else may be writing what is judged a stray.
  */
-typedef bool (*LakeKnown) (const char *path, const char *hash, void *arg);
-extern void lake_recover(const char *folder, const char *last, LakeKnown known, void *arg);
+typedef enum LakeVerdict
+{
+	LAKE_STRAY,
+	LAKE_KNOWN,
+	LAKE_OTHERS
+} LakeVerdict;
+
+typedef LakeVerdict (*LakeJudge) (const char *path, const char *hash, void *arg);
+extern PGDLLEXPORT void lake_recover(const char *folder, const char *last, LakeJudge judge, void *arg);
 
 #endif							/* HOSPITAL_LAKEFILE_H */

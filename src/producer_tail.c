@@ -149,7 +149,7 @@ record_tail(void)
 	}
 	if (n == 0)
 		return;
-	reader = kafka_open_consumer(producer.target.brokers, "hospital-tail", true);
+	reader = kafka_open_tail(producer.target.brokers, "hospital-tail");
 	kafka_tail_begin(reader, tails, n);
 	read_to_end(reader, tails, n, ticks);
 	kafka_close(reader);

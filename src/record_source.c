@@ -140,6 +140,8 @@ enum
 	ARG_DAY, ARG_SEED, ARG_PEOPLE, ARG_BEDS, ARG_START_DATE, ARG_TRANSFERS, ARG_ID_MODE, ARGS
 };
 
+StaticAssertDecl(ARGS == RECORD_ARGS, "the arguments of a day");
+
 static const Oid record_args[ARGS] = {
 	DATEOID, INT8OID, INT8OID, INT4OID, DATEOID, INT4OID, TEXTOID
 };
@@ -152,10 +154,9 @@ static const double rows_per_bed[RECORD_KINDS] = {
 	[KIND_PRESCRIPTIONS] = 5, [KIND_BILLING_PAYMENTS] = 1.6
 };
 
-static RowSource *
-records_open(RecordKindNumber number, const NullableDatum *args)
+const DayRecords *
+record_source_day(const NullableDatum *args)
 {
-	RecordSource *source = palloc0(sizeof(RecordSource));
 	const DayRecords *records;
 	DaySpec		spec;
 
@@ -167,6 +168,15 @@ records_open(RecordKindNumber number, const NullableDatum *args)
 	spec.marked = id_mode_is_marked(TextDatumGetCString(args[ARG_ID_MODE].value));
 	records = day_records(&spec, DatumGetDateADT(args[ARG_DAY].value));
 	day_hold(records);
+	return records;
+}
+
+static RowSource *
+records_open(RecordKindNumber number, const NullableDatum *args)
+{
+	RecordSource *source = palloc0(sizeof(RecordSource));
+	const DayRecords *records = record_source_day(args);
+
 	source->base.methods = &record_sources[number];
 	source->base.nrows = records->count[number];
 	source->kind = &record_kinds[number];

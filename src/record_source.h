@@ -4,8 +4,12 @@
 #ifndef HOSPITAL_RECORD_SOURCE_H
 #define HOSPITAL_RECORD_SOURCE_H
 
+#include "day.h"
 #include "records.h"
 #include "rowsource.h"
+
+/* Arguments of hospital_generate_<kind>: what a day depends on. */
+#define RECORD_ARGS 7
 
 /*
  * A record's values.  Texts and numbers that need room are written to scratch
@@ -14,6 +18,9 @@
  */
 extern void record_datums(const RecordKind *kind, const void *record, Datum *values, bool *isnull,
 						  char *scratch);
+
+/* The day that such arguments ask for, kept as long as the current memory context. */
+extern const DayRecords *record_source_day(const NullableDatum *args);
 
 /* hospital_generate_<kind>, by RecordKindNumber. */
 extern RowSourceMethods record_sources[RECORD_KINDS];

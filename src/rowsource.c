@@ -17,6 +17,7 @@
 #include "utils/lsyscache.h"
 #include "utils/syscache.h"
 
+#include "event_hl7_sql.h"
 #include "record_source.h"
 #include "rowsource.h"
 #include "wards.h"
@@ -30,6 +31,7 @@ extern Datum hospital_generate_staff(PG_FUNCTION_ARGS);
 extern Datum hospital_generate_staff_assignments(PG_FUNCTION_ARGS);
 extern Datum hospital_generate_wards(PG_FUNCTION_ARGS);
 extern Datum hospital_generate_departments(PG_FUNCTION_ARGS);
+extern Datum hospital_generate_hl7(PG_FUNCTION_ARGS);
 
 #define RECORD_KIND(name) extern Datum hospital_generate_##name(PG_FUNCTION_ARGS);
 #include "record_kinds.h"
@@ -41,6 +43,7 @@ static const RowSourceEntry sources[] = {
 	SOURCE(hospital_generate_staff_assignments, staff_assignments_source),
 	SOURCE(hospital_generate_wards, wards_source),
 	SOURCE(hospital_generate_departments, departments_source),
+	SOURCE(hospital_generate_hl7, hl7_source),
 #define RECORD_KIND(name) SOURCE(hospital_generate_##name, record_sources[KIND_OF_##name]),
 #include "record_kinds.h"
 #undef RECORD_KIND

@@ -455,8 +455,8 @@ write_day(Run *run)
 
 /* ---- leftovers of the lake ---- */
 
-static bool
-ledger_knows(const char *path, const char *hash, void *arg)
+static LakeVerdict
+judge_file(const char *path, const char *hash, void *arg)
 {
 	Run		   *run = arg;
 	bool		known;
@@ -464,7 +464,7 @@ ledger_knows(const char *path, const char *hash, void *arg)
 	procedure_begin_step();
 	known = day_ledger_knows(&run->simulation, path, hash);
 	procedure_end_step();
-	return known;
+	return known ? LAKE_KNOWN : LAKE_STRAY;
 }
 
 static void
@@ -472,7 +472,7 @@ recover_lake(Run *run)
 {
 	MemoryContext caller = MemoryContextSwitchTo(run->day_context);
 
-	lake_recover(psprintf(BATCH_FOLDER "/%s", run->simulation.name), MANIFEST_NAME, ledger_knows, run);
+	lake_recover(psprintf(BATCH_FOLDER "/%s", run->simulation.name), MANIFEST_NAME, judge_file, run);
 	MemoryContextSwitchTo(caller);
 	MemoryContextReset(run->day_context);
 }

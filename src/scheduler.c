@@ -175,8 +175,8 @@ missing_day(Scheduler *scheduler, int due)
 
 /* ---- days ---------------------------------------------------------------- */
 
-static bool
-ledger_knows(const char *path, const char *hash, void *arg)
+static LakeVerdict
+judge_file(const char *path, const char *hash, void *arg)
 {
 	Scheduler  *scheduler = arg;
 	bool		known;
@@ -187,7 +187,7 @@ ledger_knows(const char *path, const char *hash, void *arg)
 				 errmsg("the hospital went away while its unfinished files were looked for")));
 	known = day_ledger_knows(&scheduler->simulation, path, hash);
 	worker_commit();
-	return known;
+	return known ? LAKE_KNOWN : LAKE_STRAY;
 }
 
 /* False: another process is writing there. */
@@ -203,7 +203,7 @@ prepare_lake(Scheduler *scheduler)
 	worker_state("looking for unfinished files");
 	lake_check_folder();
 	lake_recover(psprintf(BATCH_FOLDER "/%s", scheduler->simulation.name), MANIFEST_NAME,
-				 ledger_knows, scheduler);
+				 judge_file, scheduler);
 	scheduler->recovered = true;
 	return true;
 }

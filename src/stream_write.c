@@ -1,181 +1,61 @@
 /*
- * stream_write.c: a batch of messages into tables and ledger, within the
- * caller's transaction.
+ * stream_write.c: a batch of records into their tables, within the caller's
+ * transaction.
  *
- * Rows go in as arrays, by a plan that is kept.  Only what constraints and
- * triggers refuse costs subtransactions: the batch is halved until the guilty
- * message stands alone.  An event that is there already is a duplicate, and is
- * counted.
+ * At once: all records of a kind go into the heap in one piece, in a
+ * subtransaction, and the table's unique index says whether one of them was
+ * there.  That is as fast as it can be, and right whatever another consumer
+ * does at the same time.  If the index objects, it is undone, and this batch and
+ * the next CAREFUL_BATCHES of the kind go the other way.
  *
- * The range of the ledger begins where the last one ended.  If the ledger is
- * further on than the caller thinks, or the range's first offset is taken,
- * another owner was here: the caller is fenced, and its transaction rolls back.
+ * With care: of records with the same key the first comes first.  Those whose
+ * keys are in the table are compared with what is there: the same is a
+ * duplicate; what completes its row is written into it; what differs is
+ * refused.  The others are inserted.  What constraints and triggers refuse is
+ * found by halving.  A key that another consumer brings in between is met at the
+ * next try.
+ *
+ * A table without a unique index on its key has no judge: duplicates become rows.
  */
 #include "postgres.h"
 
 #include "access/xact.h"
-#include "catalog/pg_type.h"
 #include "executor/spi.h"
-#include "mb/pg_wchar.h"
 #include "miscadmin.h"
-#include "utils/array.h"
-#include "utils/builtins.h"
+#include "utils/memutils.h"
 #include "utils/resowner.h"
 
 #include "compat.h"
+#include "open_rows.h"
+#include "stream_control.h"
+#include "stream_lake.h"
+#include "stream_ledger.h"
 #include "stream_write.h"
 
-typedef enum Statement
+#define CAREFUL_BATCHES 16
+#define UNIQUE_TRIES 5			/* a key that was not there and then is: another consumer's */
+#define RECENT_MESSAGES 10000	/* over which reject_percent counts */
+#define FEWEST_MESSAGES 100		/* fewer count as so many */
+
+typedef struct Writing
 {
-	INSERT_TRANSFERS,
-	INSERT_REJECT,
-	INSERT_RANGE,
-	READ_POSITION,
-	STATEMENTS
-} Statement;
+	StreamBatch *batch;
+	int			kind;
+	const char *schema;
+	StreamRows *rows;
+} Writing;
 
-typedef struct StatementText
+typedef void (*WriteBody) (Writing *writing, const int *list, int n);
+
+static int	careful_batches[RECORD_KINDS];
+
+static StreamMessage *
+message_of(const Writing *writing, int row)
 {
-	const char *sql;
-	int			nargs;
-	Oid			types[10];
-} StatementText;
-
-static const StatementText statements[STATEMENTS] = {
-	[INSERT_TRANSFERS] = {
-		"INSERT INTO hospital.transfers (event_id, event_time, admission_id, patient_id,"
-		" from_ward, to_ward, reason, status, staff_id)"
-		" SELECT * FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9)"
-		" ON CONFLICT (event_id) DO NOTHING",
-		9, {UUIDARRAYOID, TIMESTAMPTZARRAYOID, INT8ARRAYOID, INT8ARRAYOID,
-			TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID, INT8ARRAYOID}
-	},
-	[INSERT_REJECT] = {
-		"INSERT INTO hospital.rejects (topic, partition, \"offset\", column_name, raw, key,"
-		" headers, sqlstate, message)"
-		" VALUES ($1, $2, $3, $4, $5, $6, $7::jsonb, $8, $9)",
-		9, {TEXTOID, INT4OID, INT8OID, TEXTOID, BYTEAOID, BYTEAOID, TEXTOID, TEXTOID, TEXTOID}
-	},
-	[INSERT_RANGE] = {
-		"INSERT INTO hospital.stream_ranges (topic, partition, epoch, first_offset, last_offset,"
-		" rows, rejects, duplicates, worker_pid, messages)"
-		" VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $6 + $7 + $8)"
-		" ON CONFLICT (topic, partition, epoch, first_offset) DO NOTHING",
-		9, {TEXTOID, INT4OID, INT8OID, INT8OID, INT8OID, INT8OID, INT8OID, INT8OID, INT4OID}
-	},
-	[READ_POSITION] = {
-		"SELECT last_offset + 1 FROM hospital.stream_ranges"
-		" WHERE topic = $1 AND partition = $2 AND epoch = $3"
-		" ORDER BY first_offset DESC LIMIT 1",
-		3, {TEXTOID, INT4OID, INT8OID}
-	},
-};
-
-/* Run a statement by its kept plan; rows touched. */
-static uint64
-run(Statement which, Datum *values, const char *nulls, int expected)
-{
-	static SPIPlanPtr plans[STATEMENTS];
-
-	if (plans[which] == NULL)
-	{
-		Oid			types[lengthof(statements[0].types)];
-		SPIPlanPtr	plan;
-
-		memcpy(types, statements[which].types, sizeof(types));
-		plan = SPI_prepare(statements[which].sql, statements[which].nargs, types);
-		if (plan == NULL || SPI_keepplan(plan) != 0)
-			elog(ERROR, "could not prepare: %s", statements[which].sql);
-		plans[which] = plan;
-	}
-	if (SPI_execute_plan(plans[which], values, nulls, false, 0) != expected)
-		elog(ERROR, "could not execute: %s", statements[which].sql);
-	return SPI_processed;
+	return &writing->batch->messages[writing->rows->messages[row]];
 }
 
-int64
-stream_position(const StreamLog *log, int partition)
-{
-	Datum		values[] = {
-		CStringGetTextDatum(log->topic), Int32GetDatum(partition), Int64GetDatum(log->epoch)
-	};
-	bool		isnull;
-
-	if (run(READ_POSITION, values, NULL, SPI_OK_SELECT) == 0)
-		return NO_POSITION;
-	return DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull));
-}
-
-void
-message_reject(Message *message, int sqlstate, const char *text)
-{
-	int			length;
-
-	message->rejected = true;
-	message->error.sqlstate = sqlstate;
-	message->error.column = NULL;
-	length = pg_mbcliplen(text, strlen(text), sizeof(message->error.message) - 1);
-	memcpy(message->error.message, text, length);
-	message->error.message[length] = '\0';
-}
-
-static Datum
-text_array(Message **messages, int n, size_t offset)
-{
-	Datum	   *values = palloc(n * sizeof(Datum));
-	bool	   *nulls = palloc(n * sizeof(bool));
-	int			dims[] = {n};
-	int			lbs[] = {1};
-
-	for (int i = 0; i < n; i++)
-	{
-		const char *text = *(const char *const *) ((char *) &messages[i]->transfer + offset);
-
-		nulls[i] = text == NULL;
-		values[i] = text == NULL ? (Datum) 0 : CStringGetTextDatum(text);
-	}
-	return PointerGetDatum(construct_md_array(values, nulls, 1, dims, lbs, TEXTOID, -1, false,
-											  TYPALIGN_INT));
-}
-
-static Datum
-int64_array(Message **messages, int n, size_t offset, Oid type)
-{
-	Datum	   *values = palloc(n * sizeof(Datum));
-
-	for (int i = 0; i < n; i++)
-		values[i] = Int64GetDatum(*(int64 *) ((char *) &messages[i]->transfer + offset));
-	return PointerGetDatum(construct_array(values, n, type, sizeof(int64), FLOAT8PASSBYVAL,
-										   TYPALIGN_DOUBLE));
-}
-
-static Datum
-event_ids(Message **messages, int n)
-{
-	Datum	   *values = palloc(n * sizeof(Datum));
-
-	for (int i = 0; i < n; i++)
-		values[i] = UUIDPGetDatum(&messages[i]->transfer.event_id);
-	return PointerGetDatum(construct_array(values, n, UUIDOID, UUID_LEN, false, TYPALIGN_CHAR));
-}
-
-static uint64
-insert_rows(Message **messages, int n)
-{
-	Datum		values[] = {
-		event_ids(messages, n),
-		int64_array(messages, n, offsetof(Transfer, event_time), TIMESTAMPTZOID),
-		int64_array(messages, n, offsetof(Transfer, admission_id), INT8OID),
-		int64_array(messages, n, offsetof(Transfer, patient_id), INT8OID),
-		text_array(messages, n, offsetof(Transfer, from_ward)),
-		text_array(messages, n, offsetof(Transfer, to_ward)),
-		text_array(messages, n, offsetof(Transfer, reason)),
-		text_array(messages, n, offsetof(Transfer, status)),
-		int64_array(messages, n, offsetof(Transfer, staff_id), INT8OID),
-	};
-
-	return run(INSERT_TRANSFERS, values, NULL, SPI_OK_INSERT);
-}
+/* ---- subtransactions ---- */
 
 /* Errors that say something about a row, not about the server. */
 static bool
@@ -186,162 +66,377 @@ blames_a_row(int sqlstate)
 	return category == ERRCODE_INTEGRITY_CONSTRAINT_VIOLATION ||
 		category == ERRCODE_DATA_EXCEPTION ||
 		sqlstate == ERRCODE_RAISE_EXCEPTION ||
-		sqlstate == ERRCODE_WITH_CHECK_OPTION_VIOLATION;
+		sqlstate == ERRCODE_WITH_CHECK_OPTION_VIOLATION ||
+		sqlstate == ERRCODE_PROGRAM_LIMIT_EXCEEDED;
 }
 
 /*
- * Insert in a subtransaction.  NULL when done, else the error, which blames a
- * row; any other is thrown on.
+ * The body in a subtransaction and a memory context of its own.  NULL when it
+ * is done, else the error, which blames a row; any other is thrown on.
  */
 static ErrorData *
-try_insert(Message **messages, int n, uint64 *inserted)
+attempt(WriteBody body, Writing *writing, const int *list, int n)
 {
-	MemoryContext context = CurrentMemoryContext;
+	MemoryContext caller = CurrentMemoryContext;
 	ResourceOwner owner = CurrentResourceOwner;
+	MemoryContext context = AllocSetContextCreate(caller, "hospital stream rows", ALLOCSET_DEFAULT_SIZES);
 	ErrorData  *volatile error = NULL;
 
 	BeginInternalSubTransaction(NULL);
 	MemoryContextSwitchTo(context);
 	PG_TRY();
 	{
-		*inserted = insert_rows(messages, n);
+		body(writing, list, n);
 		ReleaseCurrentSubTransaction();
-		MemoryContextSwitchTo(context);
-		CurrentResourceOwner = owner;
 	}
 	PG_CATCH();
 	{
-		MemoryContextSwitchTo(context);
+		MemoryContextSwitchTo(caller);
 		error = CopyErrorData();
 		FlushErrorState();
+		open_rows_set(NULL, NULL);
 		RollbackAndReleaseCurrentSubTransaction();
-		MemoryContextSwitchTo(context);
-		CurrentResourceOwner = owner;
-		if (!blames_a_row(error->sqlerrcode))
-			ReThrowError(error);
 	}
 	PG_END_TRY();
+	MemoryContextSwitchTo(caller);
+	CurrentResourceOwner = owner;
+	MemoryContextDelete(context);
+	if (error != NULL && !blames_a_row(error->sqlerrcode))
+		ReThrowError(error);
 	return error;
 }
 
-/* Insert, halving until the messages that constraints refuse stand alone. */
-static void
-insert_or_reject(Partition *partition, Message **messages, int n)
-{
-	uint64		inserted = 0;
-	ErrorData  *error;
+/* ---- at once ---- */
 
-	CHECK_FOR_INTERRUPTS();
+static void
+insert_all(Writing *writing, const int *list, int n)
+{
+	RecordWriter *writer = record_writer(writing->kind, &writing->rows->held, writing->schema, false);
+
+	record_insert(writer, list, n);
+	record_writer_close(writer);
+}
+
+/* ---- with care ---- */
+
+static bool
+has_key(const Writing *writing, const KeySet *set, int row)
+{
+	const HeldRecords *held = &writing->rows->held;
+	RecordKey	key = record_key(held->kind, held_record(held, row));
+
+	return key_set_has(set, &key);
+}
+
+static void
+refuse(StreamBatch *batch, StreamMessage *message, int sqlstate, const char *column, const char *text)
+{
+	MemoryContext before = MemoryContextSwitchTo(batch->context);
+
+	message->refusal = palloc(sizeof(EventFault));
+	event_fault(message->refusal, sqlstate, column != NULL ? pstrdup(column) : NULL, "%s", text);
+	message->outcome = STREAM_REJECT;
+	MemoryContextSwitchTo(before);
+}
+
+/* The rows of the list that the set has, or has not, to the front of "out". */
+static int
+choose(const Writing *writing, const int *list, int n, const KeySet *set, bool has, int *out)
+{
+	int			chosen = 0;
+
+	for (int i = 0; i < n; i++)
+		if (has_key(writing, set, list[i]) == has)
+			out[chosen++] = list[i];
+	return chosen;
+}
+
+/* Rows whose keys are in the table. */
+static void
+meet_rows(Writing *writing, RecordWriter *writer, const int *list, int n)
+{
+	KeySet	   *same = record_same(writer, list, n);
+	int		   *others = palloc(Max(n, 1) * sizeof(int));
+	int			nothers = choose(writing, list, n, same, false, others);
+	KeySet	   *completed = NULL;
+
+	for (int i = 0; i < n; i++)
+		message_of(writing, list[i])->outcome = STREAM_DUPLICATE;
+	if (nothers > 0 && writing->rows->held.kind->merge == MERGE_COMPLETES)
+		completed = record_merge(writer, others, nothers);
+	for (int i = 0; i < nothers; i++)
+	{
+		StreamMessage *message = message_of(writing, others[i]);
+
+		if (completed != NULL && has_key(writing, completed, others[i]))
+			message->outcome = STREAM_ROW;
+		else
+			refuse(writing->batch, message, ERRCODE_UNIQUE_VIOLATION,
+				   record_key_name(writing->kind), "another record with this key is there");
+	}
+}
+
+/* No two of the list have the same key. */
+static void
+insert_or_meet(Writing *writing, const int *list, int n)
+{
+	RecordWriter *writer = record_writer(writing->kind, &writing->rows->held, writing->schema, false);
+	KeySet	   *existing = record_existing(writer, list, n);
+	int		   *some = palloc(n * sizeof(int));
+	int			nsome = choose(writing, list, n, existing, false, some);
+
+	for (int i = 0; i < nsome; i++)
+		message_of(writing, some[i])->outcome = STREAM_ROW;
+	if (nsome > 0)
+		record_insert(writer, some, nsome);
+	nsome = choose(writing, list, n, existing, true, some);
+	if (nsome > 0)
+		meet_rows(writing, writer, some, nsome);
+	record_writer_close(writer);
+}
+
+static void
+settle(Writing *writing, const int *list, int n)
+{
+	ErrorData  *error = NULL;
+
 	if (n == 0)
 		return;
-	error = try_insert(messages, n, &inserted);
-	if (error == NULL)
+	for (int i = 0; i < UNIQUE_TRIES; i++)
 	{
-		partition->rows += inserted;
-		partition->duplicates += n - inserted;
+		CHECK_FOR_INTERRUPTS();
+		error = attempt(insert_or_meet, writing, list, n);
+		if (error == NULL)
+			return;
+		if (error->sqlerrcode != ERRCODE_UNIQUE_VIOLATION)
+			break;
 	}
-	else if (n == 1)
-	{
-		message_reject(messages[0], error->sqlerrcode, error->message);
-		messages[0]->error.column = error->column_name != NULL ? pstrdup(error->column_name) : NULL;
-	}
+	if (n == 1)
+		refuse(writing->batch, message_of(writing, list[0]), error->sqlerrcode, error->column_name,
+			   error->message);
 	else
 	{
-		insert_or_reject(partition, messages, n / 2);
-		insert_or_reject(partition, messages + n / 2, n - n / 2);
+		settle(writing, list, n / 2);
+		settle(writing, list + n / 2, n - n / 2);
 	}
 }
 
-static Datum
-bytes_datum(const char *bytes, size_t length)
+static int
+compare_keys(const HeldRecords *held, int x, int y)
 {
-	bytea	   *value = palloc(VARHDRSZ + length);
+	RecordKey	key_x = record_key(held->kind, held_record(held, x));
+	RecordKey	key_y = record_key(held->kind, held_record(held, y));
 
-	SET_VARSIZE(value, VARHDRSZ + length);
-	memcpy(VARDATA(value), bytes, length);
-	return PointerGetDatum(value);
+	return record_key_compare(held->kind, &key_x, &key_y);
+}
+
+static int
+compare_rows(const void *a, const void *b, void *held)
+{
+	int			x = *(const int *) a;
+	int			y = *(const int *) b;
+	int			order = compare_keys(held, x, y);
+
+	return order != 0 ? order : x < y ? -1 : x > y;
+}
+
+/* The first of each key, then the second, and so on. */
+static void
+write_with_care(Writing *writing, int *list, int n)
+{
+	HeldRecords *held = &writing->rows->held;
+	int		   *later = palloc(n * sizeof(int));
+
+	qsort_arg(list, n, sizeof(int), compare_rows, held);
+	while (n > 0)
+	{
+		int			nfirst = 0;
+		int			nlater = 0;
+
+		for (int i = 0; i < n; i++)
+		{
+			if (nfirst > 0 && compare_keys(held, list[i], list[nfirst - 1]) == 0)
+				later[nlater++] = list[i];
+			else
+				list[nfirst++] = list[i];
+		}
+		settle(writing, list, nfirst);
+		memcpy(list, later, nlater * sizeof(int));
+		n = nlater;
+	}
+	pfree(later);
+}
+
+/* ---- a kind ---- */
+
+static void
+write_kind(Writing *writing)
+{
+	const HeldRecords *held = &writing->rows->held;
+	int		   *careful = &careful_batches[writing->kind];
+	int		   *list = palloc(Max(held->n, 1) * sizeof(int));
+	int			n = 0;
+
+	for (int row = 0; row < held->n; row++)
+		if (stream_taken(message_of(writing, row)))
+			list[n++] = row;
+	if (n > 0 && (*careful > 0 || attempt(insert_all, writing, list, n) != NULL))
+	{
+		*careful = *careful > 0 ? *careful - 1 : CAREFUL_BATCHES;
+		write_with_care(writing, list, n);
+	}
+	pfree(list);
+}
+
+/* ---- what becomes of messages ---- */
+
+/* As if nothing had been written: the transaction may have been rolled back. */
+static void
+reset_outcomes(StreamBatch *batch)
+{
+	for (int i = 0; i < batch->n; i++)
+	{
+		batch->messages[i].outcome = batch->messages[i].fault != NULL ? STREAM_REJECT : STREAM_ROW;
+		batch->messages[i].refusal = NULL;
+	}
 }
 
 static void
-insert_reject(const StreamLog *log, const Partition *partition, const Message *message)
+count_outcomes(StreamBatch *batch)
 {
-	const char *column = message->error.column;
-	Datum		values[9] = {
-		CStringGetTextDatum(log->topic),
-		Int32GetDatum(partition->number),
-		Int64GetDatum(message->offset),
-	};
-	char		nulls[] = "         ";
+	for (int i = 0; i < batch->npartitions; i++)
+	{
+		StreamPartition *partition = &batch->partitions[i];
 
-	if (column != NULL)
-		values[3] = CStringGetTextDatum(column);
-	else
-		nulls[3] = 'n';
-	if (message->payload != NULL)
-		values[4] = bytes_datum(message->payload, message->length);
-	else
-		nulls[4] = 'n';
-	if (message->key != NULL)
-		values[5] = bytes_datum(message->key, message->key_length);
-	else
-		nulls[5] = 'n';
-	values[6] = CStringGetTextDatum(message->headers);
-	values[7] = CStringGetTextDatum(unpack_sql_state(message->error.sqlstate));
-	values[8] = CStringGetTextDatum(message->error.message);
-	run(INSERT_REJECT, values, nulls, SPI_OK_INSERT);
+		partition->messages = partition->rows = partition->rejects = partition->duplicates = 0;
+	}
+	for (int i = 0; i < batch->n; i++)
+	{
+		const StreamMessage *message = &batch->messages[i];
+		StreamPartition *partition = message->partition;
+
+		if (!stream_taken(message))
+			continue;
+		partition->messages++;
+		partition->rows += message->outcome == STREAM_ROW;
+		partition->rejects += message->outcome == STREAM_REJECT;
+		partition->duplicates += message->outcome == STREAM_DUPLICATE;
+	}
 }
 
-pg_noreturn static void
-raise_fenced(const StreamLog *log, const Partition *partition)
+static bool
+too_many_rejects(const StreamPartition *partition)
 {
-	ereport(ERROR,
-			(errcode(ERRCODE_OBJECT_IN_USE),
-			 errmsg("fenced: another consumer has read on in topic %s partition %d",
-					log->topic, partition->number),
-			 errdetail("This one expected to go on at offset " INT64_FORMAT ".", partition->next)));
+	double		messages = partition->recent_messages + partition->messages;
+	double		rejects = partition->recent_rejects + partition->rejects;
+
+	return rejects * 100 > partition->topic->reject_percent * Max(messages, FEWEST_MESSAGES);
 }
 
 static void
-insert_range(const StreamLog *log, const Partition *partition)
+stop_at(StreamPartition *partition, const StreamMessage *message, const EventFault *fault)
 {
-	int64		first = partition->next != NO_POSITION ? partition->next :
-		partition->messages[0].offset;
-	Datum		values[] = {
-		CStringGetTextDatum(log->topic),
-		Int32GetDatum(partition->number),
-		Int64GetDatum(log->epoch),
-		Int64GetDatum(first),
-		Int64GetDatum(partition->messages[partition->n - 1].offset),
-		Int64GetDatum(partition->rows),
-		Int64GetDatum(partition->rejects),
-		Int64GetDatum(partition->duplicates),
-		Int32GetDatum(MyProcPid),
-	};
+	partition->stopping = true;
+	partition->stop = *fault;
+	partition->cut = message->offset;
+}
 
-	if (run(INSERT_RANGE, values, NULL, SPI_OK_INSERT) == 0)
-		raise_fenced(log, partition);
+/* Does the partition have to stop before one of its messages? */
+static bool
+must_stop(StreamBatch *batch, StreamPartition *partition)
+{
+	EventFault	fault;
+
+	if (partition->rejects == 0)
+		return false;
+	if (partition->topic->stop_on_error)
+	{
+		for (int i = partition->first; i >= 0; i = batch->messages[i].next)
+		{
+			const StreamMessage *message = &batch->messages[i];
+
+			if (!stream_taken(message) || message->refusal == NULL)
+				continue;
+			stop_at(partition, message, message->refusal);
+			return true;
+		}
+	}
+	if (!too_many_rejects(partition))
+		return false;
+	event_fault(&fault, ERRCODE_STREAM_REJECTS, NULL,
+				"more than %g percent of the last messages would be rejected", partition->topic->reject_percent);
+	stop_at(partition, &batch->messages[partition->first], &fault);
+	return true;
+}
+
+static void
+remember_recent(StreamPartition *partition)
+{
+	partition->recent_messages += partition->messages;
+	partition->recent_rejects += partition->rejects;
+	if (partition->recent_messages > RECENT_MESSAGES)
+	{
+		partition->recent_rejects *= RECENT_MESSAGES / partition->recent_messages;
+		partition->recent_messages = RECENT_MESSAGES;
+	}
+}
+
+static void
+record_messages(StreamBatch *batch)
+{
+	for (int i = 0; i < batch->n; i++)
+	{
+		const StreamMessage *message = &batch->messages[i];
+
+		if (!stream_taken(message))
+			continue;
+		if (message->outcome == STREAM_REJECT)
+			stream_record_reject(batch, message);
+		else if (message->unknown != NULL)
+			stream_record_extra(message);
+	}
+}
+
+bool
+stream_write(StreamBatch *batch, const char *schema)
+{
+	bool		stops = false;
+
+	reset_outcomes(batch);
+	for (int kind = 0; kind < RECORD_KINDS; kind++)
+	{
+		Writing		writing = {batch, kind, schema, &batch->rows[kind]};
+
+		if (writing.rows->held.n > 0)
+			write_kind(&writing);
+	}
+	count_outcomes(batch);
+	for (int i = 0; i < batch->npartitions; i++)
+		if (batch->partitions[i].messages > 0)
+			stops |= must_stop(batch, &batch->partitions[i]);
+	if (stops)
+		return false;
+	record_messages(batch);
+	stream_lake_write(batch);
+	for (int i = 0; i < batch->npartitions; i++)
+		if (batch->partitions[i].messages > 0)
+			stream_record_range(batch, &batch->partitions[i]);
+	return true;
 }
 
 void
-stream_write(const StreamLog *log, Partition *partition)
+stream_written(StreamBatch *batch)
 {
-	Message   **good = palloc(partition->n * sizeof(Message *));
-	int			n = 0;
+	stream_lake_publish(batch);
+	for (int i = 0; i < batch->npartitions; i++)
+	{
+		StreamPartition *partition = &batch->partitions[i];
 
-	if (stream_position(log, partition->number) != partition->next)
-		raise_fenced(log, partition);
-	for (int i = 0; i < partition->n; i++)
-	{
-		if (!partition->messages[i].rejected)
-			good[n++] = &partition->messages[i];
-	}
-	insert_or_reject(partition, good, n);
-	for (int i = 0; i < partition->n; i++)
-	{
-		if (!partition->messages[i].rejected)
+		if (partition->messages == 0 || partition->first < 0)
 			continue;
-		insert_reject(log, partition, &partition->messages[i]);
-		partition->rejects++;
+		for (int m = partition->first; m >= 0; m = batch->messages[m].next)
+			if (stream_taken(&batch->messages[m]))
+				partition->next = batch->messages[m].offset + 1;
+		remember_recent(partition);
 	}
-	insert_range(log, partition);
 }

@@ -77,12 +77,15 @@ typedef struct StreamMessage
 	int			outcome;
 	int64		offset;
 	int64		timestamp;		/* ms since 1970 */
+	int			kind;			/* of its record, unless it has a fault */
+	int			row;			/* in the rows of that kind */
 	const char *payload;		/* NULL: none */
 	size_t		length;
 	const char *key;			/* NULL: none */
 	size_t		key_length;
 	const void *handle;			/* the client's, for headers */
-	EventFault *fault;			/* of a reject */
+	EventFault *fault;			/* found when it was read; NULL: none */
+	EventFault *refusal;		/* the server's, of its row; NULL: none */
 	char	   *unknown;		/* fields to be kept, as JSON; NULL: none */
 } StreamMessage;
 
@@ -95,7 +98,9 @@ typedef struct StreamRows
 
 typedef struct StreamBatch
 {
+	MemoryContext room;			/* of the arrays, which are used again */
 	MemoryContext context;		/* what lives as long as the batch */
+	const char *simulation;		/* its name */
 	StreamMessage *messages;
 	int			n;
 	int			capacity;
@@ -107,7 +112,10 @@ typedef struct StreamBatch
 	char	   *(*headers) (const StreamMessage *message);
 } StreamBatch;
 
-extern PGDLLEXPORT void stream_batch_init(StreamBatch *batch, MemoryContext context);
+/* ---- stream_batch.c: messages into records ---- */
+
+/* In CurrentMemoryContext. */
+extern PGDLLEXPORT void stream_batch_init(StreamBatch *batch);
 extern PGDLLEXPORT void stream_batch_forget(StreamBatch *batch);
 
 /*
@@ -121,6 +129,15 @@ extern PGDLLEXPORT bool stream_batch_add(StreamBatch *batch, const StreamMessage
 extern PGDLLEXPORT bool stream_batch_reject(StreamBatch *batch, const StreamMessage *message,
 											int sqlstate, const char *text);
 
+/* ---- stream_write.c: records into tables ---- */
+
+/* Is it to be taken in, as things stand? */
+static inline bool
+stream_taken(const StreamMessage *message)
+{
+	return message->offset < message->partition->cut;
+}
+
 /*
  * Rows, rejects, kept fields and ranges of the batch.  False: a partition has to
  * stop before one of its messages, which "cut" now says; roll back, and call
@@ -130,21 +147,5 @@ extern PGDLLEXPORT bool stream_write(StreamBatch *batch, const char *schema);
 
 /* After the commit: positions move on, files get their names. */
 extern PGDLLEXPORT void stream_written(StreamBatch *batch);
-
-/*
- * Make the rows of a topic and its partitions where they are missing, and read
- * what they and the ledger say, in the caller's transaction.
- */
-extern PGDLLEXPORT void stream_topic_read(StreamTopic *topic);
-extern PGDLLEXPORT void stream_partition_read(StreamPartition *partition, int64 broker_epoch);
-
-/* Has it been changed since it was read? */
-extern PGDLLEXPORT bool stream_partition_changed(const StreamPartition *partition);
-
-/* Write that a partition has stopped, and why. */
-extern PGDLLEXPORT void stream_partition_stop(const StreamPartition *partition);
-
-/* Of a message's key and bytes. */
-extern PGDLLEXPORT int64 stream_digest(const StreamMessage *message);
 
 #endif							/* HOSPITAL_STREAM_WRITE_H */

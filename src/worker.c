@@ -337,6 +337,16 @@ worker_commit(void)
 	pgstat_report_activity(STATE_IDLE, my_slot != NULL ? my_slot->state : NULL);
 }
 
+void
+worker_rollback(void)
+{
+	MemoryContext context = begin_context;
+
+	AbortOutOfAnyTransaction();
+	MemoryContextSwitchTo(context);
+	pgstat_report_activity(STATE_IDLE, my_slot != NULL ? my_slot->state : NULL);
+}
+
 const char *
 worker_schema(void)
 {
@@ -591,6 +601,12 @@ int
 worker_number(void)
 {
 	return my_slot != NULL ? my_slot->number : 0;
+}
+
+int
+worker_slot(void)
+{
+	return my_slot != NULL ? (int) (my_slot - hospital_control->slots) : -1;
 }
 
 void

@@ -63,6 +63,9 @@ extern void worker_start_helper(Oid database);
 extern PGDLLEXPORT bool worker_begin(const char *activity);
 extern PGDLLEXPORT void worker_commit(void);
 
+/* Take back what was done since worker_begin. */
+extern PGDLLEXPORT void worker_rollback(void);
+
 /* The extension's schema, quoted; as of the last worker_begin. */
 extern PGDLLEXPORT const char *worker_schema(void);
 
@@ -106,6 +109,9 @@ extern PGDLLEXPORT void worker_clear_error(void);
 
 extern PGDLLEXPORT Oid worker_database(void);
 extern PGDLLEXPORT int worker_number(void); /* of its role, from 0: which consumer am I */
+
+/* Its slot's number on this server; -1 in a process that has none. */
+extern PGDLLEXPORT int worker_slot(void);
 
 /* Poke a role's workers of this database (any process; at commit if asked). */
 extern PGDLLEXPORT void worker_wake(Oid database, WorkerRole role);

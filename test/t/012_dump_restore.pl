@@ -90,8 +90,11 @@ INSERT INTO hospital.admissions SELECT * FROM hospital_generate_admissions('2020
 INSERT INTO hospital.transfers SELECT * FROM hospital_generate_transfers('2020-01-02', people => 70000, beds => 200);
 INSERT INTO hospital.batches (kind, day, file, sha256, bytes, state) VALUES ('admissions', '2020-01-02', 'a.csv', 'x', 1, 'written');
 INSERT INTO hospital.rejects (batch_id, line, raw, sqlstate, message) VALUES (1, 2, '\x00ff', '22P02', E'odd\\\n');
-INSERT INTO hospital.stream_ranges VALUES ('t', 0, 0, 0, 14, 15, 0, 0, 1);
-INSERT INTO hospital.published VALUES ('2020-01-02', 0, 't', 3);
+INSERT INTO hospital.stream_partitions (topic, partition) VALUES ('t', 0);
+INSERT INTO hospital.stream_ranges (topic, partition, first_offset, last_offset, messages, rows, rejects, duplicates, worker_pid)
+VALUES ('t', 0, 0, 14, 15, 15, 0, 0, 1);
+SELECT hospital_pause('t', 0, E'odd\\\n');
+INSERT INTO hospital.published (kind, day, tick, topic, events, last_offsets) VALUES ('transfers', '2020-01-02', 0, 't', 3, '{NULL, 14}');
 -- the user's own
 ALTER TABLE hospital.people ADD note text DEFAULT 'none', ADD CONSTRAINT born CHECK (date_of_birth > '1900-01-01');
 UPDATE hospital.people SET note = E'tab\there\nnull \\N' WHERE person_id % 1000 = 0;

@@ -408,8 +408,8 @@ sub test_fencing
 	$node->safe_psql('postgres', sprintf(q{BEGIN;
 		INSERT INTO hospital.transfers VALUES ('%s', '2020-01-01 00:00+00', 1, 2, 'A', 'B', 'C', 'D', 3);
 		INSERT INTO hospital.stream_ranges (topic, partition, epoch, first_offset, last_offset,
-			rows, rejects, duplicates, worker_pid)
-		VALUES ('%s', 0, %s, %s, %s, 1, 0, 0, 0);
+			messages, rows, rejects, duplicates, worker_pid)
+		VALUES ('%s', 0, %s, %s, %s, 1, 1, 0, 0, 0);
 		PREPARE TRANSACTION 'owner'}, event_id(1), TOPIC, $epoch, $next, $next));
 	send_event($node, $address, 0, 1);
 	wait_for($node, q{SELECT count(*) = 1 FROM pg_stat_activity
@@ -437,19 +437,15 @@ sub test_gap
 	my $low = $kafka->log_end(TOPIC, 0) - 1;
 	$kafka->delete_records(TOPIC, 0, $low);
 	$node->safe_psql('postgres', 'SELECT hospital_start()');
-	wait_for($node, q{SELECT count(*) = 1 FROM hospital.status WHERE state LIKE '1 of % partitions stopped by a gap'},
+	wait_for($node, q{SELECT count(*) = 1 FROM hospital.status WHERE state LIKE '1 of % partitions stopped or paused'},
 		'a gap');
-	like($node->safe_psql('postgres', q{SELECT sqlstate, last_error FROM hospital.status WHERE state LIKE '%gap'}),
-		qr/^XX001\|gap: topic hospital\.transfers partition 0 cannot be read at offset $next /, 'gap: it says where');
+	like($node->safe_psql('postgres', q{SELECT sqlstate, last_error FROM hospital.status WHERE state LIKE '%stopped or paused'}),
+		qr/^HS001\|gap: topic hospital\.transfers partition 0 cannot be read at offset $next /, 'gap: it says where');
 	send_event($node, $kafka->address, 2, 16);
 	wait_for_event($node, 16);
 	is((position($node))[0], $next, 'gap: nothing is skipped, other partitions go on');
 
-	$node->safe_psql('postgres', sprintf(q{INSERT INTO hospital.stream_ranges
-		(topic, partition, epoch, first_offset, last_offset, rows, rejects, duplicates, worker_pid)
-		VALUES ('%s', 0, 0, %s, %s, 0, 0, 0, pg_backend_pid())}, TOPIC, $next, $low - 1));
-	$node->safe_psql('postgres',
-		q{SELECT pg_terminate_backend(pid) FROM hospital.status WHERE state LIKE '%gap'});
+	$node->safe_psql('postgres', sprintf(q{SELECT hospital_accept_gap('%s', 0)}, TOPIC));
 	wait_for_event($node, 15);
 	is($node->safe_psql('postgres', sprintf(q{SELECT count(*) FROM hospital.transfers
 		WHERE event_id BETWEEN '%s' AND '%s'}, event_id(11), event_id(14))), 0, 'gap: what is gone is gone');

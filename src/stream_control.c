@@ -1,0 +1,59 @@
+/*
+ * stream_control.c: how sessions and consumers keep out of each other's way.
+ *
+ * hospital_seek and its kin (SQL, hospital--1.0.sql) decide about partitions
+ * while consumers work on them.  Both hold an advisory lock on the partition:
+ * its key is a hash, so that two partitions may share one, which costs a wait
+ * and nothing else.
+ */
+#include "postgres.h"
+
+#include "common/hashfn.h"
+#include "fmgr.h"
+#include "miscadmin.h"
+#include "storage/lock.h"
+#include "utils/builtins.h"
+
+#include "compat.h"
+#include "stream_control.h"
+#include "worker.h"
+
+#define PARTITION_LOCK_CLASS 0x686f7370	/* "hosp" */
+#define TWO_KEYS 2				/* as pg_advisory_lock(int, int) has it */
+
+PG_FUNCTION_INFO_V1(hospital_stream_key);
+PG_FUNCTION_INFO_V1(hospital_wake_consumers);
+
+static int32
+partition_key(const char *topic, int length, int partition)
+{
+	uint32		hash = hash_bytes((const unsigned char *) topic, length);
+
+	return (int32) hash_combine(hash, hash_bytes_uint32((uint32) partition));
+}
+
+void
+stream_partition_lock(const char *topic, int partition, bool exclusive)
+{
+	LOCKTAG		tag;
+
+	SET_LOCKTAG_ADVISORY(tag, MyDatabaseId, PARTITION_LOCK_CLASS,
+						 (uint32) partition_key(topic, strlen(topic), partition), TWO_KEYS);
+	(void) LockAcquire(&tag, exclusive ? ExclusiveLock : ShareLock, false, false);
+}
+
+Datum
+hospital_stream_key(PG_FUNCTION_ARGS)
+{
+	text	   *topic = PG_GETARG_TEXT_PP(0);
+
+	PG_RETURN_INT32(partition_key(VARDATA_ANY(topic), VARSIZE_ANY_EXHDR(topic), PG_GETARG_INT32(1)));
+}
+
+/* At commit: what they know of their partitions may have changed. */
+Datum
+hospital_wake_consumers(PG_FUNCTION_ARGS)
+{
+	worker_wake_at_commit(WORKER_CONSUMER);
+	PG_RETURN_VOID();
+}

@@ -1,0 +1,41 @@
+/*
+ * stream_ledger.h: what the consumers know of topics and partitions, and what
+ * they write down of them: hospital.stream_topics, stream_partitions,
+ * stream_ranges, rejects and stream_extras.
+ *
+ * All in the caller's transaction, SPI connected.
+ */
+#ifndef HOSPITAL_STREAM_LEDGER_H
+#define HOSPITAL_STREAM_LEDGER_H
+
+#include "stream_write.h"
+
+/* Make the topic's row where it is missing, and read how to treat it. */
+extern PGDLLEXPORT void stream_topic_read(StreamTopic *topic);
+
+/*
+ * The same of a partition: epoch, position, witness, whether to run.  Another
+ * life of the embedded broker begins a new epoch.
+ */
+extern PGDLLEXPORT void stream_partition_read(StreamPartition *partition, int64 broker_epoch);
+
+/*
+ * Has somebody sought, paused, resumed or accepted since it was read?  Shares
+ * the lock that these take until the end of the transaction.  ereport when the
+ * ledger is further on than the partition: another owner was here.
+ */
+extern PGDLLEXPORT bool stream_partition_changed(const StreamPartition *partition);
+
+/* That it has stopped, before "next", and why (partition->stop). */
+extern PGDLLEXPORT void stream_partition_stop(StreamPartition *partition);
+
+/* The range of the partition's messages in the batch. */
+extern void stream_record_range(const StreamBatch *batch, const StreamPartition *partition);
+
+extern void stream_record_reject(const StreamBatch *batch, const StreamMessage *message);
+extern void stream_record_extra(const StreamMessage *message);
+
+/* Of a message's key and bytes. */
+extern PGDLLEXPORT int64 stream_digest(const char *key, size_t key_length, const char *payload, size_t length);
+
+#endif							/* HOSPITAL_STREAM_LEDGER_H */

@@ -59,7 +59,7 @@ ifneq ($(origin with_llvm),command line)
 override with_llvm = no
 endif
 
-.PHONY: help demo demo-stop clean-demo test test-quick bench bench-run clean-test
+.PHONY: help demo demo-stop clean-demo test test-quick faults soak bench bench-run bench-stream clean-test
 
 PG_CONFIG ?= pg_config
 PGXS := $(shell $(PG_CONFIG) --pgxs 2>/dev/null)
@@ -107,9 +107,13 @@ help:
 	@echo "make clean-demo   stop it and remove everything that make demo made"
 	@echo "make test         install what is needed, build, run all tests in clusters of their own (TESTS=test/t/...)"
 	@echo "make test-quick   the same without the long ones"
+	@echo "make faults       break the stream in 22 ways, again and again (RUNS=5, FAULTS='1 2', LONG=1), and check it"
+	@echo "make soak         the same at random, for an hour (SOAK_SECONDS=3600, HOSPITAL_TEST_SEED=... repeats one)"
 	@echo "make clean-test   remove what make test and make bench made"
 	@echo "make bench        measure against COPY and others (NUM=..., RUNS=..., ROWS='1 7', DAYS=...)"
 	@echo "make bench-run    the same for 1455 hospital days alone: some minutes, 25 GB of disk"
+	@echo "make bench-stream the stream against other ways from Kafka into PostgreSQL, by an Apache Kafka"
+	@echo "                  (NUM_EVENTS=1000000, RUNS=..., ROWS='13 18', CONSUMERS=2; LONG=yes: ten minutes without a broker)"
 	@echo "make installcheck the regression tests against a running server of your own"
 
 demo:
@@ -122,9 +126,16 @@ test:
 	@bash test/run.sh
 test-quick:
 	@bash test/run.sh quick
+faults:
+	@RUNS='$(RUNS)' FAULTS='$(FAULTS)' HOSPITAL_FAULT_LONG='$(LONG)' bash test/run.sh faults
+soak:
+	@SOAK_SECONDS='$(SOAK_SECONDS)' bash test/run.sh soak
 clean-test:
 	@bash test/run.sh clean
 bench:
 	@NUM='$(NUM)' RUNS='$(RUNS)' ROWS='$(ROWS)' DAYS='$(DAYS)' bash bench/run.sh
 bench-run:
 	@NUM='$(NUM)' ROWS='9 10 11' DAYS=1455 bash bench/run.sh
+bench-stream:
+	@RUNS='$(RUNS)' ROWS='$(or $(ROWS),13 14 15 16 17 18 19 20 21 22 23)' NUM_EVENTS='$(NUM_EVENTS)' \
+		CONSUMERS='$(CONSUMERS)' OUTAGE_S='$(or $(OUTAGE_S),$(if $(LONG),600,))' bash bench/run.sh

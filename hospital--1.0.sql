@@ -676,12 +676,35 @@ GRANT EXECUTE ON PROCEDURE hospital_ingest(text, text), hospital_undo_batch(bigi
 -- ==== end of ingest =======================================================
 
 -- ==== stream ==============================================================
+-- publishing
+
 CREATE PROCEDURE hospital_publish(from_day date, to_day date)
     LANGUAGE C
     AS 'MODULE_PATHNAME';
 COMMENT ON PROCEDURE hospital_publish(date, date) IS
     'Publish the events of these hospital days at full speed, of the kinds in hospital.topics, and wait for it; what has been published is not sent again';
 REVOKE ALL ON PROCEDURE hospital_publish(date, date) FROM PUBLIC;
+
+-- JSON
+
+CREATE FUNCTION hospital_generate_events(kind text, day date, seed bigint DEFAULT 42, people bigint DEFAULT 5000000,
+                                         beds int DEFAULT 1100, start_date date DEFAULT '2020-01-01',
+                                         transfers int DEFAULT 15, id_mode text DEFAULT 'realistic',
+                                         OUT event_id uuid, OUT event_time timestamptz, OUT subject bigint, OUT payload text)
+    RETURNS SETOF record
+    LANGUAGE C STRICT IMMUTABLE PARALLEL SAFE
+    ROWS 1000
+    AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION hospital_generate_events(text, date, bigint, bigint, int, date, int, text) IS
+    'The records that hospital_generate_<kind> makes of one hospital day, in its order, as the JSON events that go through Kafka; subject is the patient or member of staff, and the key of the message';
+
+CREATE FUNCTION hospital_try_event(kind text, payload bytea, keep_unknown boolean DEFAULT false,
+                                   OUT ok boolean, OUT sqlstate text, OUT column_name text, OUT message text,
+                                   OUT event jsonb, OUT unknown jsonb)
+    LANGUAGE C STRICT IMMUTABLE PARALLEL SAFE
+    AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION hospital_try_event(text, bytea, boolean) IS
+    'What a consumer would make of a JSON message of the kind: the event as it understands it, or what is wrong with it; keep_unknown as for topics that keep fields which the kind does not have. References to other tables are not looked at';
 
 -- HL7
 
@@ -2565,6 +2588,8 @@ BEGIN
     COMMENT ON INDEX hospital.vital_signs_visit_id_idx IS 'The vital signs of a visit';
     CREATE INDEX prescriptions_visit_id_idx ON hospital.prescriptions (visit_id);
     COMMENT ON INDEX hospital.prescriptions_visit_id_idx IS 'The prescriptions of a visit';
+    CREATE INDEX prescriptions_patient_id_idx ON hospital.prescriptions (patient_id);
+    COMMENT ON INDEX hospital.prescriptions_patient_id_idx IS 'The prescriptions of a patient, as alerts ask for them';
     CREATE INDEX billing_payments_visit_id_idx ON hospital.billing_payments (visit_id);
     COMMENT ON INDEX hospital.billing_payments_visit_id_idx IS 'The bill of a visit';
 

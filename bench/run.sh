@@ -8,7 +8,8 @@
 # counted.  What is compared is the median; the spread is shown beside it.
 #
 # environment: NUM (5000000 people), RUNS (5), ROWS (the numbers of the rows to
-# measure, "1 2 ... 12"); bench/days.sh has some for rows 7 to 12
+# measure, "1 2 ... 12"); bench/days.sh has some for rows 7 to 12, bench/stream.sh
+# for rows 13 to 23, which "make bench-stream" measures
 source "$(dirname "${BASH_SOURCE[0]}")/../demo/cluster.sh"
 
 NUM=${NUM:-5000000}
@@ -256,20 +257,36 @@ memory() {
 
 source "$TOP/bench/days.sh"
 
+# ---- rows 13 to 23: events through Kafka -----------------------------------
+
+source "$TOP/bench/stream.sh"
+
 # ---- all -------------------------------------------------------------------
+
+# What the rows that are wanted need of the disk, at the most.
+needed_mb() {
+    {
+        if wanted_any 1 2 3 4 5 6; then echo $((NUM / 500 + 1000)); fi
+        if wanted_any 7 8 9 10 11 12; then days_space_mb; fi
+        stream_space_mb
+    } | sort -n | tail -n 1
+}
 
 head1 "What is needed"
 install_missing bench
+if stream_wanted; then install_missing stream; fi
 make_work bench
-trap 'stop_step; stop_cluster' EXIT
-NEEDS_MB=$((NUM / 500 + 1000 > $(days_space_mb) ? NUM / 500 + 1000 : $(days_space_mb)))
+trap 'stop_step; stream_cleanup; stop_cluster' EXIT
+NEEDS_MB=$(needed_mb)
 [ "$(free_mb)" -ge $NEEDS_MB ] ||
-    die "$WORK has $(free_mb) MB free, these measurements need about $NEEDS_MB MB" "Say NUM=... for fewer people, DAYS=... for fewer days."
+    die "$WORK has $(free_mb) MB free, these measurements need about $NEEDS_MB MB" "Say NUM=... for fewer people, DAYS=... for fewer days, NUM_EVENTS=... for fewer events."
 copy_server
 copy_sources
 build "compiling and installing hospital" WERROR=
 make_cluster
-write_settings "autovacuum = off"
+STREAM_SETTINGS=()
+if stream_wanted; then stream_prepare; fi
+write_settings "autovacuum = off" "${STREAM_SETTINGS[@]}"
 start_cluster
 reset_server                    # what a run that was cut short has left
 : > "$WORK/log/bench.log"
@@ -282,6 +299,7 @@ if wanted 4; then say "   counting"; counting; fi
 if wanted 5; then say "   computing"; computing; fi
 if wanted 6; then say "   memory"; memory; fi
 if wanted 7 || wanted 8 || wanted 9 || wanted 10 || wanted 11 || wanted 12; then say "   day files"; day_files; fi
+if stream_wanted; then say "   the stream"; streaming; fi
 head1 "Results: median (min...max); ratio is ours to the other's"
 {
     printf '%s\n' "row|what|ours|the other|ratio|target|verdict" "${TABLE[@]}" | awk -F'|' '

@@ -161,7 +161,7 @@ find_postgres() {
 
 has_header() { printf '#include <%s>\n' "$@" | gcc -E - >/dev/null 2>&1; }
 
-# Sets MISSING; "test" or "bench" as an argument asks for what only they need.
+# Sets MISSING; "test", "bench" or "stream" as an argument asks for what only they need.
 find_missing() {
     MISSING=()
     command -v gcc >/dev/null && has_header stdio.h || MISSING+=(gcc libc6-dev)
@@ -176,6 +176,12 @@ find_missing() {
         command -v kcat >/dev/null || MISSING+=(kcat)
         # Apache Kafka, for the streaming tests, comes from Maven Central.
         command -v java >/dev/null || MISSING+=(default-jre-headless)
+        command -v mvn >/dev/null || MISSING+=(maven)
+    fi
+    if [ "${1:-}" = stream ]; then
+        command -v kcat >/dev/null || MISSING+=(kcat)
+        # the others' programs come from Maven Central; one is compiled as it runs
+        command -v javac >/dev/null || MISSING+=(default-jdk-headless)
         command -v mvn >/dev/null || MISSING+=(maven)
     fi
     # Faker is optional: where it cannot be installed its measurement is left out

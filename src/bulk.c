@@ -247,7 +247,22 @@ bulk_close(BulkWriter *writer)
 	leave_room(writer);			/* the callback still points at the writer */
 }
 
-/* The row as a tuple in memory that is used again, or the server's own. */
+/*
+ * The row as a tuple of the server's own.  Since the minor releases of 2026 it
+ * is marked as a value, and refused by a slot that does not know its columns;
+ * what the mark consists of has no meaning in a row that is to be stored.
+ */
+static HeapTuple
+form_long_row(const BulkWriter *writer)
+{
+	HeapTuple	tuple = heap_form_tuple(RelationGetDescr(writer->rel), writer->values, writer->isnull);
+
+	tuple->t_data->t_infomask &= ~HEAP_XACT_MASK;
+	ItemPointerSetInvalid(&tuple->t_data->t_ctid);
+	return tuple;
+}
+
+/* The row as a tuple in memory that is used again, where it fits. */
 static HeapTuple
 form_row(BulkWriter *writer, int i)
 {
@@ -255,7 +270,7 @@ form_row(BulkWriter *writer, int i)
 
 	tuple->t_data = (HeapTupleHeader) (writer->room->room + (Size) i * TUPLE_ROOM);
 	if (!tuple_form(tuple, RelationGetDescr(writer->rel), writer->values, writer->isnull))
-		tuple = heap_form_tuple(RelationGetDescr(writer->rel), writer->values, writer->isnull);
+		tuple = form_long_row(writer);
 	tuple->t_tableOid = RelationGetRelid(writer->rel);
 	return tuple;
 }

@@ -33,6 +33,7 @@
 #include "utils/timestamp.h"
 
 #include "compat.h"
+#include "crash_point.h"
 #include "kafka.h"
 #include "settings.h"
 #include "simulation.h"
@@ -718,11 +719,14 @@ apply(void)
 	TimestampTz done;
 	bool		changed;
 
+	CRASH_POINT("consumer_after_fetch");
 	if (!write_batch(&changed))
 		return false;
 	written = GetCurrentTimestamp();
+	CRASH_POINT("consumer_before_commit");
 	worker_commit();
 	done = GetCurrentTimestamp();
+	CRASH_POINT("consumer_after_commit");
 	stream_written(&consumer.batch);
 	count_batch();
 	stream_stats_stage(STREAM_FETCH, consumer.fetch_us, 1);
@@ -732,6 +736,19 @@ apply(void)
 	measure_delays(done);
 	if (changed)
 		consumer.looked_at = 0;
+	return true;
+}
+
+/* Listeners are told apart from the rows, so that notifications hold up no other commit. */
+static bool
+tell_listeners(void)
+{
+	if (insight_alerts(consumer.batch.insight) == 0)
+		return true;
+	if (!worker_begin("telling listeners"))
+		return false;
+	insight_notify(consumer.batch.insight);
+	worker_commit();
 	return true;
 }
 
@@ -813,7 +830,7 @@ take_in(void)
 
 	collect();
 	idle = consumer.batch.n == 0;
-	if (!idle && !apply())
+	if (!idle && (!apply() || !tell_listeners()))
 		return false;
 	forget_batch();
 	if (!stop_partitions())

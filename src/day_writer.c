@@ -232,9 +232,14 @@ record_file(const DayFiles *day, int number)
 	values[4] = Int64GetDatum(lake_bytes(day->files[number]));
 	values[5] = Int64GetDatum(day->rows[number]);
 
-	/* It is there when the file of a ledger that was lost has been ingested by hand. */
-	kept_run(&plan, "INSERT INTO hospital.batches (kind, day, file, sha256, bytes, rows, state, written_at)"
-			 " VALUES ($1, $2, $3, $4, $5, $6, 'written', pg_catalog.clock_timestamp()) ON CONFLICT DO NOTHING",
+	/*
+	 * It is there when the file of a ledger that was lost has been ingested by
+	 * hand; one that was refused then gets another chance, as by hand.
+	 */
+	kept_run(&plan, "INSERT INTO hospital.batches AS b (kind, day, file, sha256, bytes, rows, state, written_at)"
+			 " VALUES ($1, $2, $3, $4, $5, $6, 'written', pg_catalog.clock_timestamp())"
+			 " ON CONFLICT (kind, day, sha256) WHERE state <> 'undone'"
+			 " DO UPDATE SET state = 'written', message = NULL WHERE b.state = 'refused'",
 			 lengthof(types), types, values, NULL, SPI_OK_INSERT);
 }
 
@@ -401,4 +406,13 @@ hospital_unlock(HospitalLock lock)
 
 	set_lock_tag(&tag, lock);
 	(void) LockRelease(&tag, ExclusiveLock, true);
+}
+
+void
+hospital_lock_transaction(HospitalLock lock, LOCKMODE mode)
+{
+	LOCKTAG		tag;
+
+	set_lock_tag(&tag, lock);
+	(void) LockAcquire(&tag, mode, false, false);
 }

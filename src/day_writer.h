@@ -6,6 +6,7 @@
 
 #include "postgres.h"
 #include "nodes/pg_list.h"
+#include "storage/lockdefs.h"
 
 #include "day_file.h"
 #include "lakefile.h"
@@ -50,10 +51,15 @@ extern DateADT day_next_unwritten(DateADT first);
 typedef enum HospitalLock
 {
 	HOSPITAL_LOCK_LAKE = 1,
-	HOSPITAL_LOCK_RUN
+	HOSPITAL_LOCK_RUN,
+	HOSPITAL_LOCK_PATIENTS,		/* these two are held for a transaction, see ingest_retry.c */
+	HOSPITAL_LOCK_ADMISSIONS
 } HospitalLock;
 
 extern bool hospital_lock(HospitalLock lock, bool wait);
 extern void hospital_unlock(HospitalLock lock);
+
+/* Waits; held until the transaction ends. */
+extern void hospital_lock_transaction(HospitalLock lock, LOCKMODE mode);
 
 #endif							/* HOSPITAL_DAY_WRITER_H */

@@ -16,7 +16,7 @@
 #include "records.h"
 
 #define EVENT_SCHEMA_VERSION "1"
-#define EVENT_RECORD_SIZE 256	/* room for a record of any kind */
+#define EVENT_RECORD_SIZE 384	/* room for a record of any kind */
 
 /* Why a payload is no event. */
 typedef struct EventFault

@@ -857,6 +857,15 @@ read_column(const Reader *reader, const Place *place, const RecordColumn *column
 
 /* ---- reading: the record ---- */
 
+/* The segment is ours: a field of it has one component, or something would be lost. */
+static bool
+is_whole_field(const Reader *reader, const Place *place, const RecText *text)
+{
+	RecText		whole = whole_field(reader, place->segment, place->field);
+
+	return whole.length == text->length || (text->data == NULL && text_is(&whole, "\"\""));
+}
+
 /* From the last place to the first: a column's later ones count more. */
 static bool
 read_places(const Reader *reader, int kind_number, void *record, uint64 *found)
@@ -882,6 +891,9 @@ read_places(const Reader *reader, int kind_number, void *record, uint64 *found)
 		if (place->segment == SEG_PID && place->field == 3 && !patient_number(reader, &text))
 			return event_fault(reader->fault, ERRCODE_CHECK_VIOLATION, column->name,
 							   "none of the numbers in PID-3 is of " AUTHORITY);
+		if (place->segment == SEG_ZHO && !is_whole_field(reader, place, &text))
+			return event_fault(reader->fault, ERRCODE_INVALID_TEXT_REPRESENTATION, column->name,
+							   "a separator in ZHO-%d that is not escaped", place->field);
 		if ((*found & bit) || text.data == NULL)
 			continue;
 		if (!read_column(reader, place, column, text, (char *) record + place->offset))

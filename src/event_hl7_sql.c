@@ -37,8 +37,8 @@ typedef struct Hl7Source
 
 /* Those of hospital_generate_<kind>, and the simulation's name. */
 #define ARG_BEDS 3
-#define ARG_SENDER RECORD_ARGS
-#define ARGS (RECORD_ARGS + 1)
+#define ARG_SENDER 7
+#define ARGS 8
 
 static const Oid hl7_args[ARGS] = {
 	DATEOID, INT8OID, INT8OID, INT4OID, DATEOID, INT4OID, TEXTOID, TEXTOID
@@ -52,7 +52,7 @@ static RowSource *
 hl7_open(const NullableDatum *args, int nargs, const Bitmapset *wanted)
 {
 	Hl7Source  *source = palloc0(sizeof(Hl7Source));
-	const DayRecords *records = record_source_day(args);
+	const DayRecords *records = records_of_args(args);
 
 	source->sender = TextDatumGetCString(args[ARG_SENDER].value);
 	if (strlen(source->sender) > SENDER_MAX)

@@ -39,8 +39,8 @@ describe_column(JsonColumn *json, const RecordColumn *column)
 static void
 describe(JsonKind *json, const RecordKind *kind)
 {
-	if (kind->ncolumns > JSON_COLUMNS_MAX - 1)
-		elog(ERROR, "kind %s has too many columns", kind->name);
+	if (kind->ncolumns >= JSON_COLUMNS_MAX || kind->size > EVENT_RECORD_SIZE)
+		elog(ERROR, "a record of %s is larger than an event may be", kind->name);
 	json->kind = kind;
 	json->all = ((uint32) 1 << kind->ncolumns) - 1;
 	json->room = sizeof("{}");

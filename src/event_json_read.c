@@ -11,6 +11,8 @@
  */
 #include "postgres.h"
 
+#include "port/pg_bitutils.h"
+
 #include "event_json.h"
 #include "fields.h"
 #include "journey.h"
@@ -192,7 +194,13 @@ string_end(const char *at, const char *end)
 		marks = BYTES_BELOW(word, 0x20) | ZERO_BYTES(word ^ EACH_BYTE('"')) |
 			ZERO_BYTES(word ^ EACH_BYTE('\\'));
 		if (marks != 0)
+		{
+			/* The lowest mark is never a false one. */
+#ifndef WORDS_BIGENDIAN
+			at += pg_rightmost_one_pos64(marks) / 8;
+#endif
 			break;
+		}
 	}
 	while (at < end && *at != '"')
 	{

@@ -7,8 +7,8 @@
  * None depends on a setting.
  *
  * These functions are where an ingestor spends the time that is its own, so the
- * shape that the files have (a whole second in UTC, of a day seen before) is
- * tried first, at fixed places.
+ * shape that files and events have (a whole second in UTC, of a day seen before)
+ * is tried first, at fixed places.
  */
 #include "postgres.h"
 
@@ -174,7 +174,7 @@ two_digits(const char *at)
 	return tens > 9 || ones > 9 ? 100 : tens * 10 + ones;
 }
 
-/* YYYY-MM-DD hh:mm:ss+00, the day being the one of last time. */
+/* YYYY-MM-DD hh:mm:ss+00 or YYYY-MM-DDThh:mm:ssZ, the day being the one of last time. */
 static inline bool
 usual_time(const char *data, size_t length, TimestampTz *value, const DateMemory *memory)
 {
@@ -182,8 +182,10 @@ usual_time(const char *data, size_t length, TimestampTz *value, const DateMemory
 	unsigned	minute;
 	unsigned	second;
 
-	if (length != 22 || !memory->known || memcmp(data, memory->text, sizeof(memory->text)) != 0 ||
-		data[10] != ' ' || data[13] != ':' || data[16] != ':' || memcmp(data + 19, "+00", 3) != 0)
+	if (!memory->known ||
+		!((length == 22 && data[10] == ' ' && memcmp(data + 19, "+00", 3) == 0) ||
+		  (length == 20 && data[10] == 'T' && data[19] == 'Z')) ||
+		memcmp(data, memory->text, sizeof(memory->text)) != 0 || data[13] != ':' || data[16] != ':')
 		return false;
 	hour = two_digits(data + 11);
 	minute = two_digits(data + 14);
@@ -312,17 +314,12 @@ field_decimal(const char *data, size_t length, RecDecimal *value, FieldError *er
 	return true;
 }
 
-static inline int
-hex_digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	if (c >= 'A' && c <= 'F')
-		return c - 'A' + 10;
-	return -1;
-}
+/* The digit's value plus one; 0: it is none. */
+static const unsigned char hex_digits[256] = {
+	['0'] = 1, ['1'] = 2, ['2'] = 3, ['3'] = 4, ['4'] = 5, ['5'] = 6, ['6'] = 7, ['7'] = 8,
+	['8'] = 9, ['9'] = 10, ['a'] = 11, ['b'] = 12, ['c'] = 13, ['d'] = 14, ['e'] = 15, ['f'] = 16,
+	['A'] = 11, ['B'] = 12, ['C'] = 13, ['D'] = 14, ['E'] = 15, ['F'] = 16
+};
 
 /* 8-4-4-4-12 hexadecimal digits. */
 bool
@@ -334,17 +331,17 @@ field_uuid(const char *data, size_t length, pg_uuid_t *value, FieldError *error)
 		return fail(error, ERRCODE_INVALID_TEXT_REPRESENTATION, "not a uuid");
 	for (int i = 0; i < UUID_LEN; i++)
 	{
-		int			high;
-		int			low;
+		unsigned	high;
+		unsigned	low;
 
 		if (i == 4 || i == 6 || i == 8 || i == 10)
 			if (*at++ != '-')
 				return fail(error, ERRCODE_INVALID_TEXT_REPRESENTATION, "not a uuid");
-		high = hex_digit(at[0]);
-		low = hex_digit(at[1]);
-		if (high < 0 || low < 0)
+		high = hex_digits[(unsigned char) at[0]];
+		low = hex_digits[(unsigned char) at[1]];
+		if (high == 0 || low == 0)
 			return fail(error, ERRCODE_INVALID_TEXT_REPRESENTATION, "not a uuid");
-		value->data[i] = (unsigned char) (high << 4 | low);
+		value->data[i] = (unsigned char) ((high - 1) << 4 | (low - 1));
 		at += 2;
 	}
 	return true;

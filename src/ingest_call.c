@@ -20,7 +20,6 @@
 #include "executor/spi.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
-#include "nodes/parsenodes.h"
 #include "storage/latch.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
@@ -65,18 +64,6 @@ typedef struct Expected
 } Expected;
 
 /* ---- may it run? ---- */
-
-void
-ingest_require_top_level(FunctionCallInfo fcinfo, const char *procedure)
-{
-	CallContext *call = (CallContext *) fcinfo->context;
-
-	if (call == NULL || !IsA(call, CallContext) || call->atomic)
-		ereport(ERROR,
-				(errcode(ERRCODE_ACTIVE_SQL_TRANSACTION),
-				 errmsg("%s cannot run inside a transaction block", procedure),
-				 errhint("CALL it by itself, outside BEGIN … COMMIT and outside functions.")));
-}
 
 void
 ingest_require_hospital(void)
@@ -166,6 +153,16 @@ read_small_file(const char *path)
 	return bytes;
 }
 
+pg_noreturn static void
+raise_manifest(const char *path, const char *detail)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_TEXT_REPRESENTATION),
+			 errmsg("the manifest beside \"%s\" cannot be used", path),
+			 errdetail_internal("%s", detail),
+			 errhint("Write it anew, or remove it.")));
+}
+
 /* What the manifest beside the file says of it. */
 static void
 read_manifest(const char *path, Expected *expected)
@@ -175,11 +172,14 @@ read_manifest(const char *path, Expected *expected)
 	char	   *manifest = read_small_file(psprintf("%.*s/%s", (int) (slash - path), path, MANIFEST_NAME));
 	static KeptPlan plan;
 	Datum		values[2];
-	bool		isnull;
+	bool		no_bytes;
+	bool		no_hash;
 
 	memset(expected, 0, sizeof(*expected));
 	if (manifest == NULL)
 		return;
+	if (!pg_verify_mbstr(PG_UTF8, manifest, (int) strlen(manifest), true))
+		raise_manifest(path, "It is not valid UTF-8.");
 	values[0] = CStringGetTextDatum(manifest);
 	values[1] = CStringGetTextDatum(slash + 1);
 	procedure_begin_step();
@@ -187,9 +187,13 @@ read_manifest(const char *path, Expected *expected)
 				 " FROM jsonb_array_elements($1::jsonb -> 'files') AS f WHERE f ->> 'file' = $2",
 				 2, types, values, NULL, SPI_OK_SELECT) > 0)
 	{
-		expected->bytes = DatumGetInt64(kept_value(0, 1, &isnull));
-		text_to_cstring_buffer(DatumGetTextPP(kept_value(0, 2, &isnull)), expected->sha256,
-							   sizeof(expected->sha256));
+		Datum		bytes = kept_value(0, 1, &no_bytes);
+		Datum		hash = kept_value(0, 2, &no_hash);
+
+		if (no_bytes || no_hash)
+			raise_manifest(path, "It has no bytes or no sha256 for the file.");
+		expected->bytes = DatumGetInt64(bytes);
+		text_to_cstring_buffer(DatumGetTextPP(hash), expected->sha256, sizeof(expected->sha256));
 		expected->known = true;
 	}
 	kept_done();
@@ -552,7 +556,7 @@ hospital_ingest(PG_FUNCTION_ARGS)
 	char	   *path;
 	LakeStatus	status;
 
-	ingest_require_top_level(fcinfo, "hospital_ingest");
+	procedure_require_top_level(fcinfo, "hospital_ingest");
 	if (PG_ARGISNULL(0) || PG_ARGISNULL(1))
 		ereport(ERROR,
 				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),

@@ -46,7 +46,8 @@ static struct
 {
 	int64		batch_id;		/* 0: none */
 	LakeStatus	status;
-	bool		ascending;		/* all keys so far, from the first line on */
+	int64		offset;			/* up to which it was read here */
+	bool		ascending;		/* all keys up to there, from the first line on */
 	bool		has_last;
 	RecordKey	last;
 }			going;
@@ -117,9 +118,18 @@ verify_file(IngestRun *run)
 		verify_hash(run->batch, &going.status);
 		going.ascending = strcmp(run->batch->state, "written") == 0;
 		going.batch_id = run->batch->batch_id;
+		going.offset = run->batch->offset_done;
 	}
 	if (!lake_same_status(&status, &going.status))
 		ingest_refuse("the file has changed while it was read");
+}
+
+/* Of keys that others have read since, or that were rolled back, nothing is known. */
+static void
+check_place(const Batch *batch)
+{
+	if (going.offset != batch->offset_done)
+		going.ascending = false;
 }
 
 /* ---- the staging table ---- */
@@ -155,8 +165,12 @@ make_staging(const IngestRun *run)
 						 staging_name(run->batch)), SPI_OK_UTILITY);
 }
 
+/*
+ * Its owner may do anything with the table between two chunks: its columns are
+ * looked at each time, and stay what they are until the transaction ends.
+ */
 static void
-open_staging(ChunkRun *chunk, IngestRun *run)
+lock_staging(ChunkRun *chunk, IngestRun *run)
 {
 	static const RowColumn place[PLACE_COLUMNS] = {
 		{.name = "ingest_line", .type = INT8OID},
@@ -182,7 +196,6 @@ open_staging(ChunkRun *chunk, IngestRun *run)
 	if (reason != NULL)
 		ingest_refuse(psprintf("rows cannot be kept in \"%s\": %s",
 							   RelationGetRelationName(chunk->rel), reason));
-	chunk->bulk = bulk_open(chunk->rel, false);
 }
 
 static void
@@ -224,6 +237,7 @@ read_chunk(IngestRun *run)
 	if (reader == NULL)
 		ingest_refuse(INGEST_MISSING);
 	verify_file(run);
+	check_place(batch);
 	if (strcmp(batch->state, "written") == 0)
 	{
 		make_staging(run);
@@ -233,7 +247,8 @@ read_chunk(IngestRun *run)
 	lake_seek(run->file, batch->offset_done);
 	reader = csv_reader(run->file);
 	csv_set_position(reader, batch->offset_done, batch->line_done + 1);
-	open_staging(&chunk, run);
+	lock_staging(&chunk, run);
+	chunk.bulk = bulk_open(chunk.rel, false);
 	run->place = stage_records;
 	run->place_arg = &chunk;
 	while (csv_offset(reader) - batch->offset_done < (int64) hospital_ingest_chunk * 1024 &&
@@ -248,7 +263,7 @@ read_chunk(IngestRun *run)
 	bulk_close(chunk.bulk);
 	table_close(chunk.rel, NoLock);
 	verify_file(run);
-	batch->offset_done = csv_offset(reader);
+	going.offset = batch->offset_done = csv_offset(reader);
 	batch->line_done = csv_line(reader) - 1;
 	batch->rows += run->rows;
 	batch->rejects += rejects_count(run->rejects);
@@ -420,12 +435,16 @@ static void
 move_rows(IngestRun *run)
 {
 	Batch	   *batch = run->batch;
+	ChunkRun	chunk;
 	Portal		portal;
 	int			n;
 
 	if (ingest_open_file(run) == NULL)
 		ingest_refuse(INGEST_MISSING);
 	verify_file(run);
+	check_place(batch);
+	lock_staging(&chunk, run);
+	table_close(chunk.rel, NoLock);
 	if (!going.ascending)
 		reject_doubled(run);
 	ingest_open_table(run);

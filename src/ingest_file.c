@@ -80,6 +80,7 @@ ingest_run(Batch *batch, const char *schema, bool careful)
 	run->kind = &record_kinds[batch->kind_number];
 	run->schema = schema;
 	run->careful = careful;
+	run->merges = record_merges(run->kind) || ledger_is_streamed(batch->kind_number);
 	run->parser = record_parser(run->kind, batch->day, batch->encoding);
 	run->context = CurrentMemoryContext;
 	run->piece = AllocSetContextCreate(CurrentMemoryContext, "hospital piece of a file",
@@ -225,6 +226,7 @@ blames_a_row(int sqlstate)
 	return category == ERRCODE_INTEGRITY_CONSTRAINT_VIOLATION ||
 		category == ERRCODE_DATA_EXCEPTION ||
 		sqlstate == ERRCODE_RAISE_EXCEPTION ||
+		sqlstate == ERRCODE_PROGRAM_LIMIT_EXCEEDED ||	/* too large for an index */
 		sqlstate == ERRCODE_WITH_CHECK_OPTION_VIOLATION;
 }
 
@@ -402,7 +404,7 @@ place_doubtful(IngestRun *run, int *doubtful, int ndoubtful, int *fresh, int *nf
 
 		if (exists && run->held.lines[row].doubled)
 			reject_held(run, row, run->kind->key, ERRCODE_UNIQUE_VIOLATION, INGEST_DOUBLED);
-		else if (exists && !record_merges(run->kind))
+		else if (exists && !run->merges)
 			reject_held(run, row, run->kind->key, ERRCODE_UNIQUE_VIOLATION,
 						"a row of this key is there already");
 		else if (exists || all)
@@ -433,7 +435,7 @@ ingest_place(IngestRun *run)
 		place_doubtful(run, doubtful, ndoubtful, fresh, &nfresh);
 
 	/* Carefully: somebody else may have brought one of these keys since. */
-	write_rows(run, run->careful && record_merges(run->kind) ? merge_rows : insert_rows, fresh, nfresh);
+	write_rows(run, run->careful && run->merges ? merge_rows : insert_rows, fresh, nfresh);
 }
 
 /* ---- limits ---- */
@@ -651,6 +653,9 @@ refusal(const Batch *batch)
 		return psprintf("there is no kind of day file named \"%s\"", batch->kind_name);
 	if (batch->encoding < 0)
 		return "there is no encoding of this name";
+	if (!record_encoding_is_known(batch->encoding))
+		return psprintf("there is no conversion from encoding \"%s\" to UTF8",
+						pg_encoding_to_char(batch->encoding));
 	if (batch->rival != 0)
 		return psprintf("other bytes of this file were ingested as batch " INT64_FORMAT
 						"; CALL hospital_undo_batch(" INT64_FORMAT ") first", batch->rival, batch->rival);
@@ -681,6 +686,8 @@ ingest_taken(Batch *batch, const char *schema, char **message)
 	if (*message != NULL && strcmp(*message, INGEST_MISSING) == 0 && lake_is_pending(batch->file))
 		return INGEST_PENDING;
 	ledger_update(batch, *message == NULL ? "ingested" : "refused", *message);
+	if (*message == NULL)
+		ingest_look_again(batch, schema);
 	ereport(LOG,
 			(*message == NULL ?
 			 errmsg("hospital ingestor: \"%s\": " INT64_FORMAT " rows, " INT64_FORMAT " rejects",

@@ -17,6 +17,7 @@
 #include "mb/pg_wchar.h"
 #include "utils/builtins.h"
 
+#include "event.h"
 #include "ingest_ledger.h"
 #include "kept_plan.h"
 #include "simulation.h"
@@ -246,4 +247,20 @@ ledger_has_history(DateADT day)
 	found = number(1);
 	kept_done();
 	return found >= 2 * ((int64) day - simulation.start_date + 1);
+}
+
+bool
+ledger_is_streamed(int kind_number)
+{
+	static KeptPlan plan;
+	const Oid	types[] = {TEXTOID, BOOLOID};
+	Datum		values[] = {
+		CStringGetTextDatum(record_kinds[kind_number].name), BoolGetDatum(event_has_hl7(kind_number))
+	};
+	bool		streamed;
+
+	streamed = kept_run(&plan, "SELECT FROM hospital.stream_topics WHERE kind = $1 OR (kind = 'adt' AND $2) LIMIT 1",
+						2, types, values, NULL, SPI_OK_SELECT) > 0;
+	kept_done();
+	return streamed;
 }

@@ -45,6 +45,9 @@ extern void ledger_update(const Batch *batch, const char *state, const char *mes
 /* Its rejects, committed already, that lack a patient or an admission. */
 extern int64 ledger_orphans(int64 batch_id);
 
+/* Do events of the kind come by a topic as well? */
+extern bool ledger_is_streamed(int kind_number);
+
 /* Are all patients and admissions up to this day in, as far as files bring them? */
 extern bool ledger_has_history(DateADT day);
 

@@ -31,6 +31,7 @@ struct IngestRun
 	const RecordKind *kind;
 	const char *schema;			/* the extension's, quoted */
 	bool		careful;		/* each statement in a subtransaction, halved when it fails */
+	bool		merges;			/* a record may meet its row in the table */
 
 	LakeFile   *file;
 	RecordParser *parser;
@@ -99,8 +100,7 @@ extern char *ingest_attempt(Batch *batch, const char *schema, IngestBody body, b
 
 /* ---- ingest_call.c ---- */
 
-/* ereport inside a transaction block or a function; where there is no hospital. */
-extern void ingest_require_top_level(FunctionCallInfo fcinfo, const char *procedure);
+/* ereport where there is no hospital; without the right to read files. */
 extern void ingest_require_hospital(void);
 extern void ingest_require_file_rights(void);
 
@@ -117,5 +117,7 @@ extern IngestOutcome ingest_chunk(Batch *batch, const char *schema, char **messa
 extern void ingest_note_waiting(IngestRun *run, const int *list, int n);
 /* Try those lines again. */
 extern void ingest_retry_waiting(IngestRun *run);
+/* The file is "ingested": has what its rejects lack been brought at the same time? */
+extern void ingest_look_again(const Batch *batch, const char *schema);
 
 #endif							/* HOSPITAL_INGEST_PRIVATE_H */

@@ -10,6 +10,12 @@
  * the same transaction, so that the tables end up the same.  They are found by
  * what they lack (an index of unresolved rejects has it); where none waits for
  * anybody, that is one look at an empty index.
+ *
+ * Of two files at the same time neither sees what the other has not committed:
+ * the one that lacks a patient not the patient, the one that brings the patient
+ * not the reject.  So they exclude each other.  Who brings takes a lock before
+ * it looks for rejects; who lacks takes one that conflicts with it when all its
+ * rejects are written, and looks once more.  Among themselves neither waits.
  */
 #include "postgres.h"
 
@@ -18,7 +24,6 @@
 #include "executor/spi.h"
 #include "fmgr.h"
 #include "miscadmin.h"
-#include "nodes/parsenodes.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
@@ -26,9 +31,11 @@
 #include "utils/snapmgr.h"
 
 #include "csv_write.h"
+#include "day_writer.h"
 #include "ingest_private.h"
 #include "ingest_refs.h"
 #include "kept_plan.h"
+#include "procedure.h"
 
 #define RETRY_ROWS 1000			/* rejects at a time */
 
@@ -67,6 +74,8 @@ somebody_waits(IngestRun *run)
 
 	if (!run->looked_for_waiting)
 	{
+		hospital_lock_transaction(run->batch->kind_number == KIND_ADMISSIONS ? HOSPITAL_LOCK_ADMISSIONS :
+								  HOSPITAL_LOCK_PATIENTS, RowExclusiveLock);
 		run->some_wait = kept_run(&plan, "SELECT FROM hospital.rejects WHERE reference IN ('patients', 'admissions')"
 								  " AND reference_id IS NOT NULL AND resolved_at IS NULL LIMIT 1",
 								  0, NULL, NULL, NULL, SPI_OK_SELECT) > 0;
@@ -238,6 +247,7 @@ retry_batch(int64 batch_id, const char *schema, const int64 *ids, int n)
 {
 	MemoryContext caller = CurrentMemoryContext;
 	MemoryContext context = AllocSetContextCreate(caller, "hospital retry", ALLOCSET_DEFAULT_SIZES);
+	MemoryContext piece = AllocSetContextCreate(context, "hospital retry piece", ALLOCSET_DEFAULT_SIZES);
 	int64		resolved = 0;
 	Batch	   *batch;
 
@@ -245,14 +255,17 @@ retry_batch(int64 batch_id, const char *schema, const int64 *ids, int n)
 	batch = ledger_take(batch_id, "{ingested}", true);
 	for (int i = 0; batch != NULL && i < n; i += RETRY_ROWS)
 	{
-		IngestRun  *run = ingest_run(batch, schema, true);
+		IngestRun  *run;
 
 		CHECK_FOR_INTERRUPTS();
+		MemoryContextSwitchTo(piece);
+		run = ingest_run(batch, schema, true);
 		set_header(run);
 		ingest_open_table(run);
 		resolved += retry_lines(run, ids + i, Min(n - i, RETRY_ROWS));
 		ingest_close_table(run);
 		ingest_retry_waiting(run);
+		MemoryContextReset(piece);
 	}
 	MemoryContextSwitchTo(caller);
 	MemoryContextDelete(context);
@@ -292,6 +305,40 @@ ingest_retry_waiting(IngestRun *run)
 					resolved, run->batch->batch_id)));
 }
 
+/* Rejects of a batch whose patient or admission has come meanwhile. */
+static int64 *
+found_since(int64 batch_id, int *n)
+{
+	static KeptPlan plan;
+	const Oid	types[] = {INT8OID};
+	Datum		values[] = {Int64GetDatum(batch_id)};
+
+	*n = (int) kept_run(&plan, "SELECT r.reject_id FROM hospital.rejects r"
+						" JOIN hospital.patients p ON p.patient_id = r.reference_id"
+						" WHERE r.batch_id = $1 AND r.reference = 'patients' AND r.resolved_at IS NULL"
+						" UNION ALL SELECT r.reject_id FROM hospital.rejects r"
+						" JOIN hospital.admissions a ON a.admission_id = r.reference_id"
+						" WHERE r.batch_id = $1 AND r.reference = 'admissions' AND r.resolved_at IS NULL",
+						1, types, values, NULL, SPI_OK_SELECT);
+	return result_numbers(*n);
+}
+
+void
+ingest_look_again(const Batch *batch, const char *schema)
+{
+	int64	   *rejects;
+	int			n;
+
+	if (batch->rejects == 0 || ledger_orphans(batch->batch_id) == 0)
+		return;
+	hospital_lock_transaction(HOSPITAL_LOCK_PATIENTS, ShareLock);
+	if (batch->kind_number != KIND_ADMISSIONS)	/* which bring them, and lack none */
+		hospital_lock_transaction(HOSPITAL_LOCK_ADMISSIONS, ShareLock);
+	rejects = found_since(batch->batch_id, &n);
+	if (n > 0)
+		(void) retry_batch(batch->batch_id, schema, rejects, n);
+}
+
 /* ---- CALL hospital_retry_rejects(batch_id, kind) ---- */
 
 /* The batches with unresolved rejects that are meant, as numbers that outlive the transaction. */
@@ -328,7 +375,7 @@ unresolved_rejects(int64 batch_id, int *n)
 static void
 check_arguments(FunctionCallInfo fcinfo)
 {
-	ingest_require_top_level(fcinfo, "hospital_retry_rejects");
+	procedure_require_top_level(fcinfo, "hospital_retry_rejects");
 	if (!PG_ARGISNULL(1) && record_kind_by_name(text_to_cstring(PG_GETARG_TEXT_PP(1))) < 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),

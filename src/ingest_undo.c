@@ -31,10 +31,13 @@
 
 #include "csv_write.h"
 #include "day_file.h"
+#include "event.h"
+#include "fields.h"
 #include "ingest_private.h"
 #include "ingest_refs.h"
 #include "kept_plan.h"
 #include "open_rows.h"
+#include "procedure.h"
 #include "records.h"
 
 PG_FUNCTION_INFO_V1(hospital_undo_batch);
@@ -114,18 +117,66 @@ first_file(Undo *undo, DateADT day)
 	return undo->first;
 }
 
-/* Is the record among the lines that the file could not bring in? */
+/* Where the key is in the lines of a file with this header; NULL: the usual one. */
+static int
+key_place(const RecordKind *kind, const char *header)
+{
+	const char *name = kind->columns[kind->key].name;
+	CsvReader  *reader;
+	CsvRecord	line;
+
+	if (header == NULL)
+		return kind->key;
+	reader = csv_reader_of_bytes(header, strlen(header));
+	if (csv_fill(reader) && csv_next(reader, &line))
+		for (int i = 0; i < line.nfields; i++)
+			if (line.fields[i].length == strlen(name) && memcmp(line.fields[i].data, name, strlen(name)) == 0)
+				return i;
+	return -1;
+}
+
 static bool
-is_rejected_there(const FirstFile *file, int64 key)
+line_has_key(const RecordKind *kind, const char *header, const bytea *raw, int64 key)
+{
+	CsvReader  *reader = csv_reader_of_bytes(VARDATA_ANY(raw), VARSIZE_ANY_EXHDR(raw));
+	int			place = key_place(kind, header);
+	CsvRecord	line;
+	FieldError	error;
+	int64		value;
+
+	return csv_fill(reader) && csv_next(reader, &line) && place >= 0 && place < line.nfields &&
+		line.fields[place].data != NULL &&
+		field_integer(line.fields[place].data, line.fields[place].length, 0, PG_INT64_MAX, &value, &error) &&
+		value == key;
+}
+
+/*
+ * Is the record among the lines that the file could not bring in?  Not when
+ * the line only repeats a key that the file has brought.
+ */
+static bool
+is_rejected_there(const Undo *undo, const FirstFile *file, int64 key)
 {
 	static KeptPlan plan;
-	const Oid	types[] = {INT8OID, INT8OID};
-	Datum		values[] = {Int64GetDatum(file->batch_id), Int64GetDatum(key)};
-	bool		found;
+	const Oid	types[] = {INT8OID, TEXTOID};
+	Datum		values[] = {Int64GetDatum(file->batch_id), CStringGetTextDatum(psprintf(INT64_FORMAT, key))};
+	bool		found = false;
+	int			n;
 
-	found = kept_run(&plan, "SELECT FROM hospital.rejects WHERE batch_id = $1 AND resolved_at IS NULL"
-					 " AND position(convert_to($2::text, 'UTF8') IN raw) > 0 LIMIT 1",
-					 2, types, values, NULL, SPI_OK_SELECT) > 0;
+	n = (int) kept_run(&plan, "SELECT r.raw, b.header FROM hospital.rejects r"
+					   " JOIN hospital.batches b ON b.batch_id = r.batch_id"
+					   " WHERE r.batch_id = $1 AND r.resolved_at IS NULL AND r.message <> '" INGEST_DOUBLED "'"
+					   " AND position(convert_to($2, 'UTF8') IN r.raw) > 0",
+					   2, types, values, NULL, SPI_OK_SELECT);
+	for (int i = 0; i < n && !found; i++)
+	{
+		bool		isnull;
+		bool		usual;
+		bytea	   *raw = DatumGetByteaPP(kept_value(i, 1, &isnull));
+		Datum		header = kept_value(i, 2, &usual);
+
+		found = line_has_key(undo->run->kind, usual ? NULL : TextDatumGetCString(header), raw, key);
+	}
 	kept_done();
 	return found;
 }
@@ -145,7 +196,7 @@ is_begun_elsewhere(Undo *undo, const char *record)
 		return false;
 	file = first_file(undo, day);
 	return file->batch_id != 0 &&
-		!(file->has_rejects && is_rejected_there(file, record_key(kind, record).number));
+		!(file->has_rejects && is_rejected_there(undo, file, record_key(kind, record).number));
 }
 
 /* ---- statements ---- */
@@ -500,21 +551,34 @@ read_reject_lines(Undo *undo)
 	kept_done();
 }
 
-/* Transfers that the stream has, or will have, as far as this database knows. */
+/*
+ * Of transfers: how many the stream has, or will have, as far as this database
+ * knows; they stay.  What of other kinds came by the stream, nothing tells from
+ * the file's own.
+ */
 static void
 count_published(Undo *undo)
 {
 	static KeptPlan plan;
-	const Oid	types[] = {DATEOID};
+	const Oid	types[] = {DATEOID, TEXTOID, BOOLOID};
 	const Batch *batch = undo->run->batch;
-	Datum		values[] = {DateADTGetDatum(batch->day)};
+	Datum		values[] = {
+		DateADTGetDatum(batch->day), CStringGetTextDatum(batch->kind_name),
+		BoolGetDatum(event_has_hl7(batch->kind_number))
+	};
 	bool		isnull;
 
-	kept_run(&plan, "SELECT coalesce(sum(events), 0)::int FROM hospital.published WHERE day = $1",
-			 1, types, values, NULL, SPI_OK_SELECT);
+	kept_run(&plan, "SELECT coalesce(max(events), 0)::int FROM (SELECT sum(events) AS events FROM hospital.published"
+			 " WHERE day = $1 AND (kind = $2 OR (kind = 'adt' AND $3)) GROUP BY kind) AS k",
+			 3, types, values, NULL, SPI_OK_SELECT);
 	undo->published = DatumGetInt32(kept_value(0, 1, &isnull));
 	kept_done();
-	if (undo->published > 0 || batch->merged == 0)
+	if (undo->published > 0 && batch->kind_number != KIND_TRANSFERS)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("batch " INT64_FORMAT " cannot be undone: its records come by the stream as well", batch->batch_id),
+				 errdetail("hospital.published has %d events of its day and kind.", undo->published)));
+	if (batch->kind_number != KIND_TRANSFERS || undo->published > 0 || batch->merged == 0)
 		return;
 	if (batch->merged < batch->rows)
 		ereport(ERROR,
@@ -571,7 +635,7 @@ hospital_undo_batch(PG_FUNCTION_ARGS)
 	Undo		undo = {0};
 	int			level;
 
-	ingest_require_top_level(fcinfo, "hospital_undo_batch");
+	procedure_require_top_level(fcinfo, "hospital_undo_batch");
 	if (PG_ARGISNULL(0))
 		ereport(ERROR,
 				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
@@ -585,8 +649,7 @@ hospital_undo_batch(PG_FUNCTION_ARGS)
 	undo.run = ingest_run(take_batch(PG_GETARG_INT64(0)), quote_identifier(schema), false);
 	held_rows_init(&undo.rows, undo.run->batch->kind_number, &undo.run->held);
 	read_reject_lines(&undo);
-	if (undo.run->batch->kind_number == KIND_TRANSFERS)
-		count_published(&undo);
+	count_published(&undo);
 	read_file(&undo);
 	read_retried(&undo);
 	mark_undone(&undo);

@@ -6,9 +6,10 @@
  * Processes and threads: a client belongs to the worker process that opened
  * it, after its database connection is up.  librdkafka's threads are made with
  * every signal blocked, so the server's handlers only ever run on the main
- * thread, and no callback is registered at all: everything the library has to
- * say (messages, delivery reports, errors, log lines) comes as an event on one
- * queue, which the main thread empties without blocking.
+ * thread, and no callback is registered but explain_certificate, which touches
+ * nothing of ours: everything the library has to say (messages, delivery
+ * reports, errors, log lines) comes as an event on one queue, which the main
+ * thread empties without blocking.
  *
  * Waiting: the library writes a byte into a pipe when that queue turns from
  * empty to not empty; kafka_wait sleeps in worker_wait on latch, postmaster
@@ -49,6 +50,7 @@ StaticAssertDecl(KAFKA_FROM_START == RD_KAFKA_OFFSET_BEGINNING, "same meaning");
 StaticAssertDecl(KAFKA_FROM_TAIL(5) == RD_KAFKA_OFFSET_TAIL(5), "same meaning");
 
 #define METADATA_SLICE_MS 400	/* ... when a reachable broker is slow to answer */
+#define REFUSED_MS 3000			/* the longest for brokers that refuse us */
 
 static dlist_head open_clients = DLIST_STATIC_INIT(open_clients);
 static void (*meanwhile) (void) = NULL;
@@ -62,7 +64,11 @@ kafka_copy_text(char *to, const char *from)
 	kafka_clean_text(to);
 }
 
-/* The library's errors as states that a person understands. */
+/*
+ * The library's errors as states that a person understands.  What the brokers
+ * say about groups is not among them: the library looks for its group's
+ * coordinator by itself, but none is ever joined.
+ */
 typedef struct TroubleEntry
 {
 	rd_kafka_resp_err_t code;
@@ -80,7 +86,6 @@ static const TroubleEntry troubles[] = {
 	{RD_KAFKA_RESP_ERR_UNSUPPORTED_SASL_MECHANISM, TROUBLE_AUTHENTICATION},
 	{RD_KAFKA_RESP_ERR__SSL, TROUBLE_TLS},
 	{RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED, TROUBLE_NOT_AUTHORISED},
-	{RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED, TROUBLE_NOT_AUTHORISED},
 	{RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED, TROUBLE_NOT_AUTHORISED},
 	{RD_KAFKA_RESP_ERR_TRANSACTIONAL_ID_AUTHORIZATION_FAILED, TROUBLE_NOT_AUTHORISED},
 	{RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART, TROUBLE_UNKNOWN_TOPIC},
@@ -102,21 +107,37 @@ classify(rd_kafka_resp_err_t code)
 	return TROUBLE_OTHER;
 }
 
+/* What is wrong, by the code and, better, by the text; and more about it, or NULL. */
+static Trouble
+diagnose(rd_kafka_resp_err_t code, const char *text, const char **reason)
+{
+	Trouble		trouble = classify(code);
+
+	*reason = text != NULL ? kafka_trouble_reason(text, &trouble) : NULL;
+	return trouble;
+}
+
 void
 kafka_raise(KafkaClient *client, const char *doing, rd_kafka_resp_err_t code, const char *text)
 {
 	char		detail[TEXT_LENGTH];
-	Trouble		trouble = classify(code);
+	const char *said = text != NULL ? text : rd_kafka_err2str(code);
+	const char *reason;
+	Trouble		trouble = diagnose(code, said, &reason);
 
-	kafka_copy_text(detail, text != NULL ? text : rd_kafka_err2str(code));
-	if (trouble == TROUBLE_UNREACHABLE && client->trouble != RD_KAFKA_RESP_ERR_NO_ERROR)
+	kafka_copy_text(detail, said);
+	if ((trouble == TROUBLE_UNREACHABLE || code == RD_KAFKA_RESP_ERR__PURGE_QUEUE ||
+		 code == RD_KAFKA_RESP_ERR__PURGE_INFLIGHT) && client->trouble != TROUBLE_NONE)
 	{
-		trouble = classify(client->trouble);
+		trouble = client->trouble;
+		reason = client->trouble_reason[0] != '\0' ? client->trouble_reason : NULL;
 		kafka_copy_text(detail, client->trouble_text);
 	}
+	if (trouble == TROUBLE_NOT_AUTHORISED && reason == NULL)
+		reason = doing;
 	ereport(ERROR,
 			(errcode(kafka_trouble_sqlstate(trouble)),
-			 errmsg("%s", kafka_trouble_message(client->brokers, trouble)),
+			 errmsg("%s", kafka_trouble_message(client->brokers, trouble, reason)),
 			 errdetail("%s: %s", doing, detail)));
 }
 
@@ -124,29 +145,34 @@ kafka_raise(KafkaClient *client, const char *doing, rd_kafka_resp_err_t code, co
 void
 kafka_note_trouble(KafkaClient *client, rd_kafka_resp_err_t code, const char *text)
 {
-	Trouble		now = classify(code);
+	const char *reason;
+	Trouble		now = diagnose(code, text, &reason);
 
 	if (now == TROUBLE_OTHER)
 		return;
-	if (now == TROUBLE_UNREACHABLE && client->trouble != RD_KAFKA_RESP_ERR_NO_ERROR)
+	if (now == client->trouble ? reason == NULL :
+		now == TROUBLE_UNREACHABLE && client->trouble != TROUBLE_NONE)
 		return;
-	client->trouble = code;
+	client->trouble = now;
+	kafka_copy_text(client->trouble_reason, reason);
 	kafka_copy_text(client->trouble_text, text != NULL ? text : rd_kafka_err2str(code));
 }
 
 void
 kafka_clear_trouble(KafkaClient *client)
 {
-	client->trouble = RD_KAFKA_RESP_ERR_NO_ERROR;
+	client->trouble = TROUBLE_NONE;
+	client->trouble_reason[0] = '\0';
 	client->trouble_text[0] = '\0';
 }
 
 const char *
 kafka_trouble(KafkaClient *client)
 {
-	if (client->trouble == RD_KAFKA_RESP_ERR_NO_ERROR)
+	if (client->trouble == TROUBLE_NONE)
 		return NULL;
-	return kafka_trouble_message(client->brokers, classify(client->trouble));
+	return kafka_trouble_message(client->brokers, client->trouble,
+								 client->trouble_reason[0] != '\0' ? client->trouble_reason : NULL);
 }
 
 /* ---- making and ending ---- */
@@ -291,6 +317,21 @@ set(rd_kafka_conf_t *conf, const char *key, const char *value)
 			 errhint("Check hospital.kafka_brokers and the file named by hospital.kafka_config_file.")));
 }
 
+/*
+ * Runs in the library's threads.  The text comes back to us as a log line,
+ * since the error that follows does not say what is wrong with a certificate.
+ */
+static int
+explain_certificate(rd_kafka_t *rk, const char *broker_name, int32_t broker_id, int *x509_error,
+					int depth, const char *buf, size_t size, char *errstr, size_t errstr_size,
+					void *opaque)
+{
+	if (*x509_error == 0)
+		return 1;
+	strlcpy(errstr, kafka_certificate_verdict(*x509_error), errstr_size);
+	return 0;
+}
+
 /* What every client has: the brokers, then the administrator's file over our defaults. */
 rd_kafka_conf_t *
 kafka_conf_new(const char *brokers, const KafkaProperty *defaults, int ndefaults, bool from_file)
@@ -314,6 +355,7 @@ kafka_conf_new(const char *brokers, const KafkaProperty *defaults, int ndefaults
 
 		set(conf, property->key, property->value);
 	}
+	(void) rd_kafka_conf_set_ssl_cert_verify_cb(conf, explain_certificate);
 	rd_kafka_conf_set_events(conf, RD_KAFKA_EVENT_LOG | RD_KAFKA_EVENT_ERROR |
 							 RD_KAFKA_EVENT_FETCH | RD_KAFKA_EVENT_DR);
 	return conf;
@@ -394,15 +436,18 @@ kafka_open_tail(const char *brokers, const char *group)
 
 /* The library's log levels are syslog's. */
 static void
-forward_log(rd_kafka_event_t *event)
+forward_log(KafkaClient *client)
 {
 	const char *facility;
 	const char *text;
 	int			level;
 	char		line[TEXT_LENGTH];
 
-	if (rd_kafka_event_log(event, &facility, &text, &level) != 0)
+	if (rd_kafka_event_log(client->current, &facility, &text, &level) != 0)
 		return;
+	/* these say what the errors that follow leave out */
+	if (strcmp(facility, "SSLCERTVRFY") == 0 || strcmp(facility, "TXNERR") == 0)
+		kafka_note_trouble(client, RD_KAFKA_RESP_ERR_NO_ERROR, text);
 	kafka_copy_text(line, text);
 	ereport(level <= 4 ? LOG : DEBUG1,
 			(errmsg_internal("librdkafka: %s: %s", facility, line), errhidestmt(true)));
@@ -413,9 +458,11 @@ static KafkaNext
 take_partition_error(KafkaClient *client, rd_kafka_resp_err_t code, KafkaMessage *message)
 {
 	rd_kafka_topic_partition_t *partition = rd_kafka_event_topic_partition(client->current);
+	char		topic[TEXT_LENGTH];
 
 	if (partition == NULL)
 		return KAFKA_NOTHING;
+	strlcpy(topic, partition->topic, sizeof(topic));
 	memset(message, 0, sizeof(*message));
 	message->partition = partition->partition;
 	message->offset = partition->offset;
@@ -426,6 +473,9 @@ take_partition_error(KafkaClient *client, rd_kafka_resp_err_t code, KafkaMessage
 	if (code == RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET ||
 		code == RD_KAFKA_RESP_ERR_OFFSET_OUT_OF_RANGE)
 		return KAFKA_GAP;
+	/* Said once only, and who may not read may yet ask: no answer ends this. */
+	if (classify(code) == TROUBLE_NOT_AUTHORISED)
+		kafka_raise(client, psprintf("reading topic %s", topic), code, NULL);
 	return KAFKA_NOTHING;
 }
 
@@ -435,6 +485,7 @@ take_error(KafkaClient *client, KafkaMessage *message)
 	rd_kafka_resp_err_t code = rd_kafka_event_error(client->current);
 	const char *text = rd_kafka_event_error_string(client->current);
 	char		line[TEXT_LENGTH];
+	Trouble		trouble;
 	KafkaNext	next = take_partition_error(client, code, message);
 
 	if (next != KAFKA_NOTHING)
@@ -446,9 +497,10 @@ take_error(KafkaClient *client, KafkaMessage *message)
 		kafka_clean_text(line);
 		kafka_raise(client, "the Kafka client gave up", code, line);
 	}
-	/* one connection lost is everyday business; all of them is a state */
+	/* one connection lost for no reason is everyday business; all of them is a state */
 	ereport(DEBUG1, (errmsg_internal("Kafka: %s", line), errhidestmt(true)));
-	if (code != RD_KAFKA_RESP_ERR__TRANSPORT && code != RD_KAFKA_RESP_ERR__TIMED_OUT)
+	if ((code != RD_KAFKA_RESP_ERR__TRANSPORT && code != RD_KAFKA_RESP_ERR__TIMED_OUT) ||
+		kafka_trouble_reason(line, &trouble) != NULL)
 		kafka_note_trouble(client, code, line);
 	return KAFKA_NOTHING;
 }
@@ -496,7 +548,7 @@ kafka_next(KafkaClient *client, KafkaMessage *message)
 				next = take_error(client, message);
 				break;
 			case RD_KAFKA_EVENT_LOG:
-				forward_log(client->current);
+				forward_log(client);
 				break;
 			case RD_KAFKA_EVENT_CREATETOPICS_RESULT:
 				kafka_take_admin_result(client);
@@ -540,16 +592,24 @@ kafka_wait(KafkaClient *client, long timeout_ms)
 KafkaDeadline
 kafka_deadline(int timeout_ms)
 {
+	TimestampTz now = GetCurrentTimestamp();
+
 	return (KafkaDeadline) {
-		TimestampTzPlusMilliseconds(GetCurrentTimestamp(), timeout_ms), worker_reloads()
+		TimestampTzPlusMilliseconds(now, timeout_ms),
+		TimestampTzPlusMilliseconds(now, Min(timeout_ms, REFUSED_MS)), worker_reloads()
 	};
 }
 
 bool
 kafka_past(const KafkaClient *client, const KafkaDeadline *deadline)
 {
-	return GetCurrentTimestamp() >= deadline->at ||
-		(client->trouble != RD_KAFKA_RESP_ERR_NO_ERROR && deadline->reloads != worker_reloads());
+	TimestampTz now = GetCurrentTimestamp();
+
+	if (now >= deadline->at)
+		return true;
+	if (client->trouble == TROUBLE_AUTHENTICATION || client->trouble == TROUBLE_TLS)
+		return now >= deadline->refused_at || deadline->reloads != worker_reloads();
+	return client->trouble != TROUBLE_NONE && deadline->reloads != worker_reloads();
 }
 
 /* ---- questions ---- */

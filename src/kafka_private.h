@@ -16,6 +16,7 @@
 #include "compat.h"
 #include "kafka.h"
 #include "kafka_config.h"
+#include "kafka_trouble.h"
 #include "stream_topics.h"
 
 #define SLICE_MS 50				/* the longest that the main thread blocks */
@@ -56,19 +57,22 @@ struct KafkaClient
 	char	   *brokers;
 	int64		undelivered;	/* sent, no delivery report yet */
 	rd_kafka_resp_err_t delivery_error;
-	rd_kafka_resp_err_t trouble;
-	char		trouble_text[TEXT_LENGTH];
+	Trouble		trouble;
+	char		trouble_reason[TEXT_LENGTH];	/* "" when only its kind is known */
+	char		trouble_text[TEXT_LENGTH];	/* in the library's words */
 	bool		admin_done;
 	rd_kafka_resp_err_t admin_error;
 };
 
 /*
  * How long to go on asking.  Brokers that are out of reach may be the wrong
- * ones: then a reload of the configuration ends it, too.
+ * ones: then a reload of the configuration ends it, too.  A password or a
+ * certificate that one broker refuses is given time for another to answer.
  */
 typedef struct KafkaDeadline
 {
 	TimestampTz at;
+	TimestampTz refused_at;
 	uint32		reloads;
 } KafkaDeadline;
 

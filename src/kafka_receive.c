@@ -153,6 +153,10 @@ take_error(KafkaClient *client, const rd_kafka_message_t *message)
 		message->err == RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET ||
 		message->err == RD_KAFKA_RESP_ERR_OFFSET_OUT_OF_RANGE)
 		return true;
+	/* Said once only, and who may not read may yet ask: no answer ends this. */
+	if (message->err == RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED)
+		kafka_raise(client, psprintf("reading topic %s", rd_kafka_topic_name(message->rkt)),
+					message->err, NULL);
 	kafka_copy_text(line, rd_kafka_message_errstr(message));
 	kafka_note_trouble(client, message->err, line);
 	ereport(DEBUG1, (errmsg_internal("Kafka: %s", line), errhidestmt(true)));

@@ -9,6 +9,55 @@
 
 #include "kafka_trouble.h"
 
+/*
+ * Mistakes that librdkafka knows by its texts alone: their code is that of any
+ * lost connection.  Looked for in this order; where a release says it in other
+ * words, the state is the coarser one.
+ */
+static const struct
+{
+	const char *fragment;
+	Trouble		trouble;
+	const char *reason;
+}			reasons[] =
+{
+	{"alert certificate", TROUBLE_TLS, "the broker refuses the client's certificate"},
+	{"alert bad certificate", TROUBLE_TLS, "the broker refuses the client's certificate"},
+	{"alert unknown ca", TROUBLE_TLS, "the broker refuses the client's certificate"},
+	{"SSL handshake failed: error:0A000126", TROUBLE_TLS, "the broker does not speak TLS here"},
+	{"SSL handshake failed: error:0A00010B", TROUBLE_TLS, "the broker does not speak TLS here"},
+	{"connecting to a SSL listener", TROUBLE_UNREACHABLE, "the broker may want TLS here"},
+	{"not valid in current SASL state", TROUBLE_AUTHENTICATION, "the broker takes no passwords here"},
+	{"supported mechanisms", TROUBLE_AUTHENTICATION, "the broker does not offer this sasl.mechanism"},
+	{"invalid credentials", TROUBLE_AUTHENTICATION, "wrong user or password"},
+	{"Invalid username or password", TROUBLE_AUTHENTICATION, "wrong user or password"},
+	{"Failed to resolve", TROUBLE_UNREACHABLE, "unknown host name"},
+	{"Transactional Id authorization failed", TROUBLE_NOT_AUTHORISED, "using its transactional id"},
+	{"(TOPIC_AUTHORIZATION_FAILED)", TROUBLE_NOT_AUTHORISED, "writing to its topic"},
+};
+
+/* Before our own words, when we refused a certificate. */
+static const char refused_certificate[] = "verification callback failed: ";
+
+/* The numbers are those of OpenSSL's x509_vfy.h, the same in every release. */
+static const struct
+{
+	int			x509_error;
+	const char *verdict;
+}			verdicts[] =
+{
+	{2, "the broker's certificate is of an unknown authority"},
+	{9, "the broker's certificate is not valid yet"},
+	{10, "the broker's certificate has expired"},
+	{18, "the broker's certificate is of an unknown authority"},
+	{19, "the broker's certificate is of an unknown authority"},
+	{20, "the broker's certificate is of an unknown authority"},
+	{21, "the broker's certificate is of an unknown authority"},
+	{23, "the broker's certificate is revoked"},
+	{62, "the broker's certificate is for another host"},
+	{64, "the broker's certificate is for another host"},
+};
+
 void
 kafka_clean_text(char *text)
 {
@@ -37,6 +86,7 @@ kafka_trouble_sqlstate(Trouble trouble)
 			return ERRCODE_UNDEFINED_OBJECT;
 		case TROUBLE_FENCED:
 			return ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE;
+		case TROUBLE_NONE:
 		case TROUBLE_OTHER:
 			break;
 	}
@@ -44,7 +94,39 @@ kafka_trouble_sqlstate(Trouble trouble)
 }
 
 const char *
-kafka_trouble_message(const char *brokers, Trouble trouble)
+kafka_trouble_reason(const char *text, Trouble *trouble)
+{
+	const char *verdict = strstr(text, refused_certificate);
+
+	if (verdict != NULL)
+	{
+		*trouble = TROUBLE_TLS;
+		return verdict + strlen(refused_certificate);
+	}
+	for (int i = 0; i < (int) lengthof(reasons); i++)
+	{
+		if (strstr(text, reasons[i].fragment) != NULL)
+		{
+			*trouble = reasons[i].trouble;
+			return reasons[i].reason;
+		}
+	}
+	return NULL;
+}
+
+const char *
+kafka_certificate_verdict(int x509_error)
+{
+	for (int i = 0; i < (int) lengthof(verdicts); i++)
+	{
+		if (verdicts[i].x509_error == x509_error)
+			return verdicts[i].verdict;
+	}
+	return "the broker's certificate is not valid";
+}
+
+static const char *
+general_message(const char *brokers, Trouble trouble)
 {
 	switch (trouble)
 	{
@@ -60,8 +142,17 @@ kafka_trouble_message(const char *brokers, Trouble trouble)
 			return psprintf("unknown topic or partition at %s", brokers);
 		case TROUBLE_FENCED:
 			return "fenced: another producer of this hospital has taken over";
+		case TROUBLE_NONE:
 		case TROUBLE_OTHER:
 			break;
 	}
 	return psprintf("Kafka at %s refuses", brokers);
+}
+
+const char *
+kafka_trouble_message(const char *brokers, Trouble trouble, const char *reason)
+{
+	const char *message = general_message(brokers, trouble);
+
+	return reason != NULL ? psprintf("%s: %s", message, reason) : message;
 }

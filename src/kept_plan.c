@@ -6,10 +6,12 @@
  * when the table has grown and the array has two thousand numbers.  These
  * statements ask for few rows by an index, so the planner is told to look for
  * one; and it is spared the arrays' values, which would be looked at one by one.
- * (Not so an INSERT, which may run triggers of the user's.)
+ * (Not so an INSERT, which may run triggers of the user's.)  A scan that cannot
+ * be had otherwise then looks so dear that the plan would be compiled: never.
  */
 #include "postgres.h"
 
+#include "jit/jit.h"
 #include "nodes/parsenodes.h"
 #include "optimizer/cost.h"
 #include "utils/memutils.h"
@@ -43,19 +45,24 @@ kept_run(KeptPlan *kept, const char *query, int nargs, const Oid *types, Datum *
 {
 	MemoryContext caller = CurrentMemoryContext;
 	const bool	seqscan = enable_seqscan;
+	const bool	jit = jit_enabled;
 
 	if (kept->plan == NULL || strcmp(kept->query, query) != 0)
 		prepare(kept, query, nargs, types);
 	PG_TRY();
 	{
 		if (expected != SPI_OK_INSERT && expected != SPI_OK_INSERT_RETURNING)
+		{
 			enable_seqscan = false;
+			jit_enabled = false;
+		}
 		if (SPI_execute_plan(kept->plan, values, nulls, false, 0) != expected)
 			elog(ERROR, "could not execute: %s", query);
 	}
 	PG_FINALLY();
 	{
 		enable_seqscan = seqscan;
+		jit_enabled = jit;
 	}
 	PG_END_TRY();
 	MemoryContextSwitchTo(caller);

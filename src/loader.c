@@ -32,7 +32,6 @@
 #include "executor/spi.h"
 #include "fmgr.h"
 #include "miscadmin.h"
-#include "nodes/parsenodes.h"
 #include "pgstat.h"
 #include "postmaster/bgworker.h"
 #include "storage/ipc.h"
@@ -51,6 +50,7 @@
 #include "compat.h"
 #include "loader.h"
 #include "population.h"
+#include "procedure.h"
 #include "settings.h"
 #include "simulation.h"
 
@@ -605,19 +605,6 @@ load_table(const LoadTarget *target, const Simulation *simulation, Oid function,
 
 /* ---- the procedures ---- */
 
-static void
-require_top_level(FunctionCallInfo fcinfo, const char *name)
-{
-	CallContext *context = (CallContext *) fcinfo->context;
-
-	if (context == NULL || !IsA(context, CallContext) || context->atomic)
-		ereport(ERROR,
-				(errcode(ERRCODE_ACTIVE_SQL_TRANSACTION),
-				 errmsg("%s cannot run inside a transaction block", name),
-				 errdetail("It commits as it goes."),
-				 errhint("CALL it by itself, outside BEGIN … COMMIT and outside functions.")));
-}
-
 static int
 worker_count(FunctionCallInfo fcinfo, int arg)
 {
@@ -689,7 +676,7 @@ hospital_load_people(PG_FUNCTION_ARGS)
 	bool		keys = PG_ARGISNULL(2) || PG_GETARG_BOOL(2);
 	int64		people = PG_ARGISNULL(0) ? 0 : PG_GETARG_INT64(0);
 
-	require_top_level(fcinfo, "hospital_load_people");
+	procedure_require_top_level(fcinfo, "hospital_load_people");
 	if (!PG_ARGISNULL(0))
 		check_people(people);
 	SPI_connect_ext(SPI_OPT_NONATOMIC);
@@ -717,7 +704,7 @@ hospital_load_staff(PG_FUNCTION_ARGS)
 	Simulation	simulation;
 	int			workers = worker_count(fcinfo, 0);
 
-	require_top_level(fcinfo, "hospital_load_staff");
+	procedure_require_top_level(fcinfo, "hospital_load_staff");
 	SPI_connect_ext(SPI_OPT_NONATOMIC);
 	pin_search_path();
 	get_simulation(&simulation, fcinfo->flinfo->fn_oid,

@@ -4,10 +4,24 @@
 #include "postgres.h"
 
 #include "executor/spi.h"
+#include "nodes/parsenodes.h"
 #include "utils/guc.h"
 #include "utils/snapmgr.h"
 
 #include "procedure.h"
+
+void
+procedure_require_top_level(FunctionCallInfo fcinfo, const char *name)
+{
+	CallContext *context = (CallContext *) fcinfo->context;
+
+	if (context == NULL || !IsA(context, CallContext) || context->atomic)
+		ereport(ERROR,
+				(errcode(ERRCODE_ACTIVE_SQL_TRANSACTION),
+				 errmsg("%s cannot run inside a transaction block", name),
+				 errdetail("It works in transactions of its own."),
+				 errhint("CALL it by itself, outside BEGIN … COMMIT and outside functions.")));
+}
 
 void
 procedure_pin_settings(void)
@@ -32,6 +46,10 @@ procedure_commit(void)
 {
 	SPI_commit();
 	procedure_pin_settings();
+
+	/* Who waits for a row of the ledger wants to see what became of it. */
+	(void) set_config_option("transaction_isolation", "read committed", PGC_USERSET, PGC_S_SESSION,
+							 GUC_ACTION_LOCAL, true, 0, false);
 }
 
 void

@@ -9,6 +9,12 @@
 #ifndef HOSPITAL_PROCEDURE_H
 #define HOSPITAL_PROCEDURE_H
 
+#include "postgres.h"
+#include "fmgr.h"
+
+/* ereport inside a transaction block or a function. */
+extern void procedure_require_top_level(FunctionCallInfo fcinfo, const char *name);
+
 /* For the rest of this transaction: names and values mean what they say. */
 extern void procedure_pin_settings(void);
 

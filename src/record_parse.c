@@ -45,6 +45,25 @@ struct RecordParser
 	DateMemory	time;
 };
 
+/* To UTF-8; Invalid: none is needed.  False: there is none. */
+static bool
+find_conversion(int encoding, Oid *conversion)
+{
+	*conversion = InvalidOid;
+	if (encoding == PG_UTF8 || encoding == PG_SQL_ASCII)
+		return true;
+	*conversion = FindDefaultConversionProc(encoding, PG_UTF8);
+	return OidIsValid(*conversion);
+}
+
+bool
+record_encoding_is_known(int encoding)
+{
+	Oid			conversion;
+
+	return find_conversion(encoding, &conversion);
+}
+
 RecordParser *
 record_parser(const RecordKind *kind, DateADT day, int encoding)
 {
@@ -56,15 +75,11 @@ record_parser(const RecordKind *kind, DateADT day, int encoding)
 	parser->day_begins = day * USECS_PER_DAY - 2 * USECS_PER_HOUR;
 	parser->day_ends = parser->day_begins + USECS_PER_DAY;
 	parser->encoding = encoding;
-	if (encoding != PG_UTF8 && encoding != PG_SQL_ASCII)
-	{
-		parser->conversion = FindDefaultConversionProc(encoding, PG_UTF8);
-		if (!OidIsValid(parser->conversion))
-			ereport(ERROR,
-					(errcode(ERRCODE_UNDEFINED_FUNCTION),
-					 errmsg("there is no conversion from encoding \"%s\" to UTF8",
-							pg_encoding_to_char(encoding))));
-	}
+	if (!find_conversion(encoding, &parser->conversion))
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_FUNCTION),
+				 errmsg("there is no conversion from encoding \"%s\" to UTF8",
+						pg_encoding_to_char(encoding))));
 	parser->columns = palloc0(kind->ncolumns * sizeof(ParsedColumn));
 	return parser;
 }

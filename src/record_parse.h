@@ -18,6 +18,9 @@ typedef struct RecordFault
 
 typedef struct RecordParser RecordParser;
 
+/* Can texts of this encoding be made UTF-8? */
+extern bool record_encoding_is_known(int encoding);
+
 /* In CurrentMemoryContext.  "encoding" is the server's number of the file's. */
 extern RecordParser *record_parser(const RecordKind *kind, DateADT day, int encoding);
 

@@ -140,8 +140,6 @@ enum
 	ARG_DAY, ARG_SEED, ARG_PEOPLE, ARG_BEDS, ARG_START_DATE, ARG_TRANSFERS, ARG_ID_MODE, ARGS
 };
 
-StaticAssertDecl(ARGS == RECORD_ARGS, "the arguments of a day");
-
 static const Oid record_args[ARGS] = {
 	DATEOID, INT8OID, INT8OID, INT4OID, DATEOID, INT4OID, TEXTOID
 };
@@ -155,7 +153,7 @@ static const double rows_per_bed[RECORD_KINDS] = {
 };
 
 const DayRecords *
-record_source_day(const NullableDatum *args)
+records_of_args(const NullableDatum *args)
 {
 	const DayRecords *records;
 	DaySpec		spec;
@@ -175,7 +173,7 @@ static RowSource *
 records_open(RecordKindNumber number, const NullableDatum *args)
 {
 	RecordSource *source = palloc0(sizeof(RecordSource));
-	const DayRecords *records = record_source_day(args);
+	const DayRecords *records = records_of_args(args);
 
 	source->base.methods = &record_sources[number];
 	source->base.nrows = records->count[number];

@@ -8,9 +8,6 @@
 #include "records.h"
 #include "rowsource.h"
 
-/* Arguments of hospital_generate_<kind>: what a day depends on. */
-#define RECORD_ARGS 7
-
 /*
  * A record's values.  Texts and numbers that need room are written to scratch
  * (ROW_SCRATCH bytes, aligned; the texts of a record from a file may need more:
@@ -19,8 +16,11 @@
 extern void record_datums(const RecordKind *kind, const void *record, Datum *values, bool *isnull,
 						  char *scratch);
 
-/* The day that such arguments ask for, kept as long as the current memory context. */
-extern const DayRecords *record_source_day(const NullableDatum *args);
+/*
+ * The day that the arguments of hospital_generate_<kind> say (day, seed, people,
+ * beds, start_date, transfers, id_mode); held in CurrentMemoryContext.
+ */
+extern const DayRecords *records_of_args(const NullableDatum *args);
 
 /* hospital_generate_<kind>, by RecordKindNumber. */
 extern RowSourceMethods record_sources[RECORD_KINDS];

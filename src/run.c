@@ -37,7 +37,6 @@
 #include "executor/spi.h"
 #include "fmgr.h"
 #include "miscadmin.h"
-#include "nodes/parsenodes.h"
 #include "pgstat.h"
 #include "postmaster/bgworker.h"
 #include "storage/dsm.h"
@@ -597,19 +596,6 @@ run_locked(Run *run, int days)
 	stop_helpers(0, PointerGetDatum(run));
 }
 
-static void
-require_top_level(FunctionCallInfo fcinfo)
-{
-	CallContext *context = (CallContext *) fcinfo->context;
-
-	if (context == NULL || !IsA(context, CallContext) || context->atomic)
-		ereport(ERROR,
-				(errcode(ERRCODE_ACTIVE_SQL_TRANSACTION),
-				 errmsg("hospital_run cannot run inside a transaction block"),
-				 errdetail("It commits as it goes."),
-				 errhint("CALL it by itself, outside BEGIN … COMMIT and outside functions.")));
-}
-
 static int
 days_argument(FunctionCallInfo fcinfo)
 {
@@ -659,7 +645,7 @@ hospital_run(PG_FUNCTION_ARGS)
 	int			days = days_argument(fcinfo);
 	Run		   *run;
 
-	require_top_level(fcinfo);
+	procedure_require_top_level(fcinfo, "hospital_run");
 	run = make_run(fcinfo);
 	SPI_connect_ext(SPI_OPT_NONATOMIC);
 	procedure_pin_settings();

@@ -26,6 +26,7 @@
 #include "utils/resowner.h"
 
 #include "compat.h"
+#include "crash_point.h"
 #include "open_rows.h"
 #include "stream_control.h"
 #include "stream_lake.h"
@@ -397,6 +398,31 @@ record_messages(StreamBatch *batch)
 	}
 }
 
+static void
+gain_insight(StreamBatch *batch)
+{
+	MemoryContext before = MemoryContextSwitchTo(batch->context);
+
+	batch->insight = insight_begin();
+	for (int kind = 0; kind < RECORD_KINDS; kind++)
+	{
+		const StreamRows *rows = &batch->rows[kind];
+		const void **records = palloc(Max(rows->held.n, 1) * sizeof(void *));
+		int			n = 0;
+
+		for (int row = 0; row < rows->held.n; row++)
+		{
+			const StreamMessage *message = &batch->messages[rows->messages[row]];
+
+			if (stream_taken(message) && message->outcome == STREAM_ROW)
+				records[n++] = held_record(&rows->held, row);
+		}
+		insight_add(batch->insight, kind, records, n);
+	}
+	insight_apply(batch->insight);
+	MemoryContextSwitchTo(before);
+}
+
 bool
 stream_write(StreamBatch *batch, const char *schema)
 {
@@ -410,6 +436,7 @@ stream_write(StreamBatch *batch, const char *schema)
 		if (writing.rows->held.n > 0)
 			write_kind(&writing);
 	}
+	CRASH_POINT("consumer_after_rows");
 	count_outcomes(batch);
 	for (int i = 0; i < batch->npartitions; i++)
 		if (batch->partitions[i].messages > 0)
@@ -417,6 +444,7 @@ stream_write(StreamBatch *batch, const char *schema)
 	if (stops)
 		return false;
 	record_messages(batch);
+	gain_insight(batch);
 	stream_lake_write(batch);
 	for (int i = 0; i < batch->npartitions; i++)
 		if (batch->partitions[i].messages > 0)

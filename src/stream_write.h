@@ -9,6 +9,7 @@
 
 #include "event.h"
 #include "ingest_write.h"
+#include "insight.h"
 #include "lakefile.h"
 #include "records.h"
 #include "stream_topics.h"
@@ -107,6 +108,7 @@ typedef struct StreamBatch
 	StreamRows	rows[RECORD_KINDS];
 	StreamPartition *partitions;
 	int			npartitions;
+	Insight    *insight;		/* what its rows mean */
 
 	/* The headers of a message as a JSON array, palloc'd. */
 	char	   *(*headers) (const StreamMessage *message);

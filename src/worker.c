@@ -56,6 +56,7 @@
 
 #define BACKOFF_FIRST_MS 1000
 #define BACKOFF_LAST_MS 60000
+#define STEADY_MS 60000			/* who went on for so long has not failed in a row */
 #define SAME_ERROR_MS 600000	/* after so long an error is news again */
 
 static WorkerSlot *my_slot = NULL;
@@ -458,6 +459,9 @@ typedef struct LoopBody
 	bool		(*body) (void *);
 	void	   *arg;
 	bool		more;
+	int			failures;		/* one soon after the other */
+	TimestampTz retried_at;		/* after the last of them */
+	uint32		reloads;		/* when the body was last called */
 } LoopBody;
 
 static void
@@ -480,16 +484,19 @@ backoff_ms(int failures)
 	return ms - (ms / 4) * (MyProcPid % 16) / 16;
 }
 
-/* What was wrong may have been a setting: a reload ends the back-off. */
+/*
+ * What was wrong may have been a setting: a reload ends the back-off, and there
+ * is none after an attempt that a reload has ended.
+ */
 static void
 wait_to_retry(void *arg)
 {
+	LoopBody   *loop = arg;
 	TimestampTz retry_at = TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
-													   backoff_ms(*(int *) arg));
-	uint32		before = reloads;
+													   backoff_ms(loop->failures));
 	long		left;
 
-	while (reloads == before &&
+	while (reloads == loop->reloads &&
 		   (left = TimestampDifferenceMilliseconds(GetCurrentTimestamp(), retry_at)) > 0)
 		worker_wait(left, -1);
 }
@@ -499,22 +506,27 @@ worker_loop(bool (*body) (void *), void *arg)
 {
 	MemoryContext context = AllocSetContextCreate(TopMemoryContext, "hospital worker iteration",
 												  ALLOCSET_DEFAULT_SIZES);
-	LoopBody	loop = {body, arg, true};
-	int			failures = 0;
+	LoopBody	loop = {body, arg, true, 0, 0, 0};
+	bool		succeeded;
 
 	iteration_context = context;
 	while (loop.more)
 	{
 		MemoryContextSwitchTo(context);
-		if (worker_try(run_loop_body, &loop))
-			failures = 0;
-		else
+		loop.reloads = reloads;
+		succeeded = worker_try(run_loop_body, &loop);
+
+		/* What goes well for a moment after each retry still fails in a row. */
+		if (TimestampDifferenceExceeds(loop.retried_at, GetCurrentTimestamp(), STEADY_MS))
+			loop.failures = 0;
+		if (!succeeded)
 		{
-			failures++;
+			loop.failures++;
 			worker_state("waiting to retry");
 
 			/* Tried, since pg_cancel_backend may interrupt it. */
-			(void) worker_try(wait_to_retry, &failures);
+			(void) worker_try(wait_to_retry, &loop);
+			loop.retried_at = GetCurrentTimestamp();
 		}
 		MemoryContextReset(context);
 	}

@@ -3,8 +3,10 @@
 # compiler that is there, warnings being errors, and runs pg_regress, the
 # isolation tests and the TAP tests in clusters of its own, made afresh.
 #
-# usage: run.sh [all|quick|clean]
+# usage: run.sh [all|quick|faults|soak|clean]
 #   quick   HOSPITAL_TEST_QUICK=1 tells the tests to leave out what takes long
+#   faults  the fault matrix of the stream alone: test/faults/faults.pl says how
+#   soak    the same at random and for long: test/faults/soak.pl
 # TESTS="test/t/..." chooses among the TAP tests, PROVE_FLAGS how they are run.
 source "$(dirname "${BASH_SOURCE[0]}")/../demo/cluster.sh"
 
@@ -36,6 +38,12 @@ compile_with_clang() {
     as_user make -s -C "$WORK/build" PG_CONFIG="$BINDIR/pg_config" clean >/dev/null
     long_step "compiling with $clang, warnings are errors" "$WORK/log/build-clang.log" as_user make -C "$WORK/build" \
         -j"$(nproc)" PG_CONFIG="$BINDIR/pg_config" CC="$clang" all
+}
+
+# Where a worker may be told to die has code only in this build.
+compile_with_crash_points() {
+    as_user make -s -C "$WORK/build" PG_CONFIG="$BINDIR/pg_config" clean >/dev/null
+    build "compiling with crash points and installing" COPT=-DHOSPITAL_CRASH_POINTS
 }
 
 compile_and_install() {
@@ -133,8 +141,7 @@ postmaster_without_kafka() {
     say "   hospital.so is preloaded, librdkafka is not"
 }
 
-run_all() {
-    local r
+prepare() {
     head1 "What is needed"
     install_missing test
     make_work test
@@ -144,6 +151,24 @@ run_all() {
     say "   working in $WORK"
     copy_server
     copy_sources
+}
+
+# run_faults faults|soak
+run_faults() {
+    local rc=0
+    prepare
+    suite "gcc" compile_with_crash_points
+    if [ $FAILED = 0 ]; then
+        head1 "$1"
+        installcheck 24h REGRESS= ISOLATION= PROVE_TESTS="test/faults/$1.pl" PROVE_FLAGS="${PROVE_FLAGS:---timer --failures --verbose}" || rc=$?
+        [ $rc = 0 ] || say "   logs of the tests and of their servers: $WORK/build/tmp_check/log"
+    fi
+    return $((FAILED | rc != 0))
+}
+
+run_all() {
+    local r
+    prepare
     suite "reference data" reference_data
     suite "clang" compile_with_clang
     suite "gcc" compile_and_install
@@ -170,6 +195,7 @@ QUICK=${HOSPITAL_TEST_QUICK:-}
 case ${1:-all} in
     all) run_all ;;
     quick) QUICK=1; run_all ;;
+    faults | soak) run_faults "$1" ;;
     clean) clean_work test; clean_work bench ;;
-    *) die "usage: run.sh [all|quick|clean]" ;;
+    *) die "usage: run.sh [all|quick|faults|soak|clean]" ;;
 esac

@@ -1,5 +1,6 @@
 
-# HospitalKafka: a real Apache Kafka for a TAP test, by kafka.sh.
+# HospitalKafka: a real Apache Kafka for a TAP test, by kafka.sh (which says what
+# kinds of node there are) and secure.sh.
 package HospitalKafka;
 
 use strict;
@@ -11,12 +12,13 @@ use IPC::Run ();
 
 my $script = abs_path(dirname(__FILE__)) . '/kafka.sh';
 
-# An empty string when a broker can be had here, else why not.
+# An empty string when a broker of that kind can be had here, else why not.
 sub unavailable
 {
+	my ($kind) = @_;
 	my ($out, $err) = ('', '');
 
-	IPC::Run::run([ $script, 'jars' ], '>', \$out, '2>', \$err);
+	IPC::Run::run([ $script, 'jars', $kind // 'plain' ], '>', \$out, '2>', \$err);
 	return '' if $? == 0;
 	die "kafka.sh: $err" if $? >> 8 != 77;
 	chomp $err;
@@ -25,17 +27,17 @@ sub unavailable
 
 sub new
 {
-	my ($class, $dir) = @_;
+	my ($class, $dir, $kind) = @_;
 
-	return bless { dir => $dir, address => undef }, $class;
+	return bless { dir => $dir, kind => $kind // 'plain', address => undef }, $class;
 }
 
 sub _run
 {
-	my ($self, $command) = @_;
+	my ($self, $command, @args) = @_;
 	my ($out, $err) = ('', '');
 
-	IPC::Run::run([ $script, $command, $self->{dir} ], '>', \$out, '2>', \$err)
+	IPC::Run::run([ $script, $command, $self->{dir}, @args ], '>', \$out, '2>', \$err)
 	  or die "kafka.sh $command: $err";
 	chomp $out;
 	return $out;
@@ -45,13 +47,55 @@ sub start
 {
 	my ($self) = @_;
 
-	$self->{address} = $self->_run('start');
+	$self->{address} = $self->_run('start', $self->{kind});
 	return $self->{address};
 }
 
 sub stop { return $_[0]->_run('stop') }
 sub kill9 { return $_[0]->_run('kill') }
 sub address { return $_[0]->{address} }
+
+# ---- of a secure node ---------------------------------------------------------
+
+# Where one of its doors is.
+sub door
+{
+	my ($self, $name) = @_;
+
+	return $1 if $self->_slurp('addresses') =~ /^$name (\S+)$/m;
+	die "no door $name";
+}
+
+sub password
+{
+	my ($self) = @_;
+	my $password = $self->_slurp('password');
+
+	chomp $password;
+	return $password;
+}
+
+# The path of one of its certificates or keys.
+sub tls { return "$_[0]->{dir}/tls/$_[1]" }
+
+# Grant, or with --remove take away; as the arguments of kafka-acls.sh.
+sub acl
+{
+	my ($self, @args) = @_;
+
+	return $self->tool('kafka.admin.AclCommand', '--force', @args);
+}
+
+sub _slurp
+{
+	my ($self, $name) = @_;
+
+	open my $fh, '<', "$self->{dir}/$name" or die "$self->{dir}/$name: $!";
+	local $/;
+	return scalar <$fh>;
+}
+
+# ---- tools --------------------------------------------------------------------
 
 # One of Kafka's command line tools, by its Java class; what it says.
 sub tool

@@ -466,6 +466,10 @@ is(ingest($file->('2020-07-05'), $header{status_updates} . $update->('2020-07-05
 	. substr($update->('2020-07-05', 9_600_000_002), 0, 30)), '', 'a file that ends in the middle of a line');
 is(outcome("day = '2020-07-05'") . ': ' . rejects("day = '2020-07-05'"), 'ingested 1 1 0: 3 22P04', 'is a reject short');
 
+# An encoding that nothing converts must not keep an ingestor at this file for ever.
+like(ingest($file->('2020-07-18'), $one->('2020-07-18', 9_600_000_008), q('MULE_INTERNAL')),
+	qr/refused: there is no conversion from encoding "MULE_INTERNAL"/, 'an encoding that cannot be converted');
+
 # The same bytes, other bytes.
 is(ingest($file->('2020-07-06'), $one->('2020-07-06', 9_600_000_003)), '', 'a file');
 like(ingest($file->('2020-07-06'), undef), qr/dealt with before/, 'the same again');
@@ -548,6 +552,12 @@ $manifest->('2020-07-14', $bytes);
 like(ingest($file->('2020-07-14'), $one->('2020-07-14', 9_600_003_002) . ' ' x 100),
 	qr/refused: it is not the file of its manifest/, 'another file than the manifest\'s');
 like(said("CALL hospital_ingest('$lake/date=2020-07-14')"), qr/refused.*0 files ingested/s, 'nor by its folder');
+for my $odd ('{"files": [{"file": "status_updates.csv"}]}', '{"files": [{"file": "status_updates.csv", "bytes": 5}]}',
+	"{\"files\": [{\"file\": \"status_updates.csv\", \"bytes\": 5, \"sha256\": \"\xff\"}]}", '{"files": [')
+{
+	spew("$folder/$lake/date=2020-07-14/manifest.json", $odd);
+	like(said("CALL hospital_ingest('" . $file->('2020-07-14') . "')"), qr/ERROR:  22P02/, 'a manifest that says nothing');
+}
 
 # Gone, or another, between the ledger's row and the ingestor.
 sql("INSERT INTO hospital.batches (kind, day, file, sha256, bytes, rows, state)
@@ -556,6 +566,22 @@ sql("INSERT INTO hospital.batches (kind, day, file, sha256, bytes, rows, state)
 like(said("CALL hospital_ingest('" . $file->('2020-07-15') . "')"), qr/refused: the file is missing/, 'gone');
 like(ingest($file->('2020-07-16'), $header{status_updates} . ' ' x (150 - length $header{status_updates})),
 	qr/refused: the file has changed: its SHA-256 is/, 'another');
+
+# Whoever waits for a file sees what became of it, whatever isolation the session has.
+{
+	my $on = '2020-07-26';
+	my $content = $one->($on, 9_600_004_000);
+	spew("$folder/" . $file->($on), $content) if mkdir "$folder/$lake/date=$on";
+	sql("INSERT INTO hospital.batches (kind, day, file, sha256, bytes, state)
+		VALUES ('status_updates', '$on', '" . $file->($on) . "', '" . sha256($content) . "', " . length($content) . ", 'written')");
+	my $holder = IPC::Run::start([ 'psql', '-X', '-d', $node->connstr($db), '-c',
+		"BEGIN; UPDATE hospital.batches SET message = 'mine' WHERE day = '$on'; SELECT pg_sleep(2); COMMIT" ], '>', \my $out);
+	poll('a file in the hands of another', "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'", 1);
+	is(said("SET default_transaction_isolation = 'repeatable read'; CALL hospital_ingest('" . $file->($on) . "')"), '',
+		'is waited for');
+	$holder->finish;
+	is(outcome("day = '$on'"), 'ingested 1 0 0', 'and taken');
+}
 
 # A sparse file of 1 GB: nothing but zeros, and no end of the first line.
 SKIP:
@@ -584,7 +610,13 @@ sql(q(ALTER TABLE hospital.status_updates DROP CONSTRAINT odd;
 ingest($file->('2020-07-21'), $header{status_updates}
 	  . join('', map { status_update(9_700_001_000 + $_, at => '2020-07-21 10:00:00+00', status => 'once ' . $_ % 49) } 1 .. 50));
 is(outcome("day = '2020-07-21'") . ' ' . rejects("day = '2020-07-21'"), 'ingested 49 1 0 51 23505', 'a unique index of the user\'s own');
-sql(q(DROP INDEX hospital.one_bed;
+sql(q(DROP INDEX hospital.one_bed; CREATE INDEX by_status ON hospital.status_updates (status)));
+my $huge = join '', map { chr(97 + int(rand 26)) } 1 .. 20_000;
+is(ingest($file->('2020-07-24'), $header{status_updates}
+	  . join('', map { status_update(9_690_000_000 + $_, at => '2020-07-24 10:00:00+00', status => $_ == 4 ? $huge : 'well' x (10 * $_)) } 1 .. 8)), '',
+	'a text that is too long for an index of the user\'s own');
+is(outcome("day = '2020-07-24'") . ' ' . rejects("day = '2020-07-24'"), 'ingested 7 1 0 5 54000', 'costs its own line');
+sql(q(DROP INDEX hospital.by_status;
 	ALTER TABLE hospital.status_updates ADD COLUMN note text DEFAULT 'mine';
 	CREATE FUNCTION no_fives() RETURNS trigger LANGUAGE plpgsql AS $$
 	BEGIN IF NEW.update_id % 5 = 0 THEN RAISE 'no fives'; END IF; RETURN NEW; END $$;
@@ -595,6 +627,13 @@ is(outcome("day = '2020-07-22'"), 'ingested 32 8 0', 'a trigger, and a column of
 is(sql("SELECT DISTINCT sqlstate || ' ' || message FROM hospital.rejects WHERE day = '2020-07-22'"), 'P0001 no fives', 'who says why');
 is(sql('SELECT count(*) FROM hospital.status_updates WHERE update_id > 9700002000 AND note = \'mine\''), 32, 'are the server\'s business');
 sql('DROP TRIGGER no_fives ON hospital.status_updates; ALTER TABLE hospital.status_updates DROP COLUMN note');
+
+# A table that inherits has the same patient many times.
+sql("CREATE TABLE hospital.more_patients () INHERITS (hospital.patients);
+	INSERT INTO hospital.more_patients SELECT p.* FROM hospital.patients p, generate_series(1, 20000) WHERE p.patient_id = $patient");
+is(ingest($file->('2020-07-25'), $one->('2020-07-25', 9_690_001_001)), '', 'a patient who is there twenty thousand times');
+is(outcome("day = '2020-07-25'"), 'ingested 1 0 0', 'is a patient');
+sql('DROP TABLE hospital.more_patients');
 
 # Partitioned, and with row security.
 sql(q(ALTER TABLE hospital.lab_results RENAME TO lab_results_2020;
@@ -643,6 +682,28 @@ sql('CALL hospital_undo_batch(' . batch('visits', $days[3]) . ')');
 ingest("$lake/date=$days[3]/visits.csv");
 is(differences(@days), '', 'and the later one again');
 
+# A reject of the file that began a record is not the record: one that repeats
+# its line, or has its number in another place.
+{
+	my $dirty = make_hospital('dirty');
+	write_day($dirty, $_) for @days[ 0 .. 2 ];
+	my $path = "$folder/$dirty/date=$days[1]/admissions.csv";
+	my $open = sql("SELECT a.admission_id FROM hospital_generate_admissions('$days[1]', $arguments) a
+		JOIN hospital_generate_admissions('$days[2]', $arguments) b USING (admission_id) ORDER BY 1 LIMIT 1");
+	my ($again) = grep { /^$open,/ } split /(?<=\n)/, slurp_bytes($path);
+	spew($path, slurp_bytes($path) . $again . "x,$open\n");
+	settle($path);
+	sql("SET hospital.reject_percent = 100; CALL hospital_ingest('$dirty/date=$_')") for @days[ 0 .. 2 ];
+	is(rejects("r.kind = 'admissions'") =~ s/\d+ /n /gr, 'n admission_id 23505, n 22P04', 'a file with a line that comes twice');
+	my $day_batch = batch('admissions', $days[2]);
+	sql("CALL hospital_undo_batch($day_batch)");
+	is(sql("SELECT count(*) FROM hospital.admissions WHERE admission_id = $open AND discharged_at IS NULL"), 1,
+		'what it began is opened again, and not deleted');
+	sql("CALL hospital_ingest('$dirty/date=$days[2]/admissions.csv')");
+	is(differences(@days[ 0 .. 2 ]), '', 'and completed again');
+	$db = 'undoing';
+}
+
 # The file has gone, or changed; the rows have.
 my $bills = "$folder/$lake/date=$days[1]/billing_payments.csv";
 my $bills_batch = batch('billing_payments', $days[1]);
@@ -670,6 +731,31 @@ is(rejects("day = '$last' AND kind = 'lab_results'"), '2 patient_id 23503', 'a p
 sql("CALL hospital_ingest('$lake/date=$last/registrations.csv')");
 is(rejects("day = '$last' AND kind = 'lab_results' AND resolved_at IS NULL") . outcome("day = '$last' AND kind = 'lab_results'"),
 	'ingested 1 0 0', 'and came back: the line that waited is a row');
+
+# Two files at the same time, of which one brings what the other lacks.
+sql(q(CREATE FUNCTION stay() RETURNS trigger LANGUAGE plpgsql AS $$
+	BEGIN
+		IF NEW.state = 'ingested' THEN PERFORM pg_sleep(coalesce(current_setting('test.stay', true), '0')::float); END IF;
+		RETURN NEW;
+	END $$;
+	CREATE TRIGGER stay BEFORE UPDATE ON hospital.batches FOR EACH ROW EXECUTE FUNCTION stay()));
+for my $slow (qw(registrations lab_results))
+{
+	my $on = day($slow eq 'registrations' ? 9 : 10);
+	my $quick = $slow eq 'registrations' ? 'lab_results' : 'registrations';
+	write_day($lake, $on);
+	my $new = sql("SELECT max(person_id) FROM hospital_generate_registrations('$on', $arguments)");
+	spew("$folder/$lake/date=$on/lab_results.csv", $header{lab_results} . "99990001$slow,1,,$new,C,d,$on 10:00:00+00,1,,,,serum\n"
+		=~ s/registrations/1/r =~ s/lab_results/2/r);
+	settle("$folder/$lake/date=$on/lab_results.csv");
+	my $session = IPC::Run::start([ 'psql', '-X', '-d', $node->connstr($db), '-c', 'SET test.stay = 2', '-c',
+		"CALL hospital_ingest('$lake/date=$on/$slow.csv')" ], '>', \my $out);
+	poll("$slow about to commit", "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'", 1);
+	sql("CALL hospital_ingest('$lake/date=$on/$quick.csv')");
+	$session->finish;
+	is(outcome("day = '$on' AND kind = 'lab_results'"), 'ingested 1 0 0', 'a patient who came at the same time');
+}
+sql('DROP TRIGGER stay ON hospital.batches; DROP FUNCTION stay()');
 
 # ---- rejects, mended -------------------------------------------------------
 
@@ -794,6 +880,45 @@ rename "$outside/moved.csv", "$folder/" . $file->('2020-09-12');
 is(ingest($file->('2020-09-12')), '', 'put back, it goes on where it was');
 is(outcome("day = '2020-09-12'"), 'ingested 59999 1 0', 'and every line is in once');
 sql('CALL hospital_undo_batch(' . batch('status_updates', '2020-09-12') . ')');
+
+# Two sessions in turn: what one of them has seen of the keys is not all of them.
+{
+	my $on = '2020-09-13';
+	my $content = $header{status_updates};
+	my $id = 9_933_000_000;
+	while (length $content < 1_500_000)
+	{
+		$id++;
+		$content .= status_update($id == 9_933_010_000 ? 9_933_000_001 : $id, at => "$on 10:00:00+00");
+	}
+	spew("$folder/" . $file->($on), $content) if mkdir "$folder/$lake/date=$on";
+	settle("$folder/" . $file->($on));
+	sql(q(CREATE FUNCTION stop_there() RETURNS trigger LANGUAGE plpgsql AS $$
+		BEGIN
+			IF NEW.state = coalesce(current_setting('test.state', true), 'loading') AND NEW.offset_done > current_setting('test.stop', true)::bigint THEN RAISE 'that far'; END IF;
+			RETURN NEW;
+		END $$;
+		CREATE TRIGGER stop_there BEFORE UPDATE ON hospital.batches FOR EACH ROW EXECUTE FUNCTION stop_there()));
+	my $call = "CALL hospital_ingest('" . $file->($on) . "');";
+	my $other = "psql -X -d '" . $node->connstr($db) . "' -c 'SET test.stop = 900000' -c \"$call\"";
+	said("SET test.stop = 300000;\n$call\n\\! $other 2>&1 >/dev/null\nSET test.stop = 9000000;\n$call", on_error_stop => 0);
+	is(sql("SELECT message FROM hospital.rejects WHERE day = '$on'"), 'the same key is in an earlier line of the file',
+		'a key that comes twice, of which two sessions saw one each');
+	is(outcome("day = '$on'"), 'ingested ' . ($content =~ tr/\n// - 2) . ' 1 0', 'and all else is in');
+
+	# What a staging table's owner may do to it meanwhile.
+	$on = '2020-09-14';
+	spew("$folder/" . $file->($on), $content =~ s/2020-09-13/$on/gr =~ s/^9933/9934/gmr) if mkdir "$folder/$lake/date=$on";
+	settle("$folder/" . $file->($on));
+	$call = "CALL hospital_ingest('" . $file->($on) . "')";
+	like(said("SET test.state = 'ingested'; SET test.stop = 0; $call"), qr/that far/, 'a large file, all of it staged');
+	my $staging = 'hospital.staging_' . sql("SELECT batch_id FROM hospital.batches WHERE day = '$on' AND state = 'loading'");
+	sql("ALTER TABLE $staging ALTER COLUMN status TYPE bigint USING 8, ALTER COLUMN ward_code TYPE bigint USING 16");
+	like(said($call), qr/WARNING.*refused: rows cannot be kept in "staging_\d+"/s, 'its rows are not what they were');
+	is(sql("SELECT count(*) FROM pg_tables WHERE tablename LIKE 'staging%'"), 0, 'and are gone');
+	sql('DROP TRIGGER stop_there ON hospital.batches; DROP FUNCTION stop_there(); CALL hospital_undo_batch('
+		. batch('status_updates', '2020-09-13') . ')');
+}
 
 # By the worker, which is killed again and again.
 for my $day (@days[ 2, 3 ])

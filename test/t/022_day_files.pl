@@ -236,6 +236,13 @@ is( join(' ', map { sha256_hex(slurp_bytes(day_folder('clean', '2020-01-07') . "
 	  'manifest.json', map { "$_.csv" } @kinds),
 	$before, 'a day that the ledger has forgotten is written again, with the same bytes');
 
+# A file that was refused, by hand say, before the day was written (again).
+$node->safe_psql('clean', q(
+	UPDATE hospital.batches SET state = 'refused', message = 'before' WHERE day = '2020-01-07';
+	DELETE FROM hospital.days WHERE day = '2020-01-07';
+	CALL hospital_run(1)));
+is($node->safe_psql('clean', q(SELECT count(*) FROM hospital.batches WHERE message = 'before')), 0, 'is tried again');
+
 # ---- bad lines -------------------------------------------------------------
 
 my $rate = 0.15;

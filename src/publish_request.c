@@ -164,6 +164,23 @@ make_request(DateADT from, DateADT to)
 	return id;
 }
 
+/* An error inside a step leaves its SPI connection to whoever catches it. */
+static bool in_step = false;
+
+static void
+begin_step(void)
+{
+	procedure_begin_step();
+	in_step = true;
+}
+
+static void
+end_step(void)
+{
+	in_step = false;
+	procedure_end_step();
+}
+
 /* Raises when it failed. */
 static bool
 is_done(int64 id)
@@ -173,7 +190,7 @@ is_done(int64 id)
 	char	   *state;
 	char	   *message;
 
-	procedure_begin_step();
+	begin_step();
 	execute("SELECT state, message FROM hospital.publish_requests WHERE request_id = $1",
 			1, types, values, NULL, SPI_OK_SELECT);
 	state = SPI_processed == 0 ? "lost" : SPI_getvalue(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1);
@@ -186,10 +203,10 @@ is_done(int64 id)
 				 errhint("Call hospital_publish again; what is published is not sent again.")));
 	if (strcmp(state, "done") == 0)
 	{
-		procedure_end_step();
+		end_step();
 		return true;
 	}
-	procedure_end_step();
+	end_step();
 	procedure_commit();
 	return false;
 }
@@ -217,12 +234,12 @@ give_up(int64 id)
 	Datum		values[] = {Int64GetDatum(id)};
 
 	procedure_pin_settings();
-	procedure_begin_step();
+	begin_step();
 	execute("UPDATE hospital.publish_requests SET state = 'given up',"
 			" finished_at = pg_catalog.clock_timestamp()"
 			" WHERE request_id = $1 AND state IN ('waiting', 'running')",
 			1, types, values, NULL, SPI_OK_UPDATE);
-	procedure_end_step();
+	end_step();
 	SPI_commit();
 }
 
@@ -242,6 +259,9 @@ wait_or_give_up(int64 id, MemoryContext context)
 		error = CopyErrorData();
 		FlushErrorState();
 		HOLD_CANCEL_INTERRUPTS();
+		if (in_step)
+			SPI_finish();
+		in_step = false;
 		SPI_rollback();
 		give_up(id);
 		RESUME_CANCEL_INTERRUPTS();

@@ -19,6 +19,7 @@
 #include "utils/builtins.h"
 #include "utils/date.h"
 #include "utils/memutils.h"
+#include "utils/snapmgr.h"
 
 #include "compat.h"
 #include "control.h"
@@ -181,6 +182,17 @@ end_step(void)
 	procedure_end_step();
 }
 
+static void
+abandon_step(void)
+{
+	if (!in_step)
+		return;
+	in_step = false;
+	while (ActiveSnapshotSet())
+		PopActiveSnapshot();
+	SPI_finish();
+}
+
 /* Raises when it failed. */
 static bool
 is_done(int64 id)
@@ -259,9 +271,7 @@ wait_or_give_up(int64 id, MemoryContext context)
 		error = CopyErrorData();
 		FlushErrorState();
 		HOLD_CANCEL_INTERRUPTS();
-		if (in_step)
-			SPI_finish();
-		in_step = false;
+		abandon_step();
 		SPI_rollback();
 		give_up(id);
 		RESUME_CANCEL_INTERRUPTS();

@@ -209,6 +209,7 @@ client_end(KafkaClient *client)
 	release_current(client);
 	release_topic(client);
 	kafka_reader_end(client);
+	kafka_release_topics(client);
 	if (client->rk != NULL && client->producer)
 		rd_kafka_purge(client->rk, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT |
 					   RD_KAFKA_PURGE_F_NON_BLOCKING);
@@ -572,6 +573,7 @@ kafka_next(KafkaClient *client, KafkaMessage *message)
 	}
 }
 
+/* Where no messages can come: producers, nothing assigned. */
 void
 kafka_serve(KafkaClient *client)
 {

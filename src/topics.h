@@ -9,7 +9,7 @@
 #include "settings.h"
 #include "stream_topics.h"
 
-#define TRANSFERS_PARTITIONS 3	/* when hospital makes the topic */
+#define TOPIC_PARTITIONS 3		/* when hospital makes the topic */
 
 /* Headers of every event. */
 #define HEADER_SIMULATION "simulation"

@@ -176,8 +176,8 @@ sub packet_loss
 
 use constant { FETCH => 1, INIT_PRODUCER_ID => 22 };
 
-# Kafka's error codes; those that must be seen in the status, and the one that
-# is a gap by definition.
+# Kafka's error codes; those that stay until somebody does something must be
+# seen in the status.  Out of range is asked about: the log's bounds decide.
 my @codes = (
 	[ 6, 'NOT_LEADER_OR_FOLLOWER' ],
 	[ 5, 'LEADER_NOT_AVAILABLE' ],
@@ -190,7 +190,7 @@ my @codes = (
 	[ -1, 'UNKNOWN_SERVER_ERROR' ],
 	[ 3, 'UNKNOWN_TOPIC_OR_PARTITION', 1 ],
 	[ 29, 'TOPIC_AUTHORIZATION_FAILED', 1 ],
-	[ 1, 'OFFSET_OUT_OF_RANGE', 1 ]);
+	[ 1, 'OFFSET_OUT_OF_RANGE' ]);
 
 sub error_codes
 {

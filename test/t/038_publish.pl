@@ -1,5 +1,5 @@
 
-# 035_publish: all kinds of events go out, each exactly once, and in order.
+# 038_publish: all kinds of events go out, each exactly once, and in order.
 #
 # kcat reads the topics back, as any other reader would, and only what is
 # committed: what hospital itself thinks of them has no part in the judgement.

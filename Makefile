@@ -102,7 +102,8 @@ help:
 	@echo "make              build (PG_CONFIG=... chooses the server, CC=clang the compiler)"
 	@echo "make install      install into that server"
 	@echo "make demo         install what is needed, make a private cluster with a hospital in it,"
-	@echo "                  show it (NUM_PEOPLE=100000 for a small one; 5000000 by default)"
+	@echo "                  show it (NUM_PEOPLE=100000 for a small one; 5000000 by default;"
+	@echo "                  KAFKA=real with an Apache Kafka of its own, else one that is built in)"
 	@echo "make demo-stop    stop the demo's cluster; make demo starts it again"
 	@echo "make clean-demo   stop it and remove everything that make demo made"
 	@echo "make test         install what is needed, build, run all tests in clusters of their own (TESTS=test/t/...)"
@@ -117,7 +118,7 @@ help:
 	@echo "make installcheck the regression tests against a running server of your own"
 
 demo:
-	@NUM_PEOPLE='$(NUM_PEOPLE)' bash demo/run.sh start
+	@NUM_PEOPLE='$(NUM_PEOPLE)' KAFKA='$(KAFKA)' bash demo/run.sh start
 demo-stop:
 	@bash demo/run.sh stop
 clean-demo:

@@ -161,7 +161,7 @@ find_postgres() {
 
 has_header() { printf '#include <%s>\n' "$@" | gcc -E - >/dev/null 2>&1; }
 
-# Sets MISSING; "test", "bench" or "stream" as an argument asks for what only they need.
+# Sets MISSING; "test", "bench", "stream" or "kafka" as an argument asks for what only they need.
 find_missing() {
     MISSING=()
     command -v gcc >/dev/null && has_header stdio.h || MISSING+=(gcc libc6-dev)
@@ -173,8 +173,10 @@ find_missing() {
     if [ "${1:-}" = test ]; then
         perl -MIPC::Run -e 1 2>/dev/null || MISSING+=(libipc-run-perl)
         command -v python3 >/dev/null || MISSING+=(python3)
+    fi
+    if [ "${1:-}" = test ] || [ "${1:-}" = kafka ]; then
         command -v kcat >/dev/null || MISSING+=(kcat)
-        # Apache Kafka, for the streaming tests, comes from Maven Central.
+        # Apache Kafka itself comes from Maven Central.
         command -v java >/dev/null || MISSING+=(default-jre-headless)
         command -v mvn >/dev/null || MISSING+=(maven)
     fi
@@ -467,6 +469,38 @@ stop_cluster() {
         { ! cluster_runs || die "the cluster in $WORK/pg/data does not stop"; }
 }
 
+# ---- Apache Kafka ----------------------------------------------------------
+
+# One node on loopback, by test/kafka/kafka.sh; it and its jars are in home/.
+kafka_node() {
+    as_user env HOSPITAL_TEST_CACHE="${HOSPITAL_TEST_CACHE:-$WORK/home/kafka-jars}" \
+        bash "$WORK/build/test/kafka/kafka.sh" "$1" "$WORK/home/kafka" "${@:2}"
+}
+
+# The process may be somebody else's by now, after a restart of the machine.
+kafka_runs() {
+    local pid
+    pid=$(cat "$WORK/home/kafka/broker.pid" 2>/dev/null) &&
+        grep -qsaF "$WORK/home/kafka/server.properties" "/proc/$pid/cmdline"
+}
+
+# Sets BROKER, the node's address; false, having said why, when there is none to be had.
+start_kafka() {
+    if kafka_runs; then
+        say "   Apache Kafka: up already"
+    else
+        as_user rm -f "$WORK/home/kafka/broker.pid"
+        long_step "fetching Apache Kafka, when it is not here yet" "$WORK/log/kafka.log" kafka_node jars plain &&
+            long_step "starting Apache Kafka" "$WORK/log/kafka.log" kafka_node start || return 1
+    fi
+    BROKER=$(sed -n 's/^PLAINTEXT //p' "$WORK/home/kafka/addresses")
+}
+
+stop_kafka() {
+    kafka_runs || return 0
+    as_user timeout 60 bash "$WORK/build/test/kafka/kafka.sh" stop "$WORK/home/kafka" || kafka_node kill
+}
+
 # psql without the user's own settings, stopping at the first error.
 psql_do() {
     as_user "$BINDIR/psql" -X -v ON_ERROR_STOP=1 -h "$SOCKETS" -p "$PORT" -U postgres "$@"
@@ -483,6 +517,7 @@ clean_work() {
     BINDIR=$(find "$WORK/server" -name pg_ctl -type f 2>/dev/null | head -n 1)
     BINDIR=${BINDIR%/pg_ctl}
     if [ -n "$BINDIR" ]; then stop_cluster; fi
+    stop_kafka
     cd /
     case $SOCKETS in /tmp/hospital-*) rm -rf "$SOCKETS" ;; esac
     if mountpoint -q "$WORK/small" 2>/dev/null; then umount "$WORK/small"; fi

@@ -5,7 +5,8 @@
 # step looks first whether it is done already, so the script can be interrupted
 # anywhere and run again.
 #
-# usage: run.sh [start|stop|clean]; NUM_PEOPLE in the environment
+# usage: run.sh [start|stop|clean]; in the environment NUM_PEOPLE, and KAFKA:
+# embedded, the default, or real, for an Apache Kafka of the demo's own
 source "$(dirname "${BASH_SOURCE[0]}")/cluster.sh"
 
 DB=hospital
@@ -25,11 +26,36 @@ check_arguments() {
         ''|*[!0-9]*|0*) die "NUM_PEOPLE=$PEOPLE is not a number of people" "Say, for example: make demo NUM_PEOPLE=100000" ;;
     esac
     [ ${#PEOPLE} -le 8 ] || die "NUM_PEOPLE=$PEOPLE is more than a city can have" "Say at most 50000000."
+    case ${KAFKA:-} in
+        ''|embedded|real) ;;
+        *) die "KAFKA=$KAFKA is no broker that the demo knows" "Say KAFKA=real for an Apache Kafka, or leave it out." ;;
+    esac
+}
+
+# The positions in the tables are those of one broker: a demo stays with the kind it began with.
+choose_broker() {
+    local has
+    has=$(find_work demo use && cat "$WORK/log/broker" 2>/dev/null) || true
+    if [ -n "$has" ] && [ "${KAFKA:-$has}" != "$has" ]; then
+        die "the demo that is here was made with KAFKA=$has" "Remove it first (make clean-demo), or leave KAFKA out to see it as it is."
+    fi
+    KAFKA=${has:-${KAFKA:-embedded}}
+    BROKER=embedded
+}
+
+install_programs() {
+    if [ "$KAFKA" = real ]; then
+        say "   Apache Kafka needs Java, Maven (which fetches it) and kcat; the demo without KAFKA=real does not"
+        install_missing kafka
+    else
+        install_missing
+    fi
 }
 
 # About 450 bytes a person with indexes, as much again of write-ahead log.
 check_room() {
     local need=$((PEOPLE / 1000 + 500))
+    [ "$KAFKA" != real ] || need=$((need + 500))
     [ -e "$WORK/pg/data" ] || [ "$(free_mb)" -ge "$need" ] ||
         die "$WORK has $(free_mb) MB free, $PEOPLE people need about $need MB" \
             "Make room, or ask for fewer: make demo NUM_PEOPLE=100000"
@@ -45,7 +71,7 @@ make_database() {
     else
         query -d "$DB" --single-transaction -c "CREATE EXTENSION hospital" \
             -c "GRANT CREATE, USAGE ON SCHEMA hospital TO $OWNER" \
-            -c "GRANT EXECUTE ON FUNCTION hospital_start(), hospital_stop() TO $OWNER" \
+            -c "GRANT EXECUTE ON FUNCTION hospital_start(), hospital_stop(), hospital_audit_stream() TO $OWNER" \
             -c "GRANT EXECUTE ON PROCEDURE hospital_run(int, int) TO $OWNER" \
             -c "GRANT pg_monitor, pg_read_server_files, pg_write_server_files TO $OWNER"
         cksum < "$TOP/hospital--1.0.sql" > "$WORK/log/extension"
@@ -170,15 +196,20 @@ run_month() {
 
 # The day with which the live clock began, or began again.
 DAY="(SELECT anchor_day FROM hospital.run_state)"
-# records of the day ingested, events consumed, events of the day
+# records of the day ingested; transfers and prescriptions that came from the
+# broker, alerts; half of the messages were visible within so many ms; transfers of the day
 live_day() {
     hospital_query "SELECT (SELECT coalesce(sum(rows), 0) FROM hospital.batches WHERE day = $DAY AND state = 'ingested'),
-                           (SELECT coalesce(sum(rows), 0) FROM hospital.stream_ranges),
-                           (SELECT transfers_per_day FROM hospital.simulation)"
+                           coalesce(sum(rows) FILTER (WHERE topic LIKE '%transfers'), 0),
+                           coalesce(sum(rows) FILTER (WHERE topic LIKE '%prescriptions'), 0),
+                           (SELECT count(*) FROM hospital.alerts),
+                           (SELECT round(max(p50_ms)::numeric, 1) FROM hospital.stream_stages WHERE stage = 'visible'),
+                           (SELECT transfers_per_day FROM hospital.simulation)
+                    FROM hospital.stream_ranges"
 }
 
 run_live_day() {
-    local began state records events due shown=
+    local began state records transfers prescriptions alerts visible due shown=
     state=$(hospital_query "SELECT desired FROM hospital.run_state" || true)
     began=$(now_ms)
     if [ "$state" = running ]; then
@@ -188,23 +219,31 @@ run_live_day() {
         say "   live simulation: started with $(hospital_query "SELECT $DAY"); a hospital day takes ten seconds"
     fi
     while :; do
-        IFS='|' read -r records events due < <(live_day 2>>"$WORK/log/live-day.err") ||
-            records=0 events=0 due=1
-        if [ "$records $events" != "$shown" ]; then
-            say "   after $(seconds_since "$began") s: $(thousands "$records") records through files, $events of $due transfers through the stream"
-            shown="$records $events"
+        IFS='|' read -r records transfers prescriptions alerts visible due < <(live_day 2>>"$WORK/log/live-day.err") ||
+            records=0 transfers=0 prescriptions=0 alerts=0 visible= due=1
+        if [ "$records $transfers $prescriptions" != "$shown" ]; then
+            say "   after $(seconds_since "$began") s: through the stream $transfers of $due transfers, $(thousands "$prescriptions") prescriptions (alerts: $alerts);" \
+                "through files $(thousands "$records") records${visible:+; broker to row $visible ms}"
+            shown="$records $transfers $prescriptions"
         fi
-        [ "$records" -gt 0 ] && [ "$events" -ge "$due" ] && break
+        [ "$records" -gt 0 ] && [ "$transfers" -ge "$due" ] && break
         if [ $(( $(now_ms) - began )) -gt 180000 ]; then
             hospital_psql -c "SELECT * FROM hospital.status" || true
             die "the first live day has not arrived within three minutes" \
                 "What the workers said is at the end of $WORK/pg/server.log."
         fi
-        sleep 0.5
+        sleep 0.3
     done
     [ -e "$WORK/log/live-day" ] ||
-        note_time "4 a live day" "$(seconds_since "$began")" "$(thousands "$records") records by files, $due transfers by stream"
+        note_time "4 a live day" "$(seconds_since "$began")" \
+            "$(thousands "$records") records by files, $transfers transfers and $(thousands "$prescriptions") prescriptions by stream"
     touch "$WORK/log/live-day"
+}
+
+# As anybody who reads the topic sees them.
+show_messages() {
+    head1 "Two of Kafka's messages, by kcat -b $BROKER -t hospital.transfers"
+    kcat -q -b "$BROKER" -t hospital.transfers -C -o beginning -c 2 -e -f 'key %k, headers %h\n%s\n' 2>/dev/null | sed 's/^/   /' || true
 }
 
 tour() {
@@ -214,6 +253,7 @@ tour() {
     esac
     psql_do -U "$OWNER" -d "$DB" -q -P pager=off -P linestyle=$style -P border=1 -P footer=off -P null='' \
         -v bar="$bar" -v style="$style" -f - < "$TOP/demo/tour.sql"
+    [ "$KAFKA" != real ] || show_messages
     head1 "How long it took"
     sort "$TIMES" | sed 's/^[0-9]* //' | awk -F'|' '{ printf "   %-12s %8s s   %s\n", $1, $2, $3 }'
     # the files, so that one can go and look
@@ -228,8 +268,9 @@ tour() {
 
 start() {
     check_arguments
+    choose_broker
     head1 "1. What is needed"
-    install_missing
+    install_programs
     make_work demo
     TIMES=$WORK/log/times
     check_room
@@ -238,9 +279,13 @@ start() {
     copy_sources
     build "compiling and installing hospital" WERROR=
     head1 "3. A private cluster"
+    if [ "$KAFKA" = real ]; then
+        start_kafka || die "there is no Apache Kafka to be had here" "make demo without KAFKA=real shows the same with the broker that is built in."
+    fi
+    echo "$KAFKA" > "$WORK/log/broker"
     make_cluster
-    write_settings "hospital.databases = '$DB'" "hospital.kafka_brokers = 'embedded'" \
-        "hospital.batch_interval = 10s" "hospital.stream_interval = 2s"
+    write_settings "hospital.databases = '$DB'" "hospital.kafka_brokers = '$BROKER'" \
+        "hospital.topics = 'transfers, prescriptions'" "hospital.batch_interval = 10s" "hospital.stream_interval = 2s"
     start_cluster
     make_database
     head1 "4. A city and its hospital"
@@ -262,6 +307,7 @@ stop() {
     lock_work
     BINDIR=$(dirname "$(find "$WORK/server" -name pg_ctl -type f | head -n 1)")
     stop_cluster
+    stop_kafka
     say "stopped; make demo goes on from here"
 }
 

@@ -176,10 +176,32 @@ SELECT day, kind, rows, merged, rejects, state, left(sha256, 12) AS sha256, pg_s
 FROM hospital.batches
 WHERE day = (SELECT max(day) FROM hospital.batches WHERE state = 'ingested') ORDER BY batch_id;
 
-\echo '== The ledger of the stream (hospital.stream_ranges), the latest commits'
-SELECT topic, partition, first_offset AS first, last_offset AS last, rows, rejects, duplicates,
-       to_char(committed_at, 'HH24:MI:SS') AS at
+\echo '== The stream: how far behind each partition is (hospital.stream_lag)'
+SELECT topic, partition AS part, position, log_end, lag, round(lag_seconds::numeric, 3) AS lag_seconds,
+       round(rate::numeric, 1) AS "a second", state, last_error
+FROM hospital.stream_lag;
+
+\echo '== Where its time goes, in milliseconds (hospital.stream_stages)'
+SELECT stage, count, round(p50_ms::numeric, 2) AS p50, round(p99_ms::numeric, 2) AS p99, round(max_ms::numeric, 2) AS max
+FROM hospital.stream_stages WHERE count > 0 ORDER BY worker, array_position('{fetch,parse,write,commit,lake,visible}', stage);
+
+\echo '== Its ledger (hospital.stream_ranges), the latest commits'
+SELECT topic, partition AS part, first_offset AS first, last_offset AS last, rows, rejects, duplicates AS twice,
+       to_char(committed_at, 'HH24:MI:SS') AS at, regexp_replace(file, '^.*/date=', '.../date=') AS "file in the lake"
 FROM hospital.stream_ranges ORDER BY committed_at DESC LIMIT 5;
+
+\echo '== That ledger proved, while events come in: SELECT * FROM hospital_audit_stream()'
+SELECT check_name, count(*) AS checked, sum(expected) AS expected, sum(found) AS found, bool_and(ok) AS ok
+FROM hospital_audit_stream() GROUP BY check_name ORDER BY check_name;
+
+\echo '== Alerts: prescribed to patients who are on something that it does not go with'
+SELECT to_char(a.prescribed_at, 'DD Mon HH24:MI') AS at, p.first_name || ' ' || p.last_name AS patient, m.name AS medicine, o.name AS "is on",
+       a.severity, left(a.effect, 44) AS effect, to_char(a.raised_at, 'HH24:MI:SS') AS raised
+FROM hospital.alerts a
+LEFT JOIN hospital.people p ON p.person_id = a.patient_id
+JOIN hospital.medicines m ON m.medicine_id = a.medicine_id
+JOIN hospital.medicines o ON o.medicine_id = a.other_medicine_id
+ORDER BY a.alert_id DESC LIMIT 6;
 
 \echo '== The workers (hospital.status)'
 SELECT worker, pid, state, to_char(since, 'HH24:MI:SS') AS since, rows, last_error FROM hospital.status;

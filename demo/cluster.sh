@@ -474,7 +474,7 @@ stop_cluster() {
 # One node on loopback, by test/kafka/kafka.sh; it and its jars are in home/.
 kafka_node() {
     as_user env HOSPITAL_TEST_CACHE="${HOSPITAL_TEST_CACHE:-$WORK/home/kafka-jars}" \
-        bash "$WORK/build/test/kafka/kafka.sh" "$1" "$WORK/home/kafka" "${@:2}"
+        bash "$WORK/build/test/kafka/kafka.sh" "$@"
 }
 
 # The process may be somebody else's by now, after a restart of the machine.
@@ -490,15 +490,15 @@ start_kafka() {
         say "   Apache Kafka: up already"
     else
         as_user rm -f "$WORK/home/kafka/broker.pid"
-        long_step "fetching Apache Kafka, when it is not here yet" "$WORK/log/kafka.log" kafka_node jars plain &&
-            long_step "starting Apache Kafka" "$WORK/log/kafka.log" kafka_node start || return 1
+        long_step "fetching Apache Kafka, when it is not here yet" "$WORK/log/kafka.log" kafka_node jars &&
+            long_step "starting Apache Kafka" "$WORK/log/kafka.log" kafka_node start "$WORK/home/kafka" || return 1
     fi
     BROKER=$(sed -n 's/^PLAINTEXT //p' "$WORK/home/kafka/addresses")
 }
 
 stop_kafka() {
     kafka_runs || return 0
-    as_user timeout 60 bash "$WORK/build/test/kafka/kafka.sh" stop "$WORK/home/kafka" || kafka_node kill
+    as_user timeout 60 bash "$WORK/build/test/kafka/kafka.sh" stop "$WORK/home/kafka" || kafka_node kill "$WORK/home/kafka"
 }
 
 # psql without the user's own settings, stopping at the first error.

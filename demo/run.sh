@@ -258,8 +258,12 @@ tour() {
     sort "$TIMES" | sed 's/^[0-9]* //' | awk -F'|' '{ printf "   %-12s %8s s   %s\n", $1, $2, $3 }'
     # the files, so that one can go and look
     head1 "Where it is"
-    (cd "$WORK/data" && { find . -type f -name '*.csv' ! -path './lake/*'; find "$(find ./lake -type d -name 'date=*' | LC_ALL=C sort | head -n 1)" -type f; } |
-        LC_ALL=C sort | head -n 18 | sed "s|^\.|   $WORK/data|")
+    (
+        cd "$WORK/data"
+        { find . -type f -name '*.csv' ! -path './lake/*'; find "$(find ./lake -type d -name 'date=*' | LC_ALL=C sort | head -n 1)" -type f; } |
+            LC_ALL=C sort | head -n 18
+        find ./lake/stream -name '*.jsonl' | LC_ALL=C sort | sed -n '1p;$p'
+    ) | sed "s|^\.|   $WORK/data|"
     say ""
     say "   connect   $( [ "$(id -u)" = "$RUN_UID" ] || [ "$(id -u)" = 0 ] || echo "sudo -u $RUN_USER ")psql -h $SOCKETS -p $PORT -U $OWNER $DB"
     say "   stop      make demo-stop     (make demo goes on from there)"

@@ -195,13 +195,14 @@ SELECT check_name, count(*) AS checked, sum(expected) AS expected, sum(found) AS
 FROM hospital_audit_stream() GROUP BY check_name ORDER BY check_name;
 
 \echo '== Alerts: prescribed to patients who are on something that it does not go with'
-SELECT to_char(a.prescribed_at, 'DD Mon HH24:MI') AS at, p.first_name || ' ' || p.last_name AS patient, m.name AS medicine, o.name AS "is on",
-       a.severity, left(a.effect, 44) AS effect, to_char(a.raised_at, 'HH24:MI:SS') AS raised
+SELECT to_char(max(a.prescribed_at), 'DD Mon HH24:MI') AS at, p.first_name || ' ' || p.last_name AS patient, m.name AS medicine,
+       o.name AS "is on", a.severity, left(a.effect, 44) AS effect, to_char(max(a.raised_at), 'HH24:MI:SS') AS raised
 FROM hospital.alerts a
 LEFT JOIN hospital.people p ON p.person_id = a.patient_id
 JOIN hospital.medicines m ON m.medicine_id = a.medicine_id
 JOIN hospital.medicines o ON o.medicine_id = a.other_medicine_id
-ORDER BY a.alert_id DESC LIMIT 6;
+GROUP BY a.patient_id, p.first_name, p.last_name, m.name, o.name, a.severity, a.effect
+ORDER BY max(a.alert_id) DESC LIMIT 6;
 
 \echo '== The workers (hospital.status)'
 SELECT worker, pid, state, to_char(since, 'HH24:MI:SS') AS since, rows, last_error FROM hospital.status;

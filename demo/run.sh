@@ -222,11 +222,11 @@ run_live_day() {
         IFS='|' read -r records transfers prescriptions alerts visible due < <(live_day 2>>"$WORK/log/live-day.err") ||
             records=0 transfers=0 prescriptions=0 alerts=0 visible= due=1
         if [ "$records $transfers $prescriptions" != "$shown" ]; then
-            say "   after $(seconds_since "$began") s: through the stream $transfers of $due transfers, $(thousands "$prescriptions") prescriptions (alerts: $alerts);" \
+            say "   after $(seconds_since "$began") s: through the stream $transfers transfers ($due a day), $(thousands "$prescriptions") prescriptions, $(thousands "$alerts") alerts;" \
                 "through files $(thousands "$records") records${visible:+; broker to row $visible ms}"
             shown="$records $transfers $prescriptions"
         fi
-        [ "$records" -gt 0 ] && [ "$transfers" -ge "$due" ] && break
+        [ "$records" -gt 0 ] && [ "$transfers" -ge "$due" ] && [ -n "$visible" ] && break
         if [ $(( $(now_ms) - began )) -gt 180000 ]; then
             hospital_psql -c "SELECT * FROM hospital.status" || true
             die "the first live day has not arrived within three minutes" \

@@ -260,8 +260,9 @@ sub end_badly
 {
 	my ($kcat) = @_;
 
-	$kcat->kill_kill;
+	$kcat->signal('KILL');
 	close KCAT;
+	$kcat->finish;
 	return;
 }
 

@@ -18,7 +18,7 @@ PGFILEDESC = "hospital - a living public hospital inside PostgreSQL"
 # that need it.  hospital.so is always there first: it finds its symbols.
 KAFKA_LIBRARY = hospital_kafka
 KAFKA_OBJS = $(patsubst %.c,%.o,$(wildcard $(addprefix src/, \
-	hospital_kafka.c kafka*.c producer.c consumer.c broker.c)))
+	hospital_kafka.c kafka*.c producer*.c consumer*.c broker.c)))
 OBJS = $(filter-out $(KAFKA_OBJS) src/reference_data.o,$(patsubst %.c,%.o,$(sort $(wildcard src/*.c)))) \
 	src/reference_data.o
 

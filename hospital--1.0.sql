@@ -676,6 +676,15 @@ GRANT EXECUTE ON PROCEDURE hospital_ingest(text, text), hospital_undo_batch(bigi
 -- ==== end of ingest =======================================================
 
 -- ==== stream ==============================================================
+-- publishing
+
+CREATE PROCEDURE hospital_publish(from_day date, to_day date)
+    LANGUAGE C
+    AS 'MODULE_PATHNAME';
+COMMENT ON PROCEDURE hospital_publish(date, date) IS
+    'Publish the events of these hospital days at full speed, of the kinds in hospital.topics, and wait for it; what has been published is not sent again';
+REVOKE ALL ON PROCEDURE hospital_publish(date, date) FROM PUBLIC;
+
 -- JSON
 
 CREATE FUNCTION hospital_generate_events(kind text, day date, seed bigint DEFAULT 42, people bigint DEFAULT 5000000,
@@ -2914,7 +2923,7 @@ BEGIN
     COMMENT ON TABLE hospital.published IS 'Stream ticks whose events the broker has acknowledged';
     COMMENT ON COLUMN hospital.published.kind IS 'Kind of records; adt: as HL7 messages';
     COMMENT ON COLUMN hospital.published.day IS 'Hospital day';
-    COMMENT ON COLUMN hospital.published.tick IS 'Tick of the day, from 0; 1000 has what was left when hospital.stream_records was changed during the day, or was published by hospital_publish';
+    COMMENT ON COLUMN hospital.published.tick IS 'Tick of the day, from 0; 1000 is the last one, or hospital_publish, and has whatever the others left; -1 has no events: from its day on the kind is published by itself';
     COMMENT ON COLUMN hospital.published.topic IS 'Topic';
     COMMENT ON COLUMN hospital.published.events IS 'Events published';
     COMMENT ON COLUMN hospital.published.broker_epoch IS 'Which life of the embedded broker; 0 for a real one';

@@ -23,15 +23,27 @@
 extern PGDLLEXPORT void broker_main(Datum main_arg);
 
 static KafkaClient *broker = NULL;
+static uint32 reloads;
+
+/* Of all kinds: asked for a topic that is not there, it makes one of several partitions. */
+static void
+make_topics(void)
+{
+	char		topic[TOPIC_NAME_LENGTH];
+
+	reloads = worker_reloads();
+	for (int kind = 0; kind < STREAM_KINDS; kind++)
+		kafka_mock_topic(broker, stream_topic(kind, topic), 1);
+}
 
 static void
 broker_open(void)
 {
-	char		topic[TOPIC_NAME_LENGTH];
 	MemoryContext before = MemoryContextSwitchTo(TopMemoryContext);
 
-	broker = kafka_open_mock(transfers_topic(topic), 1);
+	broker = kafka_open_mock();
 	MemoryContextSwitchTo(before);
+	make_topics();
 
 	/* The epoch only has to differ from all earlier ones; time also tells when. */
 	worker_publish_broker(kafka_mock_brokers(broker), GetCurrentTimestamp());
@@ -49,6 +61,8 @@ broker_turn(void *arg)
 		worker_leave("not wanted");
 	if (broker == NULL)
 		broker_open();
+	if (reloads != worker_reloads())
+		make_topics();			/* hospital.topic_prefix may be another */
 	kafka_wait(broker, LOOK_AROUND_MS);
 	while (kafka_next(broker, &ignored) != KAFKA_NOTHING)
 		;

@@ -33,7 +33,7 @@ const ClockMethods *hospital_clock = &wall_clock;
 int
 clock_ticks_per_day(int transfers_per_day, int stream_records)
 {
-	return (transfers_per_day + stream_records - 1) / stream_records;
+	return Max(1, (transfers_per_day + stream_records - 1) / stream_records);
 }
 
 int

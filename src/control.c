@@ -243,9 +243,8 @@ control_want(int consumers, int ingestors, bool broker)
 	LWLockRelease(hospital_control->lock);
 }
 
-/* Is this database in hospital.databases? */
-static bool
-database_is_listed(const char *database_name)
+bool
+control_database_is_listed(const char *database_name)
 {
 	List	   *names;
 	ListCell   *cell;
@@ -269,7 +268,7 @@ warn_if_nobody_acts(void)
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("the hospital will not run: the library was not loaded at server start"),
 				 errhint("Add hospital to shared_preload_libraries and restart the server.")));
-	else if (!database_is_listed(database_name))
+	else if (!control_database_is_listed(database_name))
 		ereport(WARNING,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("the hospital will not run: database \"%s\" is not in hospital.databases",

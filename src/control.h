@@ -85,6 +85,9 @@ extern void worker_start_launcher(void);
 /* Without the lock: what this worker's database needs besides its scheduler. */
 extern void control_want(int consumers, int ingestors, bool broker);
 
+/* In hospital.databases? */
+extern bool control_database_is_listed(const char *database_name);
+
 /* Begin a set-returning function that gives all its rows at once, of so many columns. */
 extern ReturnSetInfo *control_begin_rows(FunctionCallInfo fcinfo, int columns);
 

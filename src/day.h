@@ -42,6 +42,6 @@ extern void check_day(const DaySpec *spec, DateADT day);
 extern PGDLLEXPORT const DayRecords *day_records(const DaySpec *spec, DateADT day);
 
 /* Keep them for as long as the current memory context lives. */
-extern void day_hold(const DayRecords *records);
+extern PGDLLEXPORT void day_hold(const DayRecords *records);
 
 #endif							/* HOSPITAL_DAY_H */

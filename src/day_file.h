@@ -14,7 +14,7 @@
 extern char *day_file_path(const char *simulation_name, DateADT day, const char *kind);
 
 /* The day as YYYY-MM-DD, in a static buffer. */
-extern const char *day_file_date(DateADT day);
+extern PGDLLEXPORT const char *day_file_date(DateADT day);
 
 /* Take such a path apart; false when it is none of this simulation's. */
 extern bool day_file_parse(const char *path, const char *simulation_name, DateADT *day, char **kind);

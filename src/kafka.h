@@ -11,6 +11,7 @@
 #include "postgres.h"
 
 typedef struct KafkaClient KafkaClient;
+typedef struct KafkaTopic KafkaTopic;
 
 /* Positions that are not offsets. */
 #define KAFKA_FROM_START INT64CONST(-2) /* the first message that is there */
@@ -62,9 +63,12 @@ extern bool kafka_target(KafkaTarget *target);
 extern KafkaClient *kafka_open_reader(const char *brokers);
 extern KafkaClient *kafka_open_tail(const char *brokers, const char *group);
 extern KafkaClient *kafka_open_producer(const char *brokers, const char *transactional_id);
-extern KafkaClient *kafka_open_mock(const char *topic, int partitions);
+extern KafkaClient *kafka_open_mock(void);
 extern void kafka_close(KafkaClient *client);
 extern const char *kafka_mock_brokers(KafkaClient *client);
+
+/* A topic of the embedded broker; one that is there is fine. */
+extern void kafka_mock_topic(KafkaClient *client, const char *topic, int partitions);
 
 /* Sleep until something came from the brokers, or timeout (ms). */
 extern void kafka_wait(KafkaClient *client, long timeout_ms);
@@ -91,8 +95,6 @@ extern int	kafka_partition_count(KafkaClient *client, const char *topic, int tim
 extern void kafka_create_topic(KafkaClient *client, const char *topic, int partitions, int timeout_ms);
 
 /* Receiving. */
-extern void kafka_assign(KafkaClient *client, const char *topic, const int *partitions,
-						 const int64 *positions, int n);
 extern KafkaNext kafka_next(KafkaClient *client, KafkaMessage *message);
 extern int	kafka_headers(KafkaClient *client, KafkaHeader *headers, int max);
 extern bool kafka_log_bounds(KafkaClient *client, const char *topic, int partition,
@@ -141,12 +143,59 @@ extern bool kafka_ask_bounds(KafkaClient *client, const char *topic, int partiti
 /* Does the topic drop messages whose key came again?  False also where that is not told. */
 extern bool kafka_is_compacted(KafkaClient *client, const char *topic);
 
-/* Sending. */
+/* ---- reading several topics to their end (kafka_tail.c) ---- */
+
+typedef struct KafkaTail
+{
+	const char *topic;
+	int			number;			/* the caller's */
+	int			partition;
+	int64		from;			/* an offset or a position */
+	bool		ended;			/* the caller's */
+} KafkaTail;
+
+/* Of a consumer that was opened to read to the end, followed by kafka_next. */
+extern void kafka_tail_begin(KafkaClient *client, const KafkaTail *tails, int n);
+
+/* Of which one is what kafka_next gave last?  NULL: of none. */
+extern KafkaTail *kafka_tail_of(KafkaClient *client, KafkaTail *tails, int n);
+
+/* ---- sending ---- */
+
+/*
+ * Where messages have arrived, by their delivery reports: the last offset in
+ * each partition, from partition 0 on; -1: none.  It has to live until the
+ * reports are in, or the client is closed.
+ */
+typedef struct KafkaArrivals
+{
+	MemoryContext context;		/* where "last" lives */
+	int			npartitions;
+	int			room;
+	int64	   *last;			/* NULL at first */
+} KafkaArrivals;
+
+extern void kafka_note_arrival(KafkaArrivals *arrivals, int partition, int64 offset);
+
+extern KafkaTopic *kafka_topic(KafkaClient *client, const char *name);
+
+/*
+ * Hand over a message, of which the library takes a copy.  Waits while too many
+ * are under way.
+ */
+extern void kafka_send(KafkaTopic *topic, const char *key, size_t key_length, const char *payload,
+					   size_t length, const KafkaHeader *headers, int nheaders,
+					   KafkaArrivals *arrivals);
+
+/* Take the reports that are there; never waits. */
+extern void kafka_serve(KafkaClient *client);
+
+/* Until every message sent has its delivery report. */
+extern void kafka_await_deliveries(KafkaClient *client, int timeout_ms);
+
+/* Fence former producers of the same transactional id, and transactions. */
 extern void kafka_transactions_start(KafkaClient *client, int timeout_ms);
 extern void kafka_begin(KafkaClient *client);
 extern void kafka_commit(KafkaClient *client, int timeout_ms);
-extern void kafka_send(KafkaClient *client, const char *topic, const char *key, const char *payload,
-					   size_t length, const KafkaHeader *headers, int nheaders);
-extern void kafka_await_deliveries(KafkaClient *client, int timeout_ms);
 
 #endif							/* HOSPITAL_KAFKA_H */

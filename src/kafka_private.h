@@ -22,6 +22,15 @@
 #define SLICE_MS 50				/* the longest that the main thread blocks */
 #define TEXT_LENGTH 256
 
+/* A topic to send to; its memory is the client's. */
+struct KafkaTopic
+{
+	KafkaTopic *next;
+	KafkaClient *client;
+	rd_kafka_topic_t *handle;
+	char	   *name;
+};
+
 struct KafkaClient
 {
 	dlist_node	node;			/* in open_clients */
@@ -43,6 +52,7 @@ struct KafkaClient
 	KafkaPosition *reading;		/* where the partitions being read were begun */
 	int			nreading;
 	rd_kafka_topic_t *topics[STREAM_KINDS]; /* of these, by number; NULL: not met yet */
+	KafkaTopic *targets;		/* to send to */
 	int			pipe[2];		/* the library writes, worker_wait reads */
 	bool		producer;
 	char	   *brokers;
@@ -78,9 +88,6 @@ extern void kafka_start_library(KafkaClient *client, rd_kafka_type_t type, rd_ka
 								bool with_mock);
 extern void kafka_join_queues(KafkaClient *client);
 
-/* Take what there is where no messages can come: producers, nothing assigned. */
-extern void kafka_serve(KafkaClient *client);
-
 extern KafkaDeadline kafka_deadline(int timeout_ms);
 extern bool kafka_past(const KafkaClient *client, const KafkaDeadline *deadline);
 
@@ -101,8 +108,9 @@ extern void kafka_note_trouble(KafkaClient *client, rd_kafka_resp_err_t code, co
 /* What of a reader the library must get back before its handle can end. */
 extern void kafka_reader_end(KafkaClient *client);
 
-/* ---- kafka_send.c: events of a producer, as client->current ---- */
+/* ---- kafka_send.c: a producer's topics, and its events, as client->current ---- */
 
+extern void kafka_release_topics(KafkaClient *client);
 extern void kafka_take_deliveries(KafkaClient *client);
 extern void kafka_take_admin_result(KafkaClient *client);
 

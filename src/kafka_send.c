@@ -11,10 +11,16 @@
 #include "kafka_private.h"
 
 #define ADMIN_TIMEOUT_MS 10000
+#define FLUSH_MS 5
 
 /* ---- opening ---- */
 
 /*
+ * Messages wait in the library for company, since a request and what a broker
+ * does for it cost more than a message; whoever has sent the last one says so
+ * by waiting for the reports.  Headers are much alike: compressed, they nearly
+ * vanish.
+ *
  * Without a transactional id: for the embedded broker, which does not come back
  * at the address where it went away, so it is not worth waiting for.
  */
@@ -24,7 +30,9 @@ kafka_open_producer(const char *brokers, const char *transactional_id)
 	const KafkaProperty defaults[] = {
 		{"enable.idempotence", "true", 0},
 		{"acks", "all", 0},
-		{"linger.ms", "2", 0},
+		{"linger.ms", "200", 0},
+		{"compression.codec", "lz4", 0},
+		{"queue.buffering.max.kbytes", "65536", 0},
 		{"message.timeout.ms", transactional_id != NULL ? "30000" : "3000", 0},
 		{"transactional.id", unconstify(char *, transactional_id), 0},
 		{"transaction.timeout.ms", "60000", 0},
@@ -138,7 +146,6 @@ transaction_step(KafkaClient *client, const char *doing, TransactionCall call, i
 	kafka_serve(client);
 }
 
-/* Fence former producers of the same transactional id. */
 void
 kafka_transactions_start(KafkaClient *client, int timeout_ms)
 {
@@ -168,6 +175,24 @@ kafka_commit(KafkaClient *client, int timeout_ms)
 /* ---- messages ---- */
 
 void
+kafka_note_arrival(KafkaArrivals *arrivals, int partition, int64 offset)
+{
+	if (partition >= arrivals->room)
+	{
+		int			room = Max(partition + 1, arrivals->room * 2);
+
+		/* Partitions may be added to a topic at any time. */
+		arrivals->last = arrivals->last == NULL ?
+			MemoryContextAlloc(arrivals->context, room * sizeof(int64)) :
+			repalloc(arrivals->last, room * sizeof(int64));
+		arrivals->room = room;
+	}
+	for (; arrivals->npartitions <= partition; arrivals->npartitions++)
+		arrivals->last[arrivals->npartitions] = -1;
+	arrivals->last[partition] = Max(arrivals->last[partition], offset);
+}
+
+void
 kafka_take_deliveries(KafkaClient *client)
 {
 	const rd_kafka_message_t *message;
@@ -175,52 +200,92 @@ kafka_take_deliveries(KafkaClient *client)
 	while ((message = rd_kafka_event_message_next(client->current)) != NULL)
 	{
 		client->undelivered--;
-		if (message->err == RD_KAFKA_RESP_ERR_NO_ERROR)
-			kafka_clear_trouble(client);
-		else
+		if (message->err != RD_KAFKA_RESP_ERR_NO_ERROR)
+		{
 			client->delivery_error = message->err;
+			continue;
+		}
+		kafka_clear_trouble(client);
+		kafka_note_arrival(message->_private, message->partition, message->offset);
 	}
 }
 
-static rd_kafka_resp_err_t
-produce(KafkaClient *client, const char *topic, const char *key, const char *payload,
-		size_t length, const KafkaHeader *headers, int nheaders)
+KafkaTopic *
+kafka_topic(KafkaClient *client, const char *name)
 {
-	rd_kafka_headers_t *list = rd_kafka_headers_new(nheaders);
-	rd_kafka_resp_err_t code = RD_KAFKA_RESP_ERR_NO_ERROR;
+	KafkaTopic *topic;
 
-	for (int i = 0; i < nheaders && code == RD_KAFKA_RESP_ERR_NO_ERROR; i++)
-		code = rd_kafka_header_add(list, headers[i].name, -1, headers[i].value, headers[i].length);
-	/* A copy: what we allocate is not the library's to free. */
-	if (code == RD_KAFKA_RESP_ERR_NO_ERROR)
-		code = rd_kafka_producev(client->rk, RD_KAFKA_V_TOPIC(topic),
-								 RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY),
-								 RD_KAFKA_V_KEY(key, strlen(key)),
-								 RD_KAFKA_V_VALUE(unconstify(char *, payload), length),
-								 RD_KAFKA_V_HEADERS(list), RD_KAFKA_V_END);
-	if (code != RD_KAFKA_RESP_ERR_NO_ERROR)
-		rd_kafka_headers_destroy(list);
-	return code;
+	for (topic = client->targets; topic != NULL; topic = topic->next)
+	{
+		if (strcmp(topic->name, name) == 0)
+			return topic;
+	}
+	topic = MemoryContextAllocZero(client->context, sizeof(KafkaTopic));
+	topic->name = MemoryContextStrdup(client->context, name);
+	topic->client = client;
+	topic->handle = rd_kafka_topic_new(client->rk, name, NULL);
+	if (topic->handle == NULL)
+		kafka_raise(client, psprintf("sending to topic %s", name), rd_kafka_last_error(), NULL);
+	topic->next = client->targets;
+	client->targets = topic;
+	return topic;
 }
 
 void
-kafka_send(KafkaClient *client, const char *topic, const char *key, const char *payload,
-		   size_t length, const KafkaHeader *headers, int nheaders)
+kafka_release_topics(KafkaClient *client)
 {
+	for (KafkaTopic *topic = client->targets; topic != NULL; topic = topic->next)
+		rd_kafka_topic_destroy(topic->handle);
+	client->targets = NULL;
+}
+
+static void
+raise_undelivered(KafkaClient *client)
+{
+	if (client->delivery_error != RD_KAFKA_RESP_ERR_NO_ERROR)
+		kafka_raise(client, "delivering", client->delivery_error, NULL);
+}
+
+/* On success the list of headers is the library's. */
+static rd_kafka_resp_err_t
+produce(KafkaTopic *topic, const char *key, size_t key_length, const char *payload, size_t length,
+		rd_kafka_headers_t *headers, KafkaArrivals *arrivals)
+{
+	return rd_kafka_producev(topic->client->rk, RD_KAFKA_V_RKT(topic->handle),
+							 RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY),
+							 RD_KAFKA_V_KEY(key, key_length),
+							 RD_KAFKA_V_VALUE(unconstify(char *, payload), length),
+							 RD_KAFKA_V_HEADERS(headers),
+							 RD_KAFKA_V_OPAQUE(arrivals), RD_KAFKA_V_END);
+}
+
+void
+kafka_send(KafkaTopic *topic, const char *key, size_t key_length, const char *payload, size_t length,
+		   const KafkaHeader *headers, int nheaders, KafkaArrivals *arrivals)
+{
+	KafkaClient *client = topic->client;
 	rd_kafka_resp_err_t code;
 
-	while ((code = produce(client, topic, key, payload, length, headers, nheaders)) ==
-		   RD_KAFKA_RESP_ERR__QUEUE_FULL)
+	for (;;)
 	{
+		rd_kafka_headers_t *list = rd_kafka_headers_new(nheaders);
+
+		for (int i = 0; i < nheaders; i++)
+			(void) rd_kafka_header_add(list, headers[i].name, -1, headers[i].value,
+									   headers[i].length);
+		code = produce(topic, key, key_length, payload, length, list, arrivals);
+		if (code == RD_KAFKA_RESP_ERR_NO_ERROR)
+			break;
+		rd_kafka_headers_destroy(list);
+		if (code != RD_KAFKA_RESP_ERR__QUEUE_FULL)
+			kafka_raise(client, psprintf("sending to topic %s", topic->name), code, NULL);
 		kafka_wait(client, SLICE_MS);
 		kafka_serve(client);
+		raise_undelivered(client);
 	}
-	if (code != RD_KAFKA_RESP_ERR_NO_ERROR)
-		kafka_raise(client, psprintf("sending to topic %s", topic), code, NULL);
 	client->undelivered++;
 }
 
-/* Until every message sent has its delivery report. */
 void
 kafka_await_deliveries(KafkaClient *client, int timeout_ms)
 {
@@ -231,8 +296,8 @@ kafka_await_deliveries(KafkaClient *client, int timeout_ms)
 	{
 		if (kafka_past(client, &deadline))
 			kafka_raise(client, "waiting for delivery reports", RD_KAFKA_RESP_ERR__TIMED_OUT, NULL);
+		(void) rd_kafka_flush(client->rk, FLUSH_MS);	/* what waits for company goes now */
 		kafka_wait(client, SLICE_MS);
 	}
-	if (client->delivery_error != RD_KAFKA_RESP_ERR_NO_ERROR)
-		kafka_raise(client, "delivering", client->delivery_error, NULL);
+	raise_undelivered(client);
 }

@@ -12,6 +12,10 @@
  * calls back several times a second, and days that have become due are written
  * then and there.
  *
+ * CALL hospital_publish() is carried out here, too, some days at a time, and most
+ * of the time: a day computed out of turn costs the days before it, so what is
+ * due meanwhile gets a fifth.  That also works while the hospital is stopped.
+ *
  * While CALL hospital_run() is at work, the lake is that session's and days
  * wait; it moves the clock's anchor behind the days that it has run.
  *
@@ -38,15 +42,17 @@
 #include "day_writer.h"
 #include "lakefile.h"
 #include "producer.h"
+#include "publish_request.h"
 #include "settings.h"
 #include "simulation.h"
+#include "stream_due.h"
 #include "worker.h"
 
 #define STREAM_RETRY_FIRST_MS 1000
 #define STREAM_RETRY_LAST_MS 60000
 #define MEANWHILE_MS 1000		/* the producer waits this long before days go first */
 #define LAKE_RETRY_MS 500		/* while another process writes the lake */
-#define TICK_KEY 10000			/* more than ticks can be in a day */
+#define REQUEST_SHARE 4			/* a request gets as many times the time of what is due */
 
 typedef struct Scheduler
 {
@@ -66,8 +72,13 @@ typedef struct Scheduler
 	int			stream_failures;	/* since the last tick that was published */
 	TimestampTz stream_retry_at;
 	uint32		reloads;		/* of the configuration, when last looked */
-	int			tick_day;		/* the one to publish, days since the anchor */
-	int			tick;
+	StreamDue	due;
+	DueTick		tick;			/* the one to publish */
+
+	PublishRequest request;		/* the one to carry out */
+	TimestampTz request_until;	/* before that what is due waits */
+	bool		request_failed; /* the last one */
+	char		failure[WORKER_ERROR_LENGTH];
 } Scheduler;
 
 static Scheduler *the_scheduler = NULL; /* of this process, for "meanwhile" */
@@ -160,39 +171,6 @@ missing_day(Scheduler *scheduler, int due)
 							  " ORDER BY k LIMIT 1", 3, types, values, -1);
 	scheduler->written = day < 0 ? due : day;
 	return day;
-}
-
-/*
- * The first tick due that has not been published; false: none.  A day is done
- * when all its events are published, by however many ticks: the number of ticks
- * may have been changed in the middle of it.
- */
-static bool
-find_missing_tick(Scheduler *scheduler, int64 due)
-{
-	Oid			types[] = {DATEOID, INT8OID, INT4OID, INT4OID, INT4OID, INT4OID};
-	Datum		values[] = {
-		DateADTGetDatum(scheduler->pace.anchor_day), Int64GetDatum(due),
-		Int32GetDatum(scheduler->pace.ticks_per_day),
-		Int32GetDatum(scheduler->simulation.transfers_per_day),
-		Int32GetDatum(REST_TICK), Int32GetDatum(TICK_KEY)
-	};
-	int64		key;
-
-	key = single_number("SELECT d.k * $6 + coalesce((SELECT min(t) FROM generate_series(0, d.ticks - 1) t"
-						"  WHERE NOT EXISTS (SELECT FROM hospital.published q"
-						"   WHERE q.day = $1 + d.k::int AND q.tick = t)), $5)"
-						" FROM (SELECT k, least($3, $2 - k * $3) AS ticks"
-						"  FROM generate_series(0, ($2 - 1) / $3) k WHERE $2 > 0) d"
-						" LEFT JOIN (SELECT day, sum(events) AS events, bool_or(tick = $5) AS rest,"
-						"   count(*) FILTER (WHERE tick < $3) AS ticks"
-						"  FROM hospital.published GROUP BY day) p ON p.day = $1 + d.k::int"
-						" WHERE coalesce(p.events, 0) < $4 AND NOT coalesce(p.rest, false)"
-						"  AND (d.ticks = $3 OR coalesce(p.ticks, 0) < d.ticks)"
-						" ORDER BY d.k LIMIT 1", 6, types, values, -1);
-	scheduler->tick_day = (int) (key / TICK_KEY);
-	scheduler->tick = (int) (key % TICK_KEY);
-	return key >= 0;
 }
 
 /* ---- days ---------------------------------------------------------------- */
@@ -327,7 +305,7 @@ write_meanwhile(void)
 	MemoryContext caller = CurrentMemoryContext;
 	MemoryContext scratch;
 
-	if (hospital_clock->now() < scheduler->look_at)
+	if (hospital_clock->now() < scheduler->look_at || scheduler->verdict != NULL)
 		return;
 	look_later(scheduler, MEANWHILE_MS);
 	want_workers();
@@ -348,13 +326,10 @@ stream_recovered(Scheduler *scheduler)
 	scheduler->stream_failures = 0;
 }
 
-/* Through worker_try: an error is the stream's alone. */
-static void
-publish_tick(void *arg)
+/* True when the producer was open already; opening may change what is missing. */
+static bool
+have_producer(Scheduler *scheduler)
 {
-	Scheduler  *scheduler = arg;
-	DateADT		day = scheduler->pace.anchor_day + scheduler->tick_day;
-
 	if (scheduler->producer == NULL)
 	{
 		const ProducerApi *(*api) (void) = (const ProducerApi *(*) (void))
@@ -365,21 +340,34 @@ publish_tick(void *arg)
 	if (scheduler->producer_open &&
 		(strcmp(scheduler->brokers, hospital_kafka_brokers) != 0 || broker_is_new(scheduler)))
 		close_producer(scheduler);
-	if (!scheduler->producer_open)
-	{
-		worker_state("connecting to Kafka");
-		if (scheduler->brokers != NULL)
-			pfree(scheduler->brokers);
-		scheduler->brokers = MemoryContextStrdup(TopMemoryContext, hospital_kafka_brokers);
-		scheduler->broker_epoch = broker_epoch();
-		scheduler->producer->open(&scheduler->simulation, write_meanwhile);
-		scheduler->producer_open = true;
+	if (scheduler->producer_open)
+		return true;
+	worker_state("connecting to Kafka");
+	if (scheduler->brokers != NULL)
+		pfree(scheduler->brokers);
+	scheduler->brokers = MemoryContextStrdup(TopMemoryContext, hospital_kafka_brokers);
+	scheduler->broker_epoch = broker_epoch();
+	scheduler->producer->open(&scheduler->simulation, write_meanwhile);
+	scheduler->producer_open = true;
+	return false;
+}
 
-		/* What was found in the topic may have changed what is missing. */
+/* Through worker_try: an error is the stream's alone. */
+static void
+publish_tick(void *arg)
+{
+	Scheduler  *scheduler = arg;
+	const DueTick *tick = &scheduler->tick;
+	DateADT		day = scheduler->pace.anchor_day + tick->day;
+
+	if (!have_producer(scheduler))
 		return;
-	}
-	worker_state("publishing %s, tick %d", day_file_date(day), scheduler->tick + 1);
-	scheduler->producer->publish(day, scheduler->tick, scheduler->pace.ticks_per_day);
+	if (tick->tick == REST_TICK)
+		worker_state("publishing %s, last tick", day_file_date(day));
+	else
+		worker_state("publishing %s, tick %d", day_file_date(day), tick->tick + 1);
+	scheduler->producer->publish(day, tick->tick, scheduler->pace.ticks_per_day, tick->kinds,
+								 tick->nkinds);
 	worker_wake(MyDatabaseId, WORKER_CONSUMER);
 	stream_recovered(scheduler);
 }
@@ -400,6 +388,97 @@ try_to_publish(Scheduler *scheduler)
 		TimestampTzPlusMilliseconds(GetCurrentTimestamp(), Min(delay, STREAM_RETRY_LAST_MS));
 }
 
+/* ---- requests ------------------------------------------------------------ */
+
+/* In a transaction of its own; what became of it is the next pass's to see. */
+static void
+end_request(Scheduler *scheduler, const char *failure)
+{
+	if (!worker_begin("ending a request to publish"))
+		return;
+	publish_request_end(&scheduler->request, failure);
+	worker_commit();
+}
+
+static void
+publish_some_days(Scheduler *scheduler)
+{
+	PublishRequest *request = &scheduler->request;
+	DateADT		done;
+
+	if (!streaming())
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("no Kafka brokers are set")));
+	if (scheduler->verdict != NULL && strcmp(hospital_kafka_brokers, KAFKA_EMBEDDED) == 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("the embedded broker runs only while the hospital does")));
+	(void) have_producer(scheduler);
+	worker_state("publishing from %s on", day_file_date(request->next_day));
+	if (scheduler->producer->publish_days(request->id, request->next_day, request->to_day, &done) &&
+		done >= request->to_day)
+		end_request(scheduler, NULL);
+	worker_wake(MyDatabaseId, WORKER_CONSUMER);
+	if (scheduler->request_failed)
+		worker_clear_error();
+	scheduler->request_failed = false;
+	stream_recovered(scheduler);
+}
+
+/* Through worker_try: an error is the request's. */
+static void
+publish_or_note(void *arg)
+{
+	Scheduler  *scheduler = arg;
+	MemoryContext caller = CurrentMemoryContext;
+
+	PG_TRY();
+	{
+		publish_some_days(scheduler);
+	}
+	PG_CATCH();
+	{
+		ErrorData  *error;
+
+		MemoryContextSwitchTo(caller);
+		error = CopyErrorData();
+		strlcpy(scheduler->failure, error->message, sizeof(scheduler->failure));
+		PG_RE_THROW();
+	}
+	PG_END_TRY();
+}
+
+static void
+fail_request(void *arg)
+{
+	Scheduler  *scheduler = arg;
+
+	close_producer(scheduler);
+	end_request(scheduler, scheduler->failure);
+}
+
+/* A step of it. */
+static void
+carry_out(Scheduler *scheduler)
+{
+	look_later(scheduler, MEANWHILE_MS);
+	if (worker_try(publish_or_note, scheduler))
+		return;
+	scheduler->request_failed = true;
+	(void) worker_try(fail_request, scheduler);
+}
+
+/* Is there one that can be carried out now? */
+static bool
+has_request(const Scheduler *scheduler)
+{
+	/* The embedded broker may still be starting. */
+	return scheduler->request.id != 0 &&
+		(scheduler->verdict != NULL || strcmp(hospital_kafka_brokers, KAFKA_EMBEDDED) != 0 ||
+		 broker_epoch() != 0);
+}
+
 /* ---- the pass ------------------------------------------------------------ */
 
 static void
@@ -417,10 +496,14 @@ read_simulation(void *arg)
 	Scheduler  *scheduler = arg;
 
 	scheduler->verdict = "no hospital here";
+	scheduler->request.id = 0;
 	if (!worker_begin("reading hospital.simulation"))
 		return;
 	if (simulation_read(&scheduler->simulation, true))
+	{
 		scheduler->verdict = read_run_state(scheduler) ? NULL : "stopped";
+		publish_request_read(&scheduler->request);
+	}
 	worker_commit();
 }
 
@@ -449,6 +532,7 @@ notice_settings(Scheduler *scheduler)
 	if (scheduler->reloads == worker_reloads())
 		return;
 	scheduler->reloads = worker_reloads();
+	scheduler->due.settled = false;
 	scheduler->stream_retry_at = 0;
 	if (streaming())
 		return;
@@ -456,46 +540,36 @@ notice_settings(Scheduler *scheduler)
 	stream_recovered(scheduler);
 }
 
+/* The first day, and the first tick, that are due and missing. */
 static bool
-scheduler_pass(void *arg)
+look_for_due(Scheduler *scheduler, bool stream_ready, int *day, bool *tick)
 {
-	Scheduler  *scheduler = arg;
 	TimestampTz now = hospital_clock->now();
-	int			day;
-	bool		tick = false;
-	bool		stream_ready;
 
-	if (!worker_try(read_simulation, scheduler))
-	{
-		if (worker_sqlstate() == ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE)
-			leave(scheduler, "not able to run");
-		worker_wait(STREAM_RETRY_FIRST_MS, -1);
-		return true;
-	}
-	if (scheduler->verdict != NULL)
-	{
-		worker_clear_error();
-		leave(scheduler, scheduler->verdict);
-	}
-	want_workers();
-	notice_settings(scheduler);
-	if (!prepare_lake(scheduler))
-	{
-		worker_state("waiting for hospital_run to end");
-		worker_wait(LAKE_RETRY_MS, -1);
-		return true;
-	}
 	if (!worker_begin("looking for what is due"))
-		return true;			/* the next pass sees why */
-	day = missing_day(scheduler, clock_days_due(&scheduler->pace, now));
-	stream_ready = streaming() &&
-		(scheduler->stream_failures == 0 || scheduler->stream_retry_at <= now);
-	if (stream_ready)
-		tick = find_missing_tick(scheduler, clock_ticks_due(&scheduler->pace, now));
+		return false;
+	*day = missing_day(scheduler, clock_days_due(&scheduler->pace, now));
+	*tick = stream_ready &&
+		stream_due_find(&scheduler->due, &scheduler->pace, now, &scheduler->tick);
 	worker_commit();
+	scheduler->due.settled |= stream_ready;
+	return true;
+}
+
+/* False: nothing is due. */
+static bool
+make_due(Scheduler *scheduler)
+{
+	bool		stream_ready = streaming() &&
+		(scheduler->stream_failures == 0 || scheduler->stream_retry_at <= hospital_clock->now());
+	int			day;
+	bool		tick;
+
+	if (!look_for_due(scheduler, stream_ready, &day, &tick))
+		return true;			/* the next pass sees why */
 
 	/* In the order in which they were due; a day's files come after its ticks. */
-	if (day >= 0 && (!tick || day < scheduler->tick_day))
+	if (day >= 0 && (!tick || day < scheduler->tick.day))
 		write_day(scheduler, scheduler->pace.anchor_day + day);
 	else if (tick || (stream_ready && broker_is_new(scheduler)))
 		try_to_publish(scheduler);
@@ -504,7 +578,55 @@ scheduler_pass(void *arg)
 		/* Nothing is left to publish: what was amiss with the stream is over. */
 		if (stream_ready && scheduler->producer_open)
 			stream_recovered(scheduler);
+		return false;
+	}
+	return true;
+}
+
+static void
+run_hospital(Scheduler *scheduler)
+{
+	TimestampTz now = hospital_clock->now();
+
+	want_workers();
+	notice_settings(scheduler);
+	if (!prepare_lake(scheduler))
+	{
+		worker_state("waiting for hospital_run to end");
+		worker_wait(LAKE_RETRY_MS, -1);
+		return;
+	}
+	if (has_request(scheduler) && now < scheduler->request_until)
+		carry_out(scheduler);
+	else if (make_due(scheduler))
+		scheduler->request_until = hospital_clock->now() +
+			REQUEST_SHARE * (hospital_clock->now() - now);
+	else if (has_request(scheduler))
+		carry_out(scheduler);
+	else
 		wait_for_next(scheduler);
+}
+
+static bool
+scheduler_pass(void *arg)
+{
+	Scheduler  *scheduler = arg;
+
+	if (!worker_try(read_simulation, scheduler))
+	{
+		if (worker_sqlstate() == ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE)
+			leave(scheduler, "not able to run");
+		worker_wait(STREAM_RETRY_FIRST_MS, -1);
+		return true;
+	}
+	if (scheduler->verdict == NULL)
+		run_hospital(scheduler);
+	else if (has_request(scheduler))
+		carry_out(scheduler);
+	else
+	{
+		worker_clear_error();
+		leave(scheduler, scheduler->verdict);
 	}
 	return true;
 }

@@ -6,10 +6,9 @@
 
 #include "postgres.h"
 
-#include "settings.h"
 #include "stream_topics.h"
 
-#define TRANSFERS_PARTITIONS 3	/* when hospital makes the topic */
+#define TOPIC_PARTITIONS 3		/* when hospital makes the topic */
 
 /* Headers of every event. */
 #define HEADER_SIMULATION "simulation"
@@ -20,13 +19,5 @@
 #define HEADER_SIMULATED_TIME "simulated_time"
 #define HEADER_DAY "day"
 #define HEADER_TICK "tick"
-
-/* "hospital.transfers", written to a buffer of TOPIC_NAME_LENGTH. */
-static inline const char *
-transfers_topic(char *name)
-{
-	snprintf(name, TOPIC_NAME_LENGTH, "%stransfers", hospital_topic_prefix);
-	return name;
-}
 
 #endif							/* HOSPITAL_TOPICS_H */

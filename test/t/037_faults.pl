@@ -1,5 +1,5 @@
 
-# 034_faults: a seeded selection of the stream's faults, each for a short time.
+# 037_faults: a seeded selection of the stream's faults, each for a short time.
 #
 # The whole matrix is "make faults", an hour of it at random "make soak".  What
 # is asked after each fault, and while it lasts, is in test/faults.

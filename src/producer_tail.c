@@ -1,0 +1,161 @@
+/*
+ * producer_tail.c: real brokers: what was sent, but not recorded?
+ *
+ * Ticks are sent one after the other, and each is recorded before the next, so
+ * there is at most one that hospital.published lacks, and it comes after
+ * everything that is recorded.  Where nothing of a partition is recorded, no
+ * more than the last TAIL_MESSAGES are read, which a Kafka transaction of ours
+ * does not exceed by far.
+ */
+#include "postgres.h"
+
+#include "utils/date.h"
+#include "utils/datetime.h"
+#include "utils/timestamp.h"
+
+#include "producer_private.h"
+#include "topics.h"
+#include "worker.h"
+
+#define TAIL_MESSAGES 200000
+#define TAILS_MAX 10000
+#define TAIL_TIMEOUT_MS 30000	/* without anything new */
+#define MAX_HEADERS 32
+
+static const KafkaHeader *
+find_header(const KafkaHeader *headers, int n, const char *name)
+{
+	for (int i = 0; i < n; i++)
+	{
+		if (strcmp(headers[i].name, name) == 0 && headers[i].value != NULL)
+			return &headers[i];
+	}
+	return NULL;
+}
+
+static bool
+header_text(const KafkaHeader *headers, int n, const char *name, char *out, size_t size)
+{
+	const KafkaHeader *header = find_header(headers, n, name);
+
+	if (header == NULL || header->length >= size)
+		return false;
+	memcpy(out, header->value, header->length);
+	out[header->length] = '\0';
+	return true;
+}
+
+/* Note the tick of a message that this simulation's producer sent. */
+static void
+note_message(KafkaClient *reader, const KafkaMessage *message, int kind, HTAB *ticks)
+{
+	KafkaHeader headers[MAX_HEADERS];
+	int			n = kafka_headers(reader, headers, MAX_HEADERS);
+	char		text[64];
+	int			year,
+				month,
+				day,
+				tick;
+	PublishedTick *entry;
+
+	if (!header_text(headers, n, HEADER_SIMULATION_ID, text, sizeof(text)) ||
+		strcmp(text, producer.simulation_id) != 0 ||
+		!header_text(headers, n, HEADER_TICK, text, sizeof(text)))
+		return;
+	if (sscanf(text, "%d", &tick) != 1 ||
+		!header_text(headers, n, HEADER_DAY, text, sizeof(text)) ||
+		sscanf(text, "%4d-%2d-%2d", &year, &month, &day) != 3)
+		return;
+	entry = ticks_get(ticks, kind, date2j(year, month, day) - POSTGRES_EPOCH_JDATE, tick);
+	entry->events++;
+	kafka_note_arrival(&entry->arrivals, message->partition, message->offset);
+}
+
+/* Read every partition to its end. */
+static void
+read_to_end(KafkaClient *reader, KafkaTail *tails, int n, HTAB *ticks)
+{
+	int			open = n;
+	TimestampTz last = GetCurrentTimestamp();
+
+	while (open > 0)
+	{
+		KafkaMessage message;
+		KafkaNext	next = kafka_next(reader, &message);
+		KafkaTail  *tail;
+
+		if (next == KAFKA_NOTHING)
+		{
+			if (TimestampDifferenceExceeds(last, GetCurrentTimestamp(), TAIL_TIMEOUT_MS))
+				ereport(ERROR,
+						(errcode(ERRCODE_CONNECTION_FAILURE),
+						 errmsg("could not read back the end of the topics at %s",
+								producer.target.brokers)));
+			kafka_wait(reader, WAIT_MS);
+			continue;
+		}
+		last = GetCurrentTimestamp();
+		tail = kafka_tail_of(reader, tails, n);
+		if (tail == NULL)
+			continue;
+		if (next == KAFKA_MESSAGE)
+			note_message(reader, &message, tail->number, ticks);
+		else if (!tail->ended)
+		{
+			tail->ended = true;
+			open--;
+		}
+	}
+}
+
+/* Where to begin, with each partition of a topic; how many there are. */
+static int
+topic_tails(int kind, KafkaTail *tails, int room)
+{
+	int			partitions = kafka_partition_count(producer.client, producer.streams[kind].name,
+												   START_TIMEOUT_MS);
+	int64	   *offsets;
+	int			recorded;
+
+	ledger_begin("looking for the last published events");
+	recorded = ledger_last_offsets(kind, &offsets);
+	for (int i = 0; i < partitions && i < room; i++)
+	{
+		tails[i] = (KafkaTail) {.topic = producer.streams[kind].name, .number = kind, .partition = i};
+		tails[i].from = i < recorded && offsets[i] >= 0 ? offsets[i] + 1 :
+			KAFKA_FROM_TAIL(TAIL_MESSAGES);
+	}
+	worker_commit();
+	return Min(partitions, room);
+}
+
+void
+record_tail(void)
+{
+	bool		kinds[STREAM_KINDS];
+	KafkaTail  *tails = palloc(TAILS_MAX * sizeof(KafkaTail));
+	int			n = 0;
+	HTAB	   *ticks = ticks_new();
+	KafkaClient *reader;
+
+	worker_state("reading back what was sent");
+	ledger_begin("looking for published kinds");
+	ledger_kinds(kinds);
+	worker_commit();
+	for (int kind = 0; kind < STREAM_KINDS; kind++)
+	{
+		if (kinds[kind])
+			n += topic_tails(kind, tails + n, TAILS_MAX - n);
+	}
+	if (n == 0)
+		return;
+	reader = kafka_open_tail(producer.target.brokers, "hospital-tail");
+	kafka_tail_begin(reader, tails, n);
+	read_to_end(reader, tails, n, ticks);
+	kafka_close(reader);
+	if (hash_get_num_entries(ticks) == 0)
+		return;
+	ledger_begin("recording published events");
+	ledger_write(ticks, false);
+	worker_commit();
+}

@@ -699,41 +699,11 @@ kafka_probe(KafkaClient *client, const char *topic, bool patiently)
 
 /* ---- receiving ---- */
 
-void
-kafka_assign(KafkaClient *client, const char *topic, const int *partitions,
-			 const int64 *positions, int n)
-{
-	rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(n);
-	rd_kafka_resp_err_t code;
-
-	for (int i = 0; i < n; i++)
-		rd_kafka_topic_partition_list_add(list, topic, partitions[i])->offset = positions[i];
-	code = rd_kafka_assign(client->rk, list);
-	rd_kafka_topic_partition_list_destroy(list);
-	if (code != RD_KAFKA_RESP_ERR_NO_ERROR)
-		kafka_raise(client, psprintf("reading topic %s", topic), code, NULL);
-}
-
 /* Headers of the message last given; the number there is, at most max. */
 int
 kafka_headers(KafkaClient *client, KafkaHeader *headers, int max)
 {
-	rd_kafka_headers_t *all;
-	int			n = 0;
-
-	if (client->message == NULL ||
-		rd_kafka_message_headers(client->message, &all) != RD_KAFKA_RESP_ERR_NO_ERROR)
-		return 0;
-	while (n < max)
-	{
-		const void *value;
-
-		if (rd_kafka_header_get_all(all, n, &headers[n].name, &value,
-									&headers[n].length) != RD_KAFKA_RESP_ERR_NO_ERROR)
-			break;
-		headers[n++].value = value;
-	}
-	return n;
+	return client->message == NULL ? 0 : kafka_taken_headers(client->message, headers, max);
 }
 
 /* First offset in the log and the one after its last, as far as known. */

@@ -95,8 +95,6 @@ extern int	kafka_partition_count(KafkaClient *client, const char *topic, int tim
 extern void kafka_create_topic(KafkaClient *client, const char *topic, int partitions, int timeout_ms);
 
 /* Receiving. */
-extern void kafka_assign(KafkaClient *client, const char *topic, const int *partitions,
-						 const int64 *positions, int n);
 extern KafkaNext kafka_next(KafkaClient *client, KafkaMessage *message);
 extern int	kafka_headers(KafkaClient *client, KafkaHeader *headers, int max);
 extern bool kafka_log_bounds(KafkaClient *client, const char *topic, int partition,

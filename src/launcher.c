@@ -47,7 +47,7 @@
 #define LOOK_AGAIN_MS 60000
 #define BACKOFF_LAST_MS 60000
 #define ARRIVE_WITHIN_MS 10000	/* a registered worker whose handle is lost */
-#define STEADY_MS 60000			/* who ran this long has not failed in a row */
+#define STEADY_MS 60000			/* who ran this long, or got something done, has not failed in a row */
 #define HALF_DROPPED (-2)		/* datconnlimit, where DROP DATABASE was interrupted */
 
 typedef struct ListedDatabase
@@ -267,8 +267,9 @@ plan_restart(WorkerSlot *slot)
 	}
 	else
 	{
-		if (slot->started_at != 0 &&
-			TimestampDifferenceExceeds(slot->started_at, GetCurrentTimestamp(), STEADY_MS))
+		if (slot->rows > 0 ||
+			(slot->started_at != 0 &&
+			 TimestampDifferenceExceeds(slot->started_at, GetCurrentTimestamp(), STEADY_MS)))
 			slot->failures = 0;
 		slot->failures++;
 		slot->restarts++;

@@ -24,6 +24,7 @@
 #include "utils/date.h"
 #include "utils/memutils.h"
 
+#include "crash_point.h"
 #include "day_file.h"
 #include "event.h"
 #include "producer.h"
@@ -174,8 +175,10 @@ finish_batch(Batch *batch)
 	if (!batch->open)
 		return;
 	kafka_await_deliveries(producer.client, DELIVERY_TIMEOUT_MS);
+	CRASH_POINT("producer_before_commit");
 	if (!producer.target.embedded)
 		kafka_commit(producer.client, COMMIT_TIMEOUT_MS);
+	CRASH_POINT("producer_sent");
 	worker_count_rows(batch->events);
 }
 
@@ -230,6 +233,7 @@ publish_tick(DateADT day, int tick, int ticks_per_day, const int *kinds, int nki
 	ledger_begin("recording published events");
 	ledger_write(batch.ticks, false);
 	worker_commit();
+	CRASH_POINT("producer_recorded");
 	if (tick == REST_TICK)
 		ereport(LOG,
 				(errmsg("hospital producer: %s: %s sent", day_file_date(day),
@@ -322,6 +326,7 @@ publish_days(int64 request, DateADT from, DateADT to, DateADT *done)
 	ledger_write(batch.ticks, false);
 	wanted = note_progress(request, *done, batch.events);
 	worker_commit();
+	CRASH_POINT("producer_recorded");
 	log_days(&batch);
 	return wanted;
 }

@@ -137,8 +137,8 @@ define_stream_settings(void)
 							PGC_SIGHUP, GUC_UNIT_MS, NULL, NULL, NULL);
 	DefineCustomIntVariable("hospital.stream_queue",
 							"Memory of messages that a consumer fetches ahead.",
-							"The consumer's memory grows to about 2.3 times as much.",
-							&hospital_stream_queue, 98304, 1024, 2097151,
+							"The consumer's memory grows to about 2.4 times as much, and 60 MB.",
+							&hospital_stream_queue, 65536, 1024, 2097151,
 							PGC_SIGHUP, GUC_UNIT_KB, NULL, NULL, NULL);
 	DefineCustomBoolVariable("hospital.stream_lake",
 							 "Write what comes in from topics to the lake as well, one file a committed range.", NULL,

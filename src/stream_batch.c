@@ -143,7 +143,8 @@ stop_before(StreamBatch *batch, StreamMessage *message, const EventFault *fault)
 	int			last = -1;
 
 	partition->stopping = true;
-	partition->stop = *fault;
+	event_fault(&partition->stop, fault->sqlstate, fault->column, "message at offset " INT64_FORMAT ": %s",
+				message->offset, fault->message);
 	for (int i = partition->first; i >= 0 && i != batch->n - 1; i = batch->messages[i].next)
 		last = i;
 	partition->last = last;

@@ -197,6 +197,7 @@ stream_partition_read(StreamPartition *partition, int64 broker_epoch)
 	partition->running = row.running;
 	partition->witness = row.witness;
 	partition->stopping = false;
+	partition->recent_messages = partition->recent_rejects = 0;
 	partition->log_begin = partition->log_end = NO_POSITION;
 }
 

@@ -338,7 +338,8 @@ static void
 stop_at(StreamPartition *partition, const StreamMessage *message, const EventFault *fault)
 {
 	partition->stopping = true;
-	partition->stop = *fault;
+	event_fault(&partition->stop, fault->sqlstate, fault->column, "message at offset " INT64_FORMAT ": %s",
+				message->offset, fault->message);
 	partition->cut = message->offset;
 }
 

@@ -108,12 +108,13 @@ isolation() {
     return $rc
 }
 
-# TAP tests start servers of their own from the private installation.
+# TAP tests start servers of their own from the private installation, and mostly
+# wait for them: two at a time.
 tap() {
     ls "$TOP"/test/t/*.pl >/dev/null 2>&1 || return 77
     local choose=()
     [ -z "${TESTS:-}" ] || choose=(PROVE_TESTS="$TESTS")
-    installcheck 30m REGRESS= ISOLATION= PROVE_FLAGS="${PROVE_FLAGS:---timer --failures}" "${choose[@]}" && return 0
+    installcheck 60m REGRESS= ISOLATION= PROVE_FLAGS="${PROVE_FLAGS:---timer --failures -j 2}" "${choose[@]}" && return 0
     say "   logs of the tests and of their servers: $WORK/build/tmp_check/log"
     return 1
 }

@@ -180,18 +180,17 @@ sub soak
 {
 	my ($seed, $seconds) = @_;
 	my $until = time + $seconds;
-	my $dice = { dice => $seed & 0x7fffffff };
+	my $dice = FaultWorld->dice($seed);
 	my ($world, @results);
 	my $step = 0;
 
-	FaultWorld::chance($dice, 1);
 	while (time < $until)
 	{
 		my $three = int($step / FAULTS_A_WORLD) % 4 == 3;
 		my @may = grep { $three || !$_->{nodes} } map { fault($_) } grep { $_ != 0 } numbers();
-		my $fault = FaultWorld::choose($dice, @may);
-		my $weather = FaultWorld::choose($dice, @weathers);
-		my $mine = int FaultWorld::chance($dice, 0x7fffffff);
+		my $fault = $dice->choose(@may);
+		my $weather = $dice->choose(@weathers);
+		my $mine = int $dice->chance(0x7fffffff);
 
 		if ($step % FAULTS_A_WORLD == 0 && defined $world)
 		{

@@ -126,6 +126,16 @@ sub chance
 	return $self->{dice} / 0x80000000 * $limit;
 }
 
+# Chance without a world.
+sub dice
+{
+	my ($class, $seed) = @_;
+	my $self = bless { dice => $seed & 0x7fffffff }, $class;
+
+	$self->chance(1);
+	return $self;
+}
+
 sub choose
 {
 	my ($self, @from) = @_;

@@ -176,8 +176,9 @@ sub packet_loss
 
 use constant { FETCH => 1, INIT_PRODUCER_ID => 22 };
 
-# Kafka's error codes; those that stay until somebody does something must be
-# seen in the status.  Out of range is asked about: the log's bounds decide.
+# Kafka's error codes; what stays until somebody does something must be seen in
+# the status.  Out of range and unknown topics contradict what the broker says
+# when asked for the log's bounds and the topics: these decide.
 my @codes = (
 	[ 6, 'NOT_LEADER_OR_FOLLOWER' ],
 	[ 5, 'LEADER_NOT_AVAILABLE' ],
@@ -188,7 +189,7 @@ my @codes = (
 	[ 2, 'CORRUPT_MESSAGE' ],
 	[ 7, 'REQUEST_TIMED_OUT' ],
 	[ -1, 'UNKNOWN_SERVER_ERROR' ],
-	[ 3, 'UNKNOWN_TOPIC_OR_PARTITION', 1 ],
+	[ 3, 'UNKNOWN_TOPIC_OR_PARTITION' ],
 	[ 29, 'TOPIC_AUTHORIZATION_FAILED', 1 ],
 	[ 1, 'OFFSET_OUT_OF_RANGE' ]);
 

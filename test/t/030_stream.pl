@@ -459,6 +459,9 @@ sub embedded_address
 {
 	my ($node) = @_;
 
+	# the server may just have been restarted
+	wait_for($node, q{SELECT count(*) > 0 FROM pg_stat_activity
+		WHERE backend_type = 'hospital broker' AND query ~ '[0-9.]+:[0-9]+'}, 'the embedded broker');
 	return $node->safe_psql('postgres', q{SELECT substring(query FROM '[0-9.]+:[0-9]+')
 		FROM pg_stat_activity WHERE backend_type = 'hospital broker'});
 }

@@ -186,7 +186,7 @@ sub kill_schedulers
 	foreach (1 .. 100 * $PostgreSQL::Test::Utils::timeout_default)
 	{
 		last if $hits >= $times || $until->();
-		usleep(rand 1_500_000);
+		usleep(rand 400_000);
 		my ($rc, $pid) = $node->psql('postgres',
 			"SELECT pid FROM pg_stat_activity WHERE backend_type = 'hospital scheduler'");
 		$hits++ if $rc == 0 && $pid =~ /^\d+$/ && kill 9, $pid;
@@ -268,7 +268,7 @@ sub test_kills_in_publish
 	{
 		my $session = start_publish($node, '2020-01-01', $to);
 
-		$kills += kill_schedulers($node, 1, sub { !$session->{run}->pumpable });
+		$kills += kill_schedulers($node, 1, sub { $session->{run}->pump_nb if $session->{run}->pumpable; !$session->{run}->pumpable });
 		$session->{run}->finish;
 	}
 	wait_for($node, 'SELECT true', 'the server');

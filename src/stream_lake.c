@@ -25,10 +25,18 @@
 #include "kept_plan.h"
 #include "settings.h"
 #include "stream_lake.h"
+#include "stream_stats.h"
 #include "worker.h"
 
 #define STREAM_FOLDER "lake/stream"
 #define JOHANNESBURG (2 * USECS_PER_HOUR)	/* ahead of UTC, all year */
+
+/* Without a data folder there is no lake. */
+static bool
+lake_is_wanted(void)
+{
+	return hospital_stream_lake && hospital_data_folder != NULL && hospital_data_folder[0] != '\0';
+}
 
 static bool
 belongs_in_file(const StreamMessage *message)
@@ -124,12 +132,14 @@ void
 stream_lake_write(StreamBatch *batch)
 {
 	MemoryContext before;
+	TimestampTz begun;
 
 	for (int i = 0; i < batch->npartitions; i++)
 		batch->partitions[i].file = NULL;
-	if (!hospital_stream_lake)
+	if (!lake_is_wanted())
 		return;
 	before = MemoryContextSwitchTo(batch->context);
+	begun = GetCurrentTimestamp();
 	for (int i = 0; i < batch->npartitions; i++)
 	{
 		StreamPartition *partition = &batch->partitions[i];
@@ -140,6 +150,7 @@ stream_lake_write(StreamBatch *batch)
 		lake_sync(&partition->file, 1);
 		lake_keep(partition->file);
 	}
+	stream_stats_stage(STREAM_LAKE, GetCurrentTimestamp() - begun, 1);
 	MemoryContextSwitchTo(before);
 }
 
@@ -197,6 +208,6 @@ judge(const char *path, const char *hash, void *arg)
 void
 stream_lake_recover(const StreamBatch *batch)
 {
-	if (hospital_stream_lake)
+	if (lake_is_wanted())
 		lake_recover(psprintf(STREAM_FOLDER "/%s", batch->simulation), NULL, judge, unconstify(StreamBatch *, batch));
 }

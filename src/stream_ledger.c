@@ -13,7 +13,10 @@
 #include "common/hashfn.h"
 #include "executor/spi.h"
 #include "miscadmin.h"
+#include "utils/array.h"
 #include "utils/builtins.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
 #include "utils/timestamp.h"
 
 #include "compat.h"
@@ -22,6 +25,8 @@
 #include "stream_ledger.h"
 
 #define NO_LIMIT 101			/* percent of messages that are rejects */
+#define REJECTS_AT_ONCE 1000
+#define REJECT_BYTES (8 * 1024 * 1024)
 
 /* ---- times ---- */
 
@@ -318,37 +323,118 @@ bytes_datum(const char *bytes, size_t length)
 	return PointerGetDatum(value);
 }
 
-void
-stream_record_reject(const StreamBatch *batch, const StreamMessage *message)
+/* ---- rejects: a statement for many, since each would cost more than its row ---- */
+
+enum
 {
-	static KeptPlan plan;
+	OF_TOPIC, OF_PARTITION, OF_EPOCH, OF_OFFSET, OF_COLUMN, OF_RAW, OF_KEY, OF_HEADERS, OF_SQLSTATE,
+	OF_MESSAGE, OF_KIND, REJECT_COLUMNS
+};
+
+static const Oid reject_types[REJECT_COLUMNS] = {
+	TEXTOID, INT4OID, INT8OID, INT8OID, TEXTOID, BYTEAOID, BYTEAOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID
+};
+
+static const Oid reject_arrays[REJECT_COLUMNS] = {
+	TEXTARRAYOID, INT4ARRAYOID, INT8ARRAYOID, INT8ARRAYOID, TEXTARRAYOID, BYTEAARRAYOID, BYTEAARRAYOID,
+	TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID
+};
+
+typedef struct Rejections
+{
+	Datum		values[REJECT_COLUMNS][REJECTS_AT_ONCE];
+	bool		nulls[REJECT_COLUMNS][REJECTS_AT_ONCE];
+	int			n;
+	Size		bytes;
+} Rejections;
+
+static void
+reject_set(Rejections *rejections, int column, Datum value)
+{
+	rejections->values[column][rejections->n] = value;
+	rejections->nulls[column][rejections->n] = value == (Datum) 0 &&
+		(column == OF_COLUMN || column == OF_RAW || column == OF_KEY);
+}
+
+static void
+add_rejection(Rejections *rejections, const StreamBatch *batch, const StreamMessage *message)
+{
 	const StreamPartition *partition = message->partition;
 	const EventFault *fault = message->fault != NULL ? message->fault : message->refusal;
-	const Oid	types[] = {
-		TEXTOID, INT4OID, INT8OID, INT8OID, TEXTOID, BYTEAOID, BYTEAOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID
-	};
-	Datum		values[] = {
-		CStringGetTextDatum(partition->topic->name), Int32GetDatum(partition->number),
-		Int64GetDatum(partition->epoch), Int64GetDatum(message->offset),
-		(Datum) 0, (Datum) 0, (Datum) 0,
-		CStringGetTextDatum(batch->headers(message)),
-		CStringGetTextDatum(unpack_sql_state(fault->sqlstate)), CStringGetTextDatum(fault->message),
-		CStringGetTextDatum(stream_kind_name(partition->topic->kind))
-	};
-	char		nulls[] = "    nnn    ";
 
-	if (fault->column != NULL)
-		values[4] = CStringGetTextDatum(fault->column);
-	if (message->payload != NULL)
-		values[5] = bytes_datum(message->payload, message->length);
-	if (message->key != NULL)
-		values[6] = bytes_datum(message->key, message->key_length);
-	nulls[4] = fault->column != NULL ? ' ' : 'n';
-	nulls[5] = message->payload != NULL ? ' ' : 'n';
-	nulls[6] = message->key != NULL ? ' ' : 'n';
+	reject_set(rejections, OF_TOPIC, CStringGetTextDatum(partition->topic->name));
+	reject_set(rejections, OF_PARTITION, Int32GetDatum(partition->number));
+	reject_set(rejections, OF_EPOCH, Int64GetDatum(partition->epoch));
+	reject_set(rejections, OF_OFFSET, Int64GetDatum(message->offset));
+	reject_set(rejections, OF_COLUMN, fault->column == NULL ? (Datum) 0 : CStringGetTextDatum(fault->column));
+	reject_set(rejections, OF_RAW, message->payload == NULL ? (Datum) 0 : bytes_datum(message->payload, message->length));
+	reject_set(rejections, OF_KEY, message->key == NULL ? (Datum) 0 : bytes_datum(message->key, message->key_length));
+	reject_set(rejections, OF_HEADERS, CStringGetTextDatum(batch->headers(message)));
+	reject_set(rejections, OF_SQLSTATE, CStringGetTextDatum(unpack_sql_state(fault->sqlstate)));
+	reject_set(rejections, OF_MESSAGE, CStringGetTextDatum(fault->message));
+	reject_set(rejections, OF_KIND, CStringGetTextDatum(stream_kind_name(partition->topic->kind)));
+	rejections->n++;
+	rejections->bytes += message->length + message->key_length;
+}
+
+static Datum
+reject_array(Rejections *rejections, int column)
+{
+	int			dims[] = {rejections->n};
+	int			lower[] = {1};
+	int16		length;
+	bool		by_value;
+	char		align;
+
+	get_typlenbyvalalign(reject_types[column], &length, &by_value, &align);
+	return PointerGetDatum(construct_md_array(rejections->values[column], rejections->nulls[column], 1, dims, lower,
+											  reject_types[column], length, by_value, align));
+}
+
+static void
+insert_rejections(Rejections *rejections)
+{
+	static KeptPlan plan;
+	Datum		values[REJECT_COLUMNS];
+
+	if (rejections->n == 0)
+		return;
+	for (int column = 0; column < REJECT_COLUMNS; column++)
+		values[column] = reject_array(rejections, column);
 	kept_run(&plan, "INSERT INTO hospital.rejects (topic, partition, epoch, \"offset\", column_name, raw, key,"
-			 " headers, sqlstate, message, kind) VALUES ($1, $2, $3, $4, $5, $6, $7, $8::jsonb, $9, $10, $11)",
-			 11, types, values, nulls, SPI_OK_INSERT);
+			 " headers, sqlstate, message, kind)"
+			 " SELECT t, p, e, o, c, r, k, h::jsonb, s, m, i"
+			 " FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) AS u (t, p, e, o, c, r, k, h, s, m, i)",
+			 REJECT_COLUMNS, reject_arrays, values, NULL, SPI_OK_INSERT);
+	rejections->n = 0;
+	rejections->bytes = 0;
+}
+
+void
+stream_record_rejects(const StreamBatch *batch)
+{
+	MemoryContext caller = CurrentMemoryContext;
+	MemoryContext context = AllocSetContextCreate(caller, "hospital stream rejects", ALLOCSET_DEFAULT_SIZES);
+	MemoryContext piece = AllocSetContextCreate(context, "hospital stream rejects, some", ALLOCSET_DEFAULT_SIZES);
+	Rejections *rejections = MemoryContextAllocZero(context, sizeof(Rejections));
+
+	MemoryContextSwitchTo(piece);
+	for (int i = 0; i < batch->n; i++)
+	{
+		const StreamMessage *message = &batch->messages[i];
+
+		if (!stream_taken(message) || message->outcome != STREAM_REJECT)
+			continue;
+		add_rejection(rejections, batch, message);
+		if (rejections->n == REJECTS_AT_ONCE || rejections->bytes >= REJECT_BYTES)
+		{
+			insert_rejections(rejections);
+			MemoryContextReset(piece);
+		}
+	}
+	insert_rejections(rejections);
+	MemoryContextSwitchTo(caller);
+	MemoryContextDelete(context);
 }
 
 void

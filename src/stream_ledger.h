@@ -32,7 +32,7 @@ extern PGDLLEXPORT void stream_partition_stop(StreamPartition *partition);
 /* The range of the partition's messages in the batch. */
 extern void stream_record_range(const StreamBatch *batch, const StreamPartition *partition);
 
-extern void stream_record_reject(const StreamBatch *batch, const StreamMessage *message);
+extern void stream_record_rejects(const StreamBatch *batch);
 extern void stream_record_extra(const StreamMessage *message);
 
 /* Of a message's key and bytes. */

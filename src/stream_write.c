@@ -386,15 +386,12 @@ remember_recent(StreamPartition *partition)
 static void
 record_messages(StreamBatch *batch)
 {
+	stream_record_rejects(batch);
 	for (int i = 0; i < batch->n; i++)
 	{
 		const StreamMessage *message = &batch->messages[i];
 
-		if (!stream_taken(message))
-			continue;
-		if (message->outcome == STREAM_REJECT)
-			stream_record_reject(batch, message);
-		else if (message->unknown != NULL)
+		if (stream_taken(message) && message->outcome != STREAM_REJECT && message->unknown != NULL)
 			stream_record_extra(message);
 	}
 }

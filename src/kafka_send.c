@@ -33,6 +33,7 @@ kafka_open_producer(const char *brokers, const char *transactional_id)
 		{"linger.ms", "200", 0},
 		{"compression.codec", "lz4", 0},
 		{"queue.buffering.max.kbytes", "65536", 0},
+		{"queue.buffering.max.messages", "500000", 0},
 		{"message.timeout.ms", transactional_id != NULL ? "30000" : "3000", 0},
 		{"transactional.id", unconstify(char *, transactional_id), 0},
 		{"transaction.timeout.ms", "60000", 0},

@@ -34,8 +34,8 @@
 #include "worker.h"
 
 #define COMMIT_TIMEOUT_MS 30000
-#define BATCH_EVENTS 50000		/* of hospital_publish: a kind's day more at the most */
-#define BATCH_BYTES (16 * 1024 * 1024)
+#define BATCH_EVENTS 150000		/* of hospital_publish: a kind's day more at the most */
+#define BATCH_BYTES (64 * 1024 * 1024)
 #define BATCH_DAYS 100
 
 Producer	producer;

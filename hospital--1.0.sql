@@ -2757,7 +2757,7 @@ BEGIN
         reject_percent numeric     CHECK (reject_percent BETWEEN 0 AND 100),
         added_at       timestamptz NOT NULL DEFAULT now()
     );
-    COMMENT ON TABLE hospital.stream_topics IS 'Topics that the consumers have met, and how to treat what comes in them: a change counts from the next batch on';
+    COMMENT ON TABLE hospital.stream_topics IS 'Topics that the consumers have met, and how to treat what comes in them: a consumer sees a change within ten seconds';
     COMMENT ON COLUMN hospital.stream_topics.topic IS 'Topic';
     COMMENT ON COLUMN hospital.stream_topics.kind IS 'Kind of records in it; adt: admissions, transfers and status updates as HL7 messages';
     COMMENT ON COLUMN hospital.stream_topics.format IS 'json or hl7';

@@ -173,6 +173,8 @@ find_missing() {
     if [ "${1:-}" = test ]; then
         perl -MIPC::Run -e 1 2>/dev/null || MISSING+=(libipc-run-perl)
         command -v python3 >/dev/null || MISSING+=(python3)
+        # without it the HL7 validators are left out
+        [ "$(id -u)" != 0 ] || python3 -c 'import ensurepip, venv' 2>/dev/null || MISSING+=(python3-venv)
     fi
     if [ "${1:-}" = test ] || [ "${1:-}" = kafka ]; then
         command -v kcat >/dev/null || MISSING+=(kcat)

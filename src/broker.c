@@ -25,7 +25,7 @@ extern PGDLLEXPORT void broker_main(Datum main_arg);
 static KafkaClient *broker = NULL;
 static uint32 reloads;
 
-/* Of all kinds: asked for a topic that is not there, it makes one of several partitions. */
+/* Of all kinds, before anybody asks: the topics that it makes by itself have several partitions. */
 static void
 make_topics(void)
 {

@@ -355,6 +355,7 @@ fill_batch(void)
 	{
 		const Reading *reading = &consumer.readings[i];
 
+		CHECK_FOR_INTERRUPTS();
 		do
 			use_waiting(i);
 		while (reading->nwaiting > 0 && next_waiting(reading)->timestamp <= until && !is_full());
@@ -374,6 +375,7 @@ consumer_collect(void)
 
 	while (!enough_waits())
 	{
+		CHECK_FOR_INTERRUPTS();
 		if (take_some() > 0)
 			continue;
 		kafka_attend(consumer.client);

@@ -28,7 +28,7 @@ typedef struct EventFault
 } EventFault;
 
 /* printf-like, clipped to whole characters; "fault" may be NULL; always false. */
-extern bool event_fault(EventFault *fault, int sqlstate, const char *column, const char *format,...)
+extern PGDLLEXPORT bool event_fault(EventFault *fault, int sqlstate, const char *column, const char *format,...)
 			pg_attribute_printf(4, 5);
 
 /* ---- what an event is about (event.c) ---- */

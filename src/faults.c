@@ -101,28 +101,6 @@ breaks_rule(const RecordKind *kind, const char *record, DateADT day, int *column
 	return kind->check != NULL && !kind->check(record, day, column, &sqlstate, &message);
 }
 
-static bool
-is_null(const RecordColumn *column, const char *field)
-{
-	switch (column->type)
-	{
-		case REC_INT8:
-		case REC_TIME:
-		case REC_MONEY:
-			return *(const int64 *) field == REC_NULL8;
-		case REC_INT4:
-		case REC_DATE:
-			return *(const int32 *) field == REC_NULL4;
-		case REC_TEXT:
-			return ((const RecText *) field)->data == NULL;
-		case REC_DECIMAL:
-			return ((const RecDecimal *) field)->scale < 0;
-		case REC_UUID:
-			return false;
-	}
-	return false;				/* not reached */
-}
-
 typedef bool (*ColumnFits) (const RecordColumn *column);
 
 static bool
@@ -158,7 +136,7 @@ choose_column(Victim *victim, ColumnFits fits, uint32 word)
 	int			n = 0;
 
 	for (int i = 0; i < victim->kind->ncolumns; i++)
-		if (fits(&victim->kind->columns[i]) && !is_null(&victim->kind->columns[i], FIELD(victim, i)))
+		if (fits(&victim->kind->columns[i]) && !record_is_null(victim->kind->columns[i].type, FIELD(victim, i)))
 			candidates[n++] = i;
 	if (n > 0)
 		victim->column = candidates[random_below(word, n)];
@@ -259,7 +237,7 @@ make_late(Victim *victim, StringInfo out)
 		const RecordColumn *column = &victim->kind->columns[i];
 		char	   *field = FIELD(victim, i);
 
-		if (!is_calendar(column) || is_null(column, field) || strcmp(column->name, "date_of_birth") == 0)
+		if (!is_calendar(column) || record_is_null(column->type, field) || strcmp(column->name, "date_of_birth") == 0)
 			continue;
 		if (column->type == REC_DATE)
 			*(DateADT *) field -= days;

@@ -36,6 +36,7 @@
 #include "ingest_private.h"
 #include "ingest_refs.h"
 #include "open_rows.h"
+#include "row_error.h"
 #include "settings.h"
 #include "worker.h"
 
@@ -217,19 +218,6 @@ ingest_close_table(IngestRun *run)
 	run->writer = NULL;
 }
 
-/* Errors that say something about a row, not about the server. */
-static bool
-blames_a_row(int sqlstate)
-{
-	int			category = ERRCODE_TO_CATEGORY(sqlstate);
-
-	return category == ERRCODE_INTEGRITY_CONSTRAINT_VIOLATION ||
-		category == ERRCODE_DATA_EXCEPTION ||
-		sqlstate == ERRCODE_RAISE_EXCEPTION ||
-		sqlstate == ERRCODE_PROGRAM_LIMIT_EXCEEDED ||	/* too large for an index */
-		sqlstate == ERRCODE_WITH_CHECK_OPTION_VIOLATION;
-}
-
 static char *
 error_text(const ErrorData *error)
 {
@@ -306,7 +294,7 @@ try_rows(IngestRun *run, WriteRows write, const int *list, int n)
 		RollbackAndReleaseCurrentSubTransaction();
 		MemoryContextSwitchTo(context);
 		CurrentResourceOwner = owner;
-		if (!blames_a_row(error->sqlerrcode))
+		if (!error_blames_row(error->sqlerrcode))
 			ReThrowError(error);
 	}
 	PG_END_TRY();
@@ -561,7 +549,7 @@ ingest_whole_file(IngestRun *run)
 static bool
 is_lasting(int sqlstate)
 {
-	return sqlstate == ERRCODE_FILE_REFUSED || blames_a_row(sqlstate);
+	return sqlstate == ERRCODE_FILE_REFUSED || error_blames_row(sqlstate);
 }
 
 /* In a subtransaction; *blames_row when it was a row that the server refused. */

@@ -439,23 +439,27 @@ merge_windows(Window *windows, int all, int64 gap, Window *gone, int *ngone)
 	return n;
 }
 
+/* A field of windows, all of eight bytes. */
+static Datum
+window_array(const Window *windows, int n, size_t field, Oid type)
+{
+	Datum	   *values = palloc(n * sizeof(Datum));
+
+	for (int i = 0; i < n; i++)
+		values[i] = Int64GetDatum(*(const int64 *) ((const char *) &windows[i] + field));
+	return number_array(values, n, type);
+}
+
 static void
 delete_windows(const Window *windows, int n)
 {
 	static KeptPlan plan;
 	static const Oid types[] = {INT8ARRAYOID, TIMESTAMPTZARRAYOID};
-	Datum	   *columns[lengthof(types)];
-	Datum		values[lengthof(types)];
+	Datum		values[] = {
+		window_array(windows, n, offsetof(Window, patient_id), INT8OID),
+		window_array(windows, n, offsetof(Window, started_at), TIMESTAMPTZOID)
+	};
 
-	for (int c = 0; c < (int) lengthof(types); c++)
-		columns[c] = palloc(n * sizeof(Datum));
-	for (int i = 0; i < n; i++)
-	{
-		columns[0][i] = Int64GetDatum(windows[i].patient_id);
-		columns[1][i] = TimestampTzGetDatum(windows[i].started_at);
-	}
-	values[0] = number_array(columns[0], n, INT8OID);
-	values[1] = number_array(columns[1], n, TIMESTAMPTZOID);
 	(void) kept_run(&plan,
 					"DELETE FROM hospital.patient_activity w USING unnest($1, $2) AS g(patient_id, started_at)"
 					" WHERE w.patient_id = g.patient_id AND w.started_at = g.started_at",
@@ -467,20 +471,13 @@ write_windows(const Window *windows, int n)
 {
 	static KeptPlan plan;
 	static const Oid types[] = {INT8ARRAYOID, TIMESTAMPTZARRAYOID, TIMESTAMPTZARRAYOID, INT8ARRAYOID};
-	Datum	   *columns[lengthof(types)];
-	Datum		values[lengthof(types)];
+	Datum		values[] = {
+		window_array(windows, n, offsetof(Window, patient_id), INT8OID),
+		window_array(windows, n, offsetof(Window, started_at), TIMESTAMPTZOID),
+		window_array(windows, n, offsetof(Window, ended_at), TIMESTAMPTZOID),
+		window_array(windows, n, offsetof(Window, events), INT8OID)
+	};
 
-	for (int c = 0; c < (int) lengthof(types); c++)
-		columns[c] = palloc(n * sizeof(Datum));
-	for (int i = 0; i < n; i++)
-	{
-		columns[0][i] = Int64GetDatum(windows[i].patient_id);
-		columns[1][i] = TimestampTzGetDatum(windows[i].started_at);
-		columns[2][i] = TimestampTzGetDatum(windows[i].ended_at);
-		columns[3][i] = Int64GetDatum(windows[i].events);
-	}
-	for (int c = 0; c < (int) lengthof(types); c++)
-		values[c] = number_array(columns[c], n, types[c] == INT8ARRAYOID ? INT8OID : TIMESTAMPTZOID);
 	(void) kept_run(&plan,
 					"INSERT INTO hospital.patient_activity (patient_id, started_at, ended_at, events)"
 					" SELECT * FROM unnest($1, $2, $3, $4)"

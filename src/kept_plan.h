@@ -20,7 +20,7 @@ typedef struct KeptPlan
  * first seen, or is another text than last time.  The memory context stays the
  * caller's.  ereport unless SPI answers "expected".
  */
-extern uint64 kept_run(KeptPlan *kept, const char *query, int nargs, const Oid *types,
+extern PGDLLEXPORT uint64 kept_run(KeptPlan *kept, const char *query, int nargs, const Oid *types,
 					   Datum *values, const char *nulls, int expected);
 
 /* The first row's column; and the end of a result. */

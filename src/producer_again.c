@@ -18,7 +18,6 @@
 #include "producer_private.h"
 #include "worker.h"
 
-
 /* Of a kind and day, in order; the events of a tick begin where those before it end. */
 typedef struct OldTick
 {
@@ -63,7 +62,7 @@ old_ticks(OldTick **ticks)
 		bool		isnull;
 		OldTick    *tick = &(*ticks)[i];
 
-		tick->key.kind = ledger_kind_number(SPI_getvalue(row, desc, 1));
+		tick->key.kind = stream_kind_by_name(SPI_getvalue(row, desc, 1));
 		tick->key.day = DatumGetDateADT(SPI_getbinval(row, desc, 2, &isnull));
 		tick->key.tick = DatumGetInt32(SPI_getbinval(row, desc, 3, &isnull));
 		tick->events = DatumGetInt32(SPI_getbinval(row, desc, 4, &isnull));

@@ -14,6 +14,7 @@
 #include "utils/hsearch.h"
 #include "utils/memutils.h"
 
+#include "kept_plan.h"
 #include "producer.h"
 #include "producer_private.h"
 #include "worker.h"
@@ -53,17 +54,6 @@ ledger_begin(const char *activity)
 				 errmsg("the hospital is not there any more, or is being changed")));
 }
 
-int
-ledger_kind_number(const char *name)
-{
-	for (int kind = 0; kind < STREAM_KINDS; kind++)
-	{
-		if (strcmp(stream_kind_name(kind), name) == 0)
-			return kind;
-	}
-	return -1;
-}
-
 static void
 select_or_raise(const char *query, int nargs, Oid *types, Datum *values)
 {
@@ -76,7 +66,7 @@ note_row(HeapTuple row, DateADT from, int tick, KindDay (*days)[STREAM_KINDS])
 {
 	TupleDesc	desc = SPI_tuptable->tupdesc;
 	bool		isnull;
-	int			kind = ledger_kind_number(SPI_getvalue(row, desc, 1));
+	int			kind = stream_kind_by_name(SPI_getvalue(row, desc, 1));
 	int			its_tick = DatumGetInt32(SPI_getbinval(row, desc, 3, &isnull));
 	KindDay    *day;
 
@@ -131,6 +121,8 @@ offsets_array(const KafkaArrivals *arrivals)
 static void
 write_tick(const PublishedTick *tick, bool again)
 {
+	static KeptPlan insert_plan;
+	static KeptPlan update_plan;
 	static const char *const insert =
 		"INSERT INTO hospital.published (kind, day, tick, topic, events, broker_epoch,"
 		"  last_offsets, published_at)"
@@ -140,7 +132,7 @@ write_tick(const PublishedTick *tick, bool again)
 		"UPDATE hospital.published SET topic = $4, broker_epoch = $6, last_offsets = $7,"
 		"  published_at = pg_catalog.clock_timestamp()"
 		" WHERE kind = $1 AND day = $2 AND tick = $3";
-	Oid			types[] = {TEXTOID, DATEOID, INT4OID, TEXTOID, INT4OID, INT8OID, INT8ARRAYOID};
+	const Oid	types[] = {TEXTOID, DATEOID, INT4OID, TEXTOID, INT4OID, INT8OID, INT8ARRAYOID};
 	Datum		values[] = {
 		CStringGetTextDatum(stream_kind_name(tick->key.kind)), DateADTGetDatum(tick->key.day),
 		Int32GetDatum(tick->key.tick), CStringGetTextDatum(producer.streams[tick->key.kind].name),
@@ -153,9 +145,10 @@ write_tick(const PublishedTick *tick, bool again)
 		values[6] = offsets_array(&tick->arrivals);
 		nulls[6] = ' ';
 	}
-	if (SPI_execute_with_args(again ? update : insert, lengthof(values), types, values, nulls,
-							  false, 0) < 0)
-		elog(ERROR, "could not write hospital.published");
+	if (again)
+		kept_run(&update_plan, update, lengthof(values), types, values, nulls, SPI_OK_UPDATE);
+	else
+		kept_run(&insert_plan, insert, lengthof(values), types, values, nulls, SPI_OK_INSERT);
 }
 
 void
@@ -181,7 +174,7 @@ ledger_kinds(bool kinds[STREAM_KINDS])
 	select_or_raise("SELECT DISTINCT kind FROM hospital.published", 0, NULL, NULL);
 	for (uint64 i = 0; i < SPI_processed; i++)
 	{
-		int			kind = ledger_kind_number(SPI_getvalue(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, 1));
+		int			kind = stream_kind_by_name(SPI_getvalue(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, 1));
 
 		if (kind >= 0)
 			kinds[kind] = true;

@@ -71,9 +71,6 @@ extern void ledger_read(DateADT from, int n, int tick, KindDay (*days)[STREAM_KI
 /* In a transaction: rows that are there stay as they are, or (again) tell of the new broker. */
 extern void ledger_write(HTAB *ticks, bool again);
 
-/* -1 when there is no such kind (any more). */
-extern int	ledger_kind_number(const char *name);
-
 /* A transaction of its own; raises where the hospital is gone. */
 extern void ledger_begin(const char *activity);
 

@@ -9,6 +9,7 @@
  */
 #include "postgres.h"
 
+#include "miscadmin.h"
 #include "utils/date.h"
 #include "utils/datetime.h"
 #include "utils/timestamp.h"
@@ -84,6 +85,7 @@ read_to_end(KafkaClient *reader, KafkaTail *tails, int n, HTAB *ticks)
 		KafkaNext	next = kafka_next(reader, &message);
 		KafkaTail  *tail;
 
+		CHECK_FOR_INTERRUPTS();
 		if (next == KAFKA_NOTHING)
 		{
 			if (TimestampDifferenceExceeds(last, GetCurrentTimestamp(), TAIL_TIMEOUT_MS))
@@ -117,16 +119,21 @@ topic_tails(int kind, KafkaTail *tails, int room)
 	int64	   *offsets;
 	int			recorded;
 
+	if (partitions > room)
+		ereport(ERROR,
+				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+				 errmsg("the topics have more than %d partitions in all", TAILS_MAX),
+				 errhint("hospital needs no more than a few for each topic.")));
 	ledger_begin("looking for the last published events");
 	recorded = ledger_last_offsets(kind, &offsets);
-	for (int i = 0; i < partitions && i < room; i++)
+	for (int i = 0; i < partitions; i++)
 	{
 		tails[i] = (KafkaTail) {.topic = producer.streams[kind].name, .number = kind, .partition = i};
 		tails[i].from = i < recorded && offsets[i] >= 0 ? offsets[i] + 1 :
 			KAFKA_FROM_TAIL(TAIL_MESSAGES);
 	}
 	worker_commit();
-	return Min(partitions, room);
+	return partitions;
 }
 
 void

@@ -14,7 +14,6 @@
 #include "executor/spi.h"
 #include "fmgr.h"
 #include "miscadmin.h"
-#include "nodes/parsenodes.h"
 #include "storage/latch.h"
 #include "utils/builtins.h"
 #include "utils/date.h"
@@ -78,18 +77,6 @@ publish_request_end(const PublishRequest *request, const char *failure)
 }
 
 /* ---- the call ---- */
-
-static void
-require_top_level(FunctionCallInfo fcinfo)
-{
-	CallContext *call = (CallContext *) fcinfo->context;
-
-	if (call == NULL || !IsA(call, CallContext) || call->atomic)
-		ereport(ERROR,
-				(errcode(ERRCODE_ACTIVE_SQL_TRANSACTION),
-				 errmsg("hospital_publish cannot run inside a transaction block"),
-				 errhint("CALL it by itself, outside BEGIN … COMMIT and outside functions.")));
-}
 
 /* Without these the request would wait for ever. */
 static void
@@ -287,7 +274,7 @@ hospital_publish(PG_FUNCTION_ARGS)
 	DateADT		from,
 				to;
 
-	require_top_level(fcinfo);
+	procedure_require_top_level(fcinfo, "hospital_publish");
 	if (PG_ARGISNULL(0) || PG_ARGISNULL(1))
 		ereport(ERROR,
 				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),

@@ -22,6 +22,7 @@
 
 #include "compat.h"
 #include "day_file.h"
+#include "journey.h"
 #include "kept_plan.h"
 #include "settings.h"
 #include "stream_lake.h"
@@ -29,7 +30,6 @@
 #include "worker.h"
 
 #define STREAM_FOLDER "lake/stream"
-#define JOHANNESBURG (2 * USECS_PER_HOUR)	/* ahead of UTC, all year */
 
 /* Without a data folder there is no lake. */
 static bool
@@ -47,10 +47,7 @@ belongs_in_file(const StreamMessage *message)
 static DateADT
 hospital_day(const StreamBatch *batch, const StreamMessage *message)
 {
-	TimestampTz time = event_time(message->kind, held_record(&batch->rows[message->kind].held, message->row)) +
-		JOHANNESBURG;
-
-	return (DateADT) (time >= 0 ? time / USECS_PER_DAY : -((-time + USECS_PER_DAY - 1) / USECS_PER_DAY));
+	return day_of_time(event_time(message->kind, held_record(&batch->rows[message->kind].held, message->row)));
 }
 
 static char *

@@ -24,7 +24,6 @@
 #include "stream_control.h"
 #include "stream_ledger.h"
 
-#define NO_LIMIT 101			/* percent of messages that are rejects */
 #define REJECTS_AT_ONCE 1000
 #define REJECT_BYTES (8 * 1024 * 1024)
 
@@ -64,14 +63,14 @@ stream_topic_read(StreamTopic *topic)
 		kept_run(&insert, "INSERT INTO hospital.stream_topics (topic, kind, format) VALUES ($1, $2, $3)"
 				 " ON CONFLICT (topic) DO NOTHING", 3, types, values, NULL, SPI_OK_INSERT);
 		topic->keep_unknown = topic->stop_on_error = false;
-		topic->reject_percent = NO_LIMIT;
+		topic->reject_percent = ANY_REJECTS;
 		return;
 	}
 	topic->keep_unknown = DatumGetBool(kept_value(0, 1, &isnull));
 	topic->stop_on_error = DatumGetBool(kept_value(0, 2, &isnull));
 	topic->reject_percent = DatumGetFloat8(kept_value(0, 3, &isnull));
 	if (isnull)
-		topic->reject_percent = NO_LIMIT;
+		topic->reject_percent = ANY_REJECTS;
 	kept_done();
 }
 

@@ -139,7 +139,7 @@ stream_retry(const char *kind, const char *schema, int64 *tried)
 	{
 		strlcpy(topics[i].name, TextDatumGetCString(kept_value(i, 1, &isnull)), TOPIC_NAME_LENGTH);
 		topics[i].kind = stream_kind_by_name(TextDatumGetCString(kept_value(i, 2, &isnull)));
-		topics[i].reject_percent = 101;
+		topics[i].reject_percent = ANY_REJECTS;
 	}
 	kept_done();
 	for (int i = 0; i < n; i++)

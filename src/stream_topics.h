@@ -19,7 +19,7 @@
 extern PGDLLEXPORT const char *stream_kind_name(int kind);
 
 /* -1 when there is no such kind. */
-extern int	stream_kind_by_name(const char *name);
+extern PGDLLEXPORT int stream_kind_by_name(const char *name);
 
 /* Those that hospital.topics asks for, in the order of the kinds; how many. */
 extern PGDLLEXPORT int stream_kinds(int kinds[STREAM_KINDS]);

@@ -28,6 +28,7 @@
 #include "compat.h"
 #include "crash_point.h"
 #include "open_rows.h"
+#include "row_error.h"
 #include "stream_control.h"
 #include "stream_lake.h"
 #include "stream_ledger.h"
@@ -57,19 +58,6 @@ message_of(const Writing *writing, int row)
 }
 
 /* ---- subtransactions ---- */
-
-/* Errors that say something about a row, not about the server. */
-static bool
-blames_a_row(int sqlstate)
-{
-	int			category = ERRCODE_TO_CATEGORY(sqlstate);
-
-	return category == ERRCODE_INTEGRITY_CONSTRAINT_VIOLATION ||
-		category == ERRCODE_DATA_EXCEPTION ||
-		sqlstate == ERRCODE_RAISE_EXCEPTION ||
-		sqlstate == ERRCODE_WITH_CHECK_OPTION_VIOLATION ||
-		sqlstate == ERRCODE_PROGRAM_LIMIT_EXCEEDED;
-}
 
 /*
  * The body in a subtransaction and a memory context of its own.  NULL when it
@@ -102,7 +90,7 @@ attempt(WriteBody body, Writing *writing, const int *list, int n)
 	MemoryContextSwitchTo(caller);
 	CurrentResourceOwner = owner;
 	MemoryContextDelete(context);
-	if (error != NULL && !blames_a_row(error->sqlerrcode))
+	if (error != NULL && !error_blames_row(error->sqlerrcode))
 		ReThrowError(error);
 	return error;
 }

@@ -15,6 +15,7 @@
 #include "stream_topics.h"
 
 #define NO_POSITION INT64CONST(-1)
+#define ANY_REJECTS 101			/* percent of messages */
 
 /* A topic, and how what comes in it is to be treated (hospital.stream_topics). */
 typedef struct StreamTopic
@@ -23,7 +24,7 @@ typedef struct StreamTopic
 	int			kind;			/* STREAM_ADT: of several */
 	bool		keep_unknown;
 	bool		stop_on_error;
-	double		reject_percent; /* above 100: any number */
+	double		reject_percent; /* ANY_REJECTS: no limit */
 } StreamTopic;
 
 /* What a message that was taken before must look like when it is seen again. */

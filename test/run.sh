@@ -142,6 +142,19 @@ postmaster_without_kafka() {
     say "   hospital.so is preloaded, librdkafka is not"
 }
 
+# From PostgreSQL 16 on a library shows nothing that it does not export by name,
+# and what hospital_kafka.so misses in hospital.so is noticed when it is loaded.
+what_kafka_uses_is_exported() {
+    local name n=0 hidden=0
+    while read -r name; do
+        n=$((n + 1))
+        grep -q "PGDLLEXPORT.*[[:space:]*]$name\\b" "$WORK"/build/src/*.h || { say "   not PGDLLEXPORT: $name"; hidden=1; }
+    done < <(comm -12 <(nm -D --undefined-only "$WORK/build/hospital_kafka.so" | awk '{ print $2 }' | sort -u) \
+        <(nm -D --defined-only "$WORK/build/hospital.so" | awk '{ print $3 }' | sort -u))
+    say "   $n functions and settings of hospital.so in hospital_kafka.so"
+    [ $n -gt 0 ] && [ $hidden = 0 ]
+}
+
 prepare() {
     head1 "What is needed"
     install_missing test
@@ -174,6 +187,7 @@ run_all() {
     suite "clang" compile_with_clang
     suite "gcc" compile_and_install
     if [ $FAILED = 0 ]; then
+        suite "exports" what_kafka_uses_is_exported
         suite "private cluster" fresh_cluster
     fi
     if [ $FAILED = 0 ]; then

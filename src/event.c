@@ -100,6 +100,34 @@ event_subject(int kind_number, const void *record)
 	return *(const int64 *) ((const char *) record + subjects[kind_number].subject);
 }
 
+/* ---- rules ---- */
+
+/* The hospital day in whose file a record would be. */
+static DateADT
+day_of_record(int kind_number, const void *record)
+{
+	const Visit *visit = record;
+
+	/* One that leads to no admission has an end from the beginning. */
+	if (kind_number == KIND_VISITS && visit->admission_id == REC_NULL8)
+		return day_of_time(visit->arrived_at);
+	return day_of_time(event_time(kind_number, record));
+}
+
+bool
+event_check_rules(int kind_number, const void *record, EventFault *fault)
+{
+	const RecordKind *kind = &record_kinds[kind_number];
+	int			column;
+	int			sqlstate;
+	const char *message;
+
+	if (kind->check == NULL ||
+		kind->check(record, day_of_record(kind_number, record), &column, &sqlstate, &message))
+		return true;
+	return event_fault(fault, sqlstate, column < 0 ? NULL : kind->columns[column].name, "%s", message);
+}
+
 /* ---- ids ---- */
 
 /* Are all columns filled in that a later record of the key fills in? */

@@ -551,22 +551,6 @@ check_completed(const Reader *reader, const MessageType *type, const Admission *
 	return true;
 }
 
-/* The kind's own rules, for the day on which it happened. */
-static bool
-check_rules(const Reader *reader, int kind_number, const void *record)
-{
-	const RecordKind *kind = &record_kinds[kind_number];
-	TimestampTz local = event_time(kind_number, record) + LOCAL_OFFSET;
-	DateADT		day = (DateADT) (local / USECS_PER_DAY - (local % USECS_PER_DAY < 0 ? 1 : 0));
-	const char *message;
-	int			column;
-	int			sqlstate;
-
-	return kind->check == NULL || kind->check(record, day, &column, &sqlstate, &message) ||
-		event_fault(reader->fault, sqlstate, column < 0 ? NULL : kind->columns[column].name, "%s",
-					message);
-}
-
 /* Is it a message that we know, of a version and in a character set that we read? */
 static const MessageType *
 read_header(const Reader *reader)
@@ -628,5 +612,5 @@ event_from_hl7(const char *payload, size_t length, int *kind_number, void *recor
 	return read_places(&reader, type->kind, record, &found) &&
 		check_nulls(&reader, type->kind, found) &&
 		check_completed(&reader, type, record) &&
-		check_rules(&reader, type->kind, record);
+		event_check_rules(type->kind, record, fault);
 }

@@ -15,7 +15,6 @@
 
 #include "event_json.h"
 #include "fields.h"
-#include "journey.h"
 #include "put_value.h"
 
 #define TEXT_MAX 1000			/* bytes of a text column */
@@ -340,33 +339,7 @@ scan_event(const JsonKind *kind, const char *payload, size_t length, void *recor
 	return *at == '}' && at + 1 == end && seen == kind->all;
 }
 
-/* ---- the kind's rules ---- */
-
-/* The hospital day in whose file a record would be. */
-static DateADT
-day_of_record(int kind_number, const void *record)
-{
-	const Visit *visit = record;
-
-	/* One that leads to no admission has an end from the beginning. */
-	if (kind_number == KIND_VISITS && visit->admission_id == REC_NULL8)
-		return day_of_time(visit->arrived_at);
-	return day_of_time(event_time(kind_number, record));
-}
-
-static bool
-check_rules(int kind_number, const void *record, EventFault *fault)
-{
-	const RecordKind *kind = &record_kinds[kind_number];
-	int			column;
-	int			sqlstate;
-	const char *message;
-
-	if (kind->check == NULL ||
-		kind->check(record, day_of_record(kind_number, record), &column, &sqlstate, &message))
-		return true;
-	return event_fault(fault, sqlstate, column < 0 ? NULL : kind->columns[column].name, "%s", message);
-}
+/* ---- an event ---- */
 
 bool
 event_from_json(int kind_number, const char *payload, size_t length, void *record, char **unknown,
@@ -378,5 +351,5 @@ event_from_json(int kind_number, const char *payload, size_t length, void *recor
 		*unknown = NULL;
 	return (scan_event(kind, payload, length, record) ||
 			json_parse_event(kind, payload, length, record, unknown, fault)) &&
-		check_rules(kind_number, record, fault);
+		event_check_rules(kind_number, record, fault);
 }

@@ -344,27 +344,55 @@ add_request(RequestList *list, size_t *lengths, int what, uint32 probability, si
 	lengths[list->count++] = length;
 }
 
+/* A table of rules, read once for all the codes that ask it. */
+typedef struct RequestRule
+{
+	const char *prefix;			/* of codes; "*" for all */
+	const char *setting;
+	int			what;
+	uint32		probability;
+} RequestRule;
+
+typedef struct RequestRules
+{
+	int			count;
+	RequestRule *rules;
+} RequestRules;
+
+static RequestRules
+read_rules(const char *table_name, const char *what_column, int (*number) (const char *))
+{
+	const ReferenceTable *table = reference_named(table_name);
+	RequestRules all = {table->nrows, palloc(table->nrows * sizeof(RequestRule))};
+
+	for (int i = 0; i < table->nrows; i++)
+	{
+		all.rules[i].prefix = reference_cell(table, i, "icd10_prefix");
+		all.rules[i].setting = reference_cell(table, i, "setting");
+		all.rules[i].what = number(reference_cell(table, i, what_column));
+		all.rules[i].probability = ppm_of(reference_cell(table, i, "probability"));
+	}
+	return all;
+}
+
 static void
-find_requests(const ReferenceTable *table, const char *what_column, int (*number) (const char *),
-			  const char *icd, const char *setting, RequestList *list)
+find_requests(const RequestRules *all, const char *icd, const char *setting, RequestList *list)
 {
 	size_t		lengths[64];
 	Request		found[64];
 
 	list->count = 0;
 	list->requests = found;
-	for (int i = 0; i < table->nrows; i++)
+	for (int i = 0; i < all->count; i++)
 	{
-		const char *prefix = reference_cell(table, i, "icd10_prefix");
+		const RequestRule *rule = &all->rules[i];
 
-		if (!has_prefix(icd, prefix) ||
-			strcmp(reference_cell(table, i, "setting"), setting) != 0)
+		if (!has_prefix(icd, rule->prefix) || strcmp(rule->setting, setting) != 0)
 			continue;
 		if (list->count == lengthof(found))
 			elog(ERROR, "too many requests for \"%s\"", icd);
-		add_request(list, lengths, number(reference_cell(table, i, what_column)),
-					ppm_of(reference_cell(table, i, "probability")),
-					prefix[0] == '*' ? 0 : strlen(prefix));
+		add_request(list, lengths, rule->what, rule->probability,
+					rule->prefix[0] == '*' ? 0 : strlen(rule->prefix));
 	}
 	list->requests = palloc(Max(list->count, 1) * sizeof(Request));
 	memcpy(list->requests, found, list->count * sizeof(Request));
@@ -374,18 +402,19 @@ static void
 read_requests(void)
 {
 	static const char *const settings[SETTINGS] = {"IN", "DAY", "ED", "OPD"};
-	const ReferenceTable *labs = reference_named("lab_requests");
-	const ReferenceTable *treatments = reference_named("treatment_requests");
+	RequestRules labs = read_rules("lab_requests", "panel", panel_number);
+	RequestRules treatments = read_rules("treatment_requests", "fee_code", fee_number);
 
 	for (int i = 0; i < mix.code_count; i++)
 		for (int s = 0; s < SETTINGS; s++)
 		{
 			CaseCode   *c = &mix.codes[i];
 
-			find_requests(labs, "panel", panel_number, c->icd.data, settings[s], &c->labs[s]);
-			find_requests(treatments, "fee_code", fee_number, c->icd.data, settings[s],
-						  &c->treatments[s]);
+			find_requests(&labs, c->icd.data, settings[s], &c->labs[s]);
+			find_requests(&treatments, c->icd.data, settings[s], &c->treatments[s]);
 		}
+	pfree(labs.rules);
+	pfree(treatments.rules);
 }
 
 /* ---- laboratory ---- */
@@ -505,12 +534,16 @@ read_interactions(char atcs[][8])
 		const char *b = reference_cell(table, i, "atc_b");
 
 		for (int x = 0; x < mix.molecule_count; x++)
+		{
+			if (!has_prefix(atcs[x], a))
+				continue;
 			for (int y = 0; y < mix.molecule_count; y++)
-				if (has_prefix(atcs[x], a) && has_prefix(atcs[y], b))
+				if (has_prefix(atcs[y], b))
 				{
 					mix.interactions[x * mix.molecule_count + y] = level;
 					mix.interactions[y * mix.molecule_count + x] = level;
 				}
+		}
 	}
 }
 
@@ -559,12 +592,15 @@ indication_match(const char *list, const char *icd)
 
 	while (list != NULL && *list != '\0')
 	{
-		size_t		length = strcspn(list, ";");
+		size_t		same = 0;
 
-		if (length > best && strncmp(icd, list, length) == 0)
-			best = length;
-		list += length;
-		list += *list == ';';
+		while (list[same] != '\0' && list[same] != ';' && list[same] == icd[same])
+			same++;
+		list += same;
+		if (*list == '\0' || *list == ';')
+			best = Max(best, same);
+		while (*list != '\0' && *list++ != ';')
+			;
 	}
 	return best;
 }

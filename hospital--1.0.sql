@@ -3321,10 +3321,11 @@ BEGIN
         FROM offsets o GROUP BY o.kind, o.day, o.tick, o.events
     ), rejects AS (
         -- a header may say anything: compared as text
-        SELECT t.kind, jsonb_path_query_first(j.headers, '$[*] ? (@.name == "day").value') #>> '{}' AS day, count(*) AS rejects
+        SELECT t.kind, left(jsonb_path_query_first(j.headers, '$[*] ? (@.name == "tick").value') #>> '{}', 10) AS day,
+               count(*) AS rejects
         FROM hospital.rejects j JOIN hospital.stream_topics t ON t.topic = j.topic
         WHERE j.topic IS NOT NULL AND j.resolved_at IS NULL
-          AND j.headers @> jsonb_build_array(jsonb_build_object('name', 'simulation_id', 'value',
+          AND j.headers @> jsonb_build_array(jsonb_build_object('name', 'simulation', 'value',
                                (SELECT s.simulation_id::text FROM hospital.simulation s)))
         GROUP BY 1, 2
     )

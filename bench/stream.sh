@@ -102,7 +102,7 @@ create_topic() {
 }
 
 send_file() { # TOPIC FILE
-    as_user kcat -P -q -b "$BROKER" -t "$1" -K $'\t' -X acks=all -H "simulation_id=$SIMULATION" -H schema_version=1 \
+    as_user kcat -P -q -b "$BROKER" -t "$1" -K $'\t' -X acks=all -H "simulation=$SIMULATION" -H schema_version=1 \
         -H type=transfer -l "$2" 2>>"$WORK/log/bench.log" || die "kcat could not send $2" "See $WORK/log/bench.log."
 }
 

@@ -104,7 +104,7 @@ send_event(rd_kafka_t *client, const char *topic, const char *simulation, long i
 	snprintf(key, sizeof(key), "%ld", patient);
 	error = rd_kafka_producev(client, RD_KAFKA_V_TOPIC(topic), RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY),
 							  RD_KAFKA_V_KEY(key, strlen(key)), RD_KAFKA_V_VALUE(payload, n),
-							  RD_KAFKA_V_HEADER("simulation_id", simulation, -1),
+							  RD_KAFKA_V_HEADER("simulation", simulation, -1),
 							  RD_KAFKA_V_HEADER("schema_version", "1", -1),
 							  RD_KAFKA_V_HEADER("type", "transfer", -1), RD_KAFKA_V_END);
 	if (error)

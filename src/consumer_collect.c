@@ -177,7 +177,7 @@ add_message(const StreamMessage *message)
 	KafkaHeader headers[MAX_HEADERS];
 	int			n = kafka_taken_headers(message->handle, headers, MAX_HEADERS);
 
-	if (!header_is(headers, n, HEADER_SIMULATION_ID, consumer.simulation_id))
+	if (!header_is(headers, n, HEADER_SIMULATION, consumer.simulation_id))
 		return stream_batch_reject(&consumer.batch, message, ERRCODE_CHECK_VIOLATION,
 								   "the message is not of this simulation");
 	if (!header_is(headers, n, HEADER_SCHEMA_VERSION, EVENT_SCHEMA_VERSION))

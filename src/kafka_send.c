@@ -30,7 +30,7 @@ kafka_open_producer(const char *brokers, const char *transactional_id)
 	const KafkaProperty defaults[] = {
 		{"enable.idempotence", "true", 0},
 		{"acks", "all", 0},
-		{"linger.ms", "200", 0},
+		{"linger.ms", "20", 0},
 		{"compression.codec", "lz4", 0},
 		{"queue.buffering.max.kbytes", "65536", 0},
 		{"queue.buffering.max.messages", "500000", 0},

@@ -20,6 +20,7 @@
 #include "worker.h"
 
 #define NUMBER_TEXT 24
+#define TICK_TEXT 40
 #define ID_TEXT 37
 #define TURN 512				/* events between two looks at reports and interrupts */
 
@@ -107,8 +108,7 @@ stream_open(int kind)
 
 enum
 {
-	OF_SIMULATION, OF_SIMULATION_ID, OF_EVENT_ID, OF_TYPE, OF_SCHEMA_VERSION, OF_SIMULATED_TIME,
-	OF_DAY, OF_TICK, HEADERS
+	OF_SIMULATION, OF_EVENT_ID, OF_TYPE, OF_SCHEMA_VERSION, OF_SIMULATED_TIME, OF_TICK, HEADERS
 };
 
 /* The headers, and where the texts of those are that differ. */
@@ -116,8 +116,7 @@ typedef struct Envelope
 {
 	KafkaHeader headers[HEADERS];
 	char		id[ID_TEXT];
-	char		day[NUMBER_TEXT];
-	char		tick[NUMBER_TEXT];
+	char		tick[TICK_TEXT];
 	StringInfoData time;
 } Envelope;
 
@@ -135,14 +134,11 @@ open_envelope(Envelope *envelope, const TickKey *tick)
 				of_month;
 
 	j2date(tick->day + POSTGRES_EPOCH_JDATE, &year, &month, &of_month);
-	snprintf(envelope->day, NUMBER_TEXT, "%04d-%02d-%02d", year, month, of_month);
-	snprintf(envelope->tick, NUMBER_TEXT, "%d", tick->tick);
+	snprintf(envelope->tick, TICK_TEXT, "%04d-%02d-%02d %d", year, month, of_month, tick->tick);
 	initStringInfo(&envelope->time);
-	set_header(envelope, OF_SIMULATION, HEADER_SIMULATION, producer.simulation.name);
-	set_header(envelope, OF_SIMULATION_ID, HEADER_SIMULATION_ID, producer.simulation_id);
+	set_header(envelope, OF_SIMULATION, HEADER_SIMULATION, producer.simulation_id);
 	set_header(envelope, OF_TYPE, HEADER_TYPE, stream_kind_name(tick->kind));
 	set_header(envelope, OF_SCHEMA_VERSION, HEADER_SCHEMA_VERSION, EVENT_SCHEMA_VERSION);
-	set_header(envelope, OF_DAY, HEADER_DAY, envelope->day);
 	set_header(envelope, OF_TICK, HEADER_TICK, envelope->tick);
 }
 

@@ -59,13 +59,10 @@ note_message(KafkaClient *reader, const KafkaMessage *message, int kind, HTAB *t
 				tick;
 	PublishedTick *entry;
 
-	if (!header_text(headers, n, HEADER_SIMULATION_ID, text, sizeof(text)) ||
+	if (!header_text(headers, n, HEADER_SIMULATION, text, sizeof(text)) ||
 		strcmp(text, producer.simulation_id) != 0 ||
-		!header_text(headers, n, HEADER_TICK, text, sizeof(text)))
-		return;
-	if (sscanf(text, "%d", &tick) != 1 ||
-		!header_text(headers, n, HEADER_DAY, text, sizeof(text)) ||
-		sscanf(text, "%4d-%2d-%2d", &year, &month, &day) != 3)
+		!header_text(headers, n, HEADER_TICK, text, sizeof(text)) ||
+		sscanf(text, "%4d-%2d-%2d %d", &year, &month, &day, &tick) != 4)
 		return;
 	entry = ticks_get(ticks, kind, date2j(year, month, day) - POSTGRES_EPOCH_JDATE, tick);
 	entry->events++;

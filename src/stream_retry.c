@@ -41,7 +41,7 @@ read_rejects(StreamBatch *batch, StreamPartition *partition, int64 after, int64 
 	found = (int) kept_run(&plan, "SELECT reject_id, raw FROM hospital.rejects WHERE topic = $1 AND reject_id > $2"
 						   " AND resolved_at IS NULL AND raw IS NOT NULL"
 						   " AND headers @> jsonb_build_array("
-						   "  jsonb_build_object('name', 'simulation_id', 'value', (SELECT simulation_id FROM hospital.simulation)),"
+						   "  jsonb_build_object('name', 'simulation', 'value', (SELECT simulation_id FROM hospital.simulation)),"
 						   "  jsonb_build_object('name', 'schema_version', 'value', $4))"
 						   " ORDER BY reject_id LIMIT $3 FOR UPDATE",
 						   4, types, values, NULL, SPI_OK_SELECT);

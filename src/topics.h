@@ -10,14 +10,12 @@
 
 #define TOPIC_PARTITIONS 3		/* when hospital makes the topic */
 
-/* Headers of every event. */
-#define HEADER_SIMULATION "simulation"
-#define HEADER_SIMULATION_ID "simulation_id"
+/* Headers of every event; each costs as much as the payload, so there are no more. */
+#define HEADER_SIMULATION "simulation"	/* its UUID */
 #define HEADER_EVENT_ID "event_id"
 #define HEADER_TYPE "type"
 #define HEADER_SCHEMA_VERSION "schema_version"
 #define HEADER_SIMULATED_TIME "simulated_time"
-#define HEADER_DAY "day"
-#define HEADER_TICK "tick"
+#define HEADER_TICK "tick"		/* day and number, as 2020-01-05 17 */
 
 #endif							/* HOSPITAL_TOPICS_H */

@@ -289,7 +289,7 @@ sub kcat_producer
 	my ($self, @more) = @_;
 
 	return ('kcat', '-P', '-b', $self->{kafka}->direct, '-t', TOPIC, '-E', '-v', '-v', '-D', '\x1e', '-K', '\x1f',
-		'-H', "simulation_id=$self->{simulation}", '-H', 'schema_version=1', @more);
+		'-H', "simulation=$self->{simulation}", '-H', 'schema_version=1', @more);
 }
 
 sub note_sent

@@ -289,7 +289,7 @@ sub poison
 		[ json(to_ward => '["B"]'), '22P02', 'to_ward' ],
 		[ '[' x 100_000, '54001', '' ],
 		[ '"a string"', '22032', '' ],
-		[ json(), '23514', '', { simulation_id => '00000000-0000-0000-0000-000000000000' } ],
+		[ json(), '23514', '', { simulation => '00000000-0000-0000-0000-000000000000' } ],
 		[ json(event_id => '"01890a5d-ac96-774b-bcce-b302099a8058"'), '', '' ]);
 }
 
@@ -318,7 +318,7 @@ sub test_poison
 
 	foreach my $message (@sent)
 	{
-		send_message($address, $message->[0], simulation_id => $simulation, schema_version => 1,
+		send_message($address, $message->[0], simulation => $simulation, schema_version => 1,
 			%{ $message->[3] // {} });
 	}
 	wait_for($node, sprintf('SELECT count(*) >= %d FROM hospital.rejects', scalar @bad), 'rejects');
@@ -352,7 +352,7 @@ sub test_constraint
 	{
 		send_message($address,
 			json(event_id => qq("01890a5d-ac96-774b-bcce-b3020000000$n"), $n == 4 ? (to_ward => '"ZOO"') : ()),
-			simulation_id => $simulation, schema_version => 1);
+			simulation => $simulation, schema_version => 1);
 	}
 	wait_for($node, q{SELECT count(*) = 8 FROM hospital.transfers
 		WHERE event_id::text LIKE '01890a5d-ac96-774b-bcce-b3020000000%'}, 'neighbours of a refused row');
@@ -383,7 +383,7 @@ sub send_event
 	my ($node, $address, $partition, $number) = @_;
 	my $simulation = $node->safe_psql('postgres', 'SELECT simulation_id FROM hospital.simulation');
 
-	send_message($address, json(event_id => '"' . event_id($number) . '"'), simulation_id => $simulation,
+	send_message($address, json(event_id => '"' . event_id($number) . '"'), simulation => $simulation,
 		schema_version => 1, partition => $partition);
 	return;
 }

@@ -216,8 +216,8 @@ is(validate(), '', '... but when it comes in');
 # A reject of the day's events, ours and unresolved.
 my $reject = q{INSERT INTO hospital.rejects (topic, partition, epoch, "offset", sqlstate, message, headers)
 	SELECT 'hospital.transfers', 0, 3, 1, '22032', 'bad', jsonb_build_array(
-		jsonb_build_object('name', 'simulation_id', 'value', %s),
-		jsonb_build_object('name', 'day', 'value', '2020-01-03')) FROM hospital.simulation};
+		jsonb_build_object('name', 'simulation', 'value', %s),
+		jsonb_build_object('name', 'tick', 'value', '2020-01-03 12')) FROM hospital.simulation};
 sql(sprintf $reject, 'gen_random_uuid()::text');
 is(validate(), '', "another simulation's event is not ours to wait for");
 sql(q{INSERT INTO hospital.published (kind, day, tick, topic, events) VALUES ('transfers', '2020-01-03', 0, 'hospital.transfers', 0)});

@@ -126,7 +126,7 @@ sub send_to
 	}
 	close $fh or die "$file: $!";
 	PostgreSQL::Test::Utils::system_or_bail('kcat', '-P', '-q', '-b', $address, '-t', "hospital.$kind",
-		'-K', '\t', '-H', "simulation_id=$simulation", '-H', 'schema_version=1', '-l', $file);
+		'-K', '\t', '-H', "simulation=$simulation", '-H', 'schema_version=1', '-l', $file);
 	return;
 }
 

@@ -102,9 +102,9 @@ sub published
 
 		$strange++
 		  if join(' ', sort keys %header) ne
-		  'day event_id schema_version simulated_time simulation simulation_id tick type'
-		  || $header{simulation_id} ne $simulation || $header{type} ne $kind || $header{schema_version} ne '1'
-		  || $header{day} !~ /^2020-01-\d\d$/ || $header{tick} !~ /^\d+$/;
+		  'event_id schema_version simulated_time simulation tick type'
+		  || $header{simulation} ne $simulation || $header{type} ne $kind || $header{schema_version} ne '1'
+		  || $header{tick} !~ /^2020-01-\d\d \d+$/;
 		# a time without a fraction sorts before those with one
 		$time =~ s/Z$//;
 		$disorder++ if exists $last{$key} && ($last{$key}[0] gt $time || $last{$key}[1] != $partition);

@@ -48,7 +48,9 @@ extern PGDLLEXPORT void event_id(pg_uuid_t *id, int kind_number, const void *rec
 /* The kind's own rules, which need no other record, for the day in whose file it would be. */
 extern bool event_check_rules(int kind_number, const void *record, EventFault *fault);
 
-/* Texts for headers: 37 bytes; 2020-01-01T10:00:00Z, with a fraction where there is one. */
+#define EVENT_ID_LENGTH 36
+
+/* Texts for headers: a terminated id; 2020-01-01T10:00:00Z, with a fraction where there is one. */
 extern PGDLLEXPORT void event_id_text(char *out, const pg_uuid_t *id);
 extern PGDLLEXPORT void event_append_utc(StringInfo out, TimestampTz time);
 

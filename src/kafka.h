@@ -190,6 +190,9 @@ extern void kafka_send(KafkaTopic *topic, const char *key, size_t key_length, co
 /* Take the reports that are there; never waits. */
 extern void kafka_serve(KafkaClient *client);
 
+/* Messages sent that have no delivery report yet. */
+extern int64 kafka_undelivered(const KafkaClient *client);
+
 /* Until every message sent has its delivery report. */
 extern void kafka_await_deliveries(KafkaClient *client, int timeout_ms);
 

@@ -287,6 +287,12 @@ kafka_send(KafkaTopic *topic, const char *key, size_t key_length, const char *pa
 	client->undelivered++;
 }
 
+int64
+kafka_undelivered(const KafkaClient *client)
+{
+	return client->undelivered;
+}
+
 void
 kafka_await_deliveries(KafkaClient *client, int timeout_ms)
 {

@@ -49,6 +49,7 @@ producer_close(void)
 		MemoryContextDelete(producer.context);	/* and the client with it */
 	producer.context = NULL;
 	producer.client = NULL;
+	producer.ahead = NIL;
 }
 
 static void
@@ -142,30 +143,21 @@ count_events(Batch *batch, const PublishedTick *tick, int n)
 	batch->events += n;
 }
 
-/*
- * The events of a kind and day before number "end" that earlier ticks have not
- * sent, as ones of this tick; it is noted even if there are none.
- */
+/* Those from event number "first" on; the tick is noted even if there are none. */
 static void
-add_to_batch(Batch *batch, int kind, const DayRecords *records, int tick_number, int ticks_per_day,
-			 int64 first)
+add_to_batch(Batch *batch, const TickKey *key, const Messages *messages, int first)
 {
-	PublishedTick *tick = ticks_get(batch->ticks, kind, records->day, tick_number);
-	int			n;
-	Event	   *events = day_events(records, kind, &n);
-	int			end = tick_number == REST_TICK ? n :
-		(int) Min(n, (tick_number + INT64CONST(1)) * n / ticks_per_day);
+	PublishedTick *tick = ticks_get(batch->ticks, key->kind, key->day, key->tick);
+	int			n = messages->first + messages->n - first;
 
-	if (first < end)
-	{
-		stream_open(kind);
-		if (!batch->open && !producer.target.embedded)
-			kafka_begin(producer.client);
-		batch->open = true;
-		batch->bytes += send_events(tick, events + first, end - (int) first);
-		count_events(batch, tick, end - (int) first);
-	}
-	pfree(events);
+	if (n <= 0)
+		return;
+	stream_open(key->kind);
+	if (!batch->open && !producer.target.embedded)
+		kafka_begin(producer.client);
+	batch->open = true;
+	batch->bytes += send_messages(tick, messages, first);
+	count_events(batch, tick, n);
 }
 
 /* Until here nothing counts as sent. */
@@ -210,8 +202,8 @@ publish_tick(DateADT day, int tick, int ticks_per_day, const int *kinds, int nki
 {
 	KindDay		ledger[1][STREAM_KINDS];
 	Batch		batch = {.ticks = ticks_new()};
-	const DayRecords *records = NULL;
 	int64		of_day = 0;
+	bool		missing = false;
 
 	connect_if_needed();
 	/* Connecting may just have learnt that it was sent. */
@@ -219,17 +211,18 @@ publish_tick(DateADT day, int tick, int ticks_per_day, const int *kinds, int nki
 	for (int i = 0; i < nkinds; i++)
 	{
 		KindDay    *known = &ledger[0][kinds[i]];
+		TickKey		key = {kinds[i], day, tick};
 
 		if (known->done)
 			continue;
-		if (records == NULL)
-			records = day_for_sending(day);
-		add_to_batch(&batch, kinds[i], records, tick, ticks_per_day, known->before);
+		missing = true;
+		add_to_batch(&batch, &key, tick_messages(day, kinds[i], known->before, tick, ticks_per_day),
+					 known->before);
 		of_day += known->before;
 	}
-	finish_batch(&batch);
-	if (records == NULL)
+	if (!missing)
 		return;
+	finish_batch(&batch);
 	ledger_begin("recording published events");
 	ledger_write(batch.ticks, false);
 	worker_commit();
@@ -277,35 +270,21 @@ add_day(Batch *batch, DateADT day, KindDay ledger[STREAM_KINDS])
 {
 	int			kinds[STREAM_KINDS];
 	int			n = stream_kinds(kinds);
-	const DayRecords *records = NULL;
 
 	for (int i = 0; i < n; i++)
 	{
 		KindDay    *known = &ledger[kinds[i]];
+		TickKey		key = {kinds[i], day, REST_TICK};
 
 		if (known->done)
 			continue;
 		if (batch->events >= BATCH_EVENTS || batch->bytes >= BATCH_BYTES)
 			return false;
-		if (records == NULL)
-			records = day_for_sending(day);
-		add_to_batch(batch, kinds[i], records, REST_TICK, 1, known->before);
+		add_to_batch(batch, &key, day_messages(day, kinds[i]), known->before);
 	}
+	/* the library has copies of what is sent */
+	forget_messages_before(day + 1);
 	return true;
-}
-
-/* The library has copies of what is sent, so no day has to be kept. */
-static bool
-add_day_alone(Batch *batch, DateADT day, KindDay ledger[STREAM_KINDS])
-{
-	MemoryContext scratch = AllocSetContextCreate(CurrentMemoryContext, "hospital publish day",
-												  ALLOCSET_DEFAULT_SIZES);
-	MemoryContext before = MemoryContextSwitchTo(scratch);
-	bool		all = add_day(batch, day, ledger);
-
-	MemoryContextSwitchTo(before);
-	MemoryContextDelete(scratch);
-	return all;
 }
 
 static bool
@@ -315,12 +294,15 @@ publish_days(int64 request, DateADT from, DateADT to, DateADT *done)
 	KindDay		(*ledger)[STREAM_KINDS] = palloc(n * sizeof(ledger[0]));
 	Batch		batch = {.ticks = ticks_new()};
 	bool		wanted;
+	int			days = 0;
 
 	connect_if_needed();
+	forget_messages_before(from);
 	ledger_read(from, n, REST_TICK, ledger);
-	*done = from - 1;
-	for (int i = 0; i < n && add_day_alone(&batch, from + i, ledger[i]); i++)
-		*done = from + i;
+	while (days < n && add_day(&batch, from + days, ledger[days]))
+		days++;
+	*done = from + days - 1;
+	prepare_ahead(from + days, n - days, ledger + days);
 	finish_batch(&batch);
 	ledger_begin("recording published events");
 	ledger_write(batch.ticks, false);
@@ -328,6 +310,8 @@ publish_days(int64 request, DateADT from, DateADT to, DateADT *done)
 	worker_commit();
 	CRASH_POINT("producer_recorded");
 	log_days(&batch);
+	if (!wanted || *done >= to)
+		forget_messages_before(DATEVAL_NOEND);
 	return wanted;
 }
 

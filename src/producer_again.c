@@ -78,12 +78,10 @@ static void
 send_again(const OldTick *old, HTAB *sent)
 {
 	PublishedTick *tick = ticks_get(sent, old->key.kind, old->key.day, old->key.tick);
-	int			n;
-	const Event *events = day_events(day_for_sending(old->key.day), old->key.kind, &n);
+	const Messages *messages = some_messages(old->key.day, old->key.kind, old->first, old->events);
 
 	stream_open(old->key.kind);
-	if (old->first < n)
-		(void) send_events(tick, events + old->first, Min(old->events, n - old->first));
+	(void) send_messages(tick, messages, old->first);
 }
 
 /* False when there is nothing more. */

@@ -5,10 +5,13 @@
 #define HOSPITAL_PRODUCER_PRIVATE_H
 
 #include "postgres.h"
+#include "lib/stringinfo.h"
+#include "nodes/pg_list.h"
 #include "utils/date.h"
 #include "utils/hsearch.h"
 
 #include "day.h"
+#include "event.h"
 #include "kafka.h"
 #include "simulation.h"
 #include "stream_topics.h"
@@ -31,8 +34,9 @@ typedef struct Producer
 	KafkaTarget target;
 	char	   *prefix;			/* of the topics' names */
 	Simulation	simulation;
-	char		simulation_id[37];
+	char		simulation_id[EVENT_ID_LENGTH + 1];
 	Stream		streams[STREAM_KINDS];
+	List	   *ahead;			/* producer_messages.c's: days with messages made already */
 } Producer;
 
 extern Producer producer;
@@ -80,7 +84,7 @@ extern void ledger_kinds(bool kinds[STREAM_KINDS]);
 /* The last offset of each partition; the number of partitions.  In a transaction. */
 extern int	ledger_last_offsets(int kind, int64 **offsets);
 
-/* ---- producer_send.c: a day's events ---- */
+/* ---- producer_messages.c: a day's messages ---- */
 
 /* In order of time, and therefore of every patient's time. */
 typedef struct Event
@@ -91,12 +95,41 @@ typedef struct Event
 	int32		number;			/* among those of the same time */
 } Event;
 
-/* Of the day, which stays there until the current memory context is reset. */
-extern const DayRecords *day_for_sending(DateADT day);
-extern Event *day_events(const DayRecords *records, int kind, int *n);
+/* Where in the text: key, event id, simulated time and payload, one after the other. */
+typedef struct Message
+{
+	uint32		at;
+	uint32		length;			/* of them all */
+	uint8		key_length;
+	uint8		time_length;
+} Message;
 
-/* Hand events to the library, as ones of this tick; bytes of payload. */
-extern int64 send_events(PublishedTick *tick, const Event *events, int n);
+typedef struct Messages
+{
+	int			first;			/* number of the event of the first */
+	int			n;
+	Message    *message;
+	StringInfoData text;
+} Messages;
+
+/* Of a tick, from event number "first" of the day on, or n from there; in the current memory context. */
+extern const Messages *tick_messages(DateADT day, int kind, int first, int tick, int ticks_per_day);
+extern const Messages *some_messages(DateADT day, int kind, int first, int n);
+
+/* Of a whole day; kept until they are forgotten, or the client is closed. */
+extern const Messages *day_messages(DateADT day, int kind);
+extern void forget_messages_before(DateADT day);
+
+/*
+ * Make those of n days that the ledger lacks, as long as reports of messages
+ * sent are outstanding, and there is room.
+ */
+extern void prepare_ahead(DateADT from, int n, KindDay (*ledger)[STREAM_KINDS]);
+
+/* ---- producer_send.c ---- */
+
+/* Hand messages from event number "first" on to the library, as ones of this tick; bytes of payload. */
+extern int64 send_messages(PublishedTick *tick, const Messages *messages, int first);
 
 /* The topic exists, or is made. */
 extern void stream_open(int kind);

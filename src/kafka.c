@@ -431,7 +431,7 @@ kafka_open_tail(const char *brokers, const char *group)
 		{"isolation.level", "read_committed", 0},
 		{"auto.offset.reset", "earliest", 0},
 		{"enable.partition.eof", "true", 0},
-		{"fetch.wait.max.ms", "250", 0},
+		{"fetch.wait.max.ms", "10", 0},
 		{"queued.min.messages", "1000000", 0},
 		{"queued.max.messages.kbytes", "8192", 0},
 	};

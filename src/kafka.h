@@ -180,8 +180,9 @@ extern void kafka_note_arrival(KafkaArrivals *arrivals, int partition, int64 off
 extern KafkaTopic *kafka_topic(KafkaClient *client, const char *name);
 
 /*
- * Hand over a message, of which the library takes a copy.  Waits while too many
- * are under way.
+ * Hand over a message.  The payload has to stay where it is until the report is
+ * in, or the client is closed; of the rest copies are taken.  Waits while too
+ * many are under way.
  */
 extern void kafka_send(KafkaTopic *topic, const char *key, size_t key_length, const char *payload,
 					   size_t length, const KafkaHeader *headers, int nheaders,

@@ -30,7 +30,7 @@ kafka_open_producer(const char *brokers, const char *transactional_id)
 	const KafkaProperty defaults[] = {
 		{"enable.idempotence", "true", 0},
 		{"acks", "all", 0},
-		{"linger.ms", "20", 0},
+		{"linger.ms", "200", 0},
 		{"compression.codec", "lz4", 0},
 		{"queue.buffering.max.kbytes", "65536", 0},
 		{"queue.buffering.max.messages", "500000", 0},
@@ -247,13 +247,13 @@ raise_undelivered(KafkaClient *client)
 		kafka_raise(client, "delivering", client->delivery_error, NULL);
 }
 
-/* On success the list of headers is the library's. */
+/* On success the list of headers is the library's; the payload is lent to it. */
 static rd_kafka_resp_err_t
 produce(KafkaTopic *topic, const char *key, size_t key_length, const char *payload, size_t length,
 		rd_kafka_headers_t *headers, KafkaArrivals *arrivals)
 {
 	return rd_kafka_producev(topic->client->rk, RD_KAFKA_V_RKT(topic->handle),
-							 RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY),
+							 RD_KAFKA_V_MSGFLAGS(0),
 							 RD_KAFKA_V_KEY(key, key_length),
 							 RD_KAFKA_V_VALUE(unconstify(char *, payload), length),
 							 RD_KAFKA_V_HEADERS(headers),

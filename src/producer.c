@@ -45,8 +45,11 @@ Producer	producer;
 static void
 producer_close(void)
 {
+	/* first: it may still send from messages that the context has */
+	if (producer.client != NULL)
+		kafka_close(producer.client);
 	if (producer.context != NULL)
-		MemoryContextDelete(producer.context);	/* and the client with it */
+		MemoryContextDelete(producer.context);
 	producer.context = NULL;
 	producer.client = NULL;
 	producer.ahead = NIL;
@@ -282,8 +285,6 @@ add_day(Batch *batch, DateADT day, KindDay ledger[STREAM_KINDS])
 			return false;
 		add_to_batch(batch, &key, day_messages(day, kinds[i]), known->before);
 	}
-	/* the library has copies of what is sent */
-	forget_messages_before(day + 1);
 	return true;
 }
 
@@ -304,6 +305,7 @@ publish_days(int64 request, DateADT from, DateADT to, DateADT *done)
 	*done = from + days - 1;
 	prepare_ahead(from + days, n - days, ledger + days);
 	finish_batch(&batch);
+	forget_messages_before(*done + 1);
 	ledger_begin("recording published events");
 	ledger_write(batch.ticks, false);
 	wanted = note_progress(request, *done, batch.events);

@@ -247,13 +247,18 @@ forget_messages_before(DateADT day)
 }
 
 static bool
-is_room_ahead(void)
+is_room_ahead(DateADT from)
 {
 	Size		bytes = 0;
 	ListCell   *cell;
 
 	foreach(cell, producer.ahead)
-		bytes += MemoryContextMemAllocated(((PreparedDay *) lfirst(cell))->context, true);
+	{
+		PreparedDay *prepared = lfirst(cell);
+
+		if (prepared->day >= from)
+			bytes += MemoryContextMemAllocated(prepared->context, true);
+	}
 	return bytes < AHEAD_BYTES;
 }
 
@@ -263,7 +268,7 @@ prepare_ahead(DateADT from, int n, KindDay (*ledger)[STREAM_KINDS])
 	int			kinds[STREAM_KINDS];
 	int			nkinds = stream_kinds(kinds);
 
-	for (int i = 0; i < n && is_room_ahead(); i++)
+	for (int i = 0; i < n && is_room_ahead(from); i++)
 	{
 		for (int k = 0; k < nkinds; k++)
 		{

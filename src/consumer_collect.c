@@ -122,6 +122,13 @@ meet_gap(StreamPartition *partition)
 		stop_for_gap(partition);
 		return;
 	}
+	if (partition->next != NO_POSITION && partition->witness.offset == NO_POSITION)
+		ereport(ERROR,
+				(errcode(ERRCODE_CONNECTION_FAILURE),
+				 errmsg("the brokers refuse offset " INT64_FORMAT " of topic %s partition %d, although they say that it has " INT64_FORMAT " to " INT64_FORMAT,
+						partition->next, partition->topic->name, partition->number,
+						partition->log_begin, partition->log_end),
+				 errhint("Another leader may be catching up. If it lasts, look at the partition's replicas.")));
 
 	/* Only the witness is gone: nothing was lost. */
 	partition->witness.offset = NO_POSITION;

@@ -412,5 +412,6 @@ consumer_collect(void)
 			waited = true;
 		}
 	}
+	kafka_attend(consumer.client);
 	fill_batch();
 }

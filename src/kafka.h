@@ -137,9 +137,10 @@ extern void kafka_give_back(KafkaClient *client, int slot);
 extern void kafka_attend(KafkaClient *client);
 
 /*
- * Since the last call, was a partition refused by its leader?  Its topic may have
- * been deleted, and be there again before the library asks once more, which tells
- * us of that only in a debug line.  True comes before any message read after it.
+ * Since the last call, was a partition gone, or refused by its leader?  Its topic
+ * may have been deleted, and be there again before the library asks once more,
+ * which tells us of that only in a debug line.  True comes before any message
+ * read after it.
  */
 extern bool kafka_lost_leader(KafkaClient *client);
 

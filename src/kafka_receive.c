@@ -181,6 +181,10 @@ take_error(KafkaClient *client, const rd_kafka_message_t *message)
 		message->err == RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET ||
 		message->err == RD_KAFKA_RESP_ERR_OFFSET_OUT_OF_RANGE)
 		return true;
+	if (message->err == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART ||
+		message->err == RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC ||
+		message->err == RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION)
+		client->lost_leader = true;
 	/* Said once only, and who may not read may yet ask: no answer ends this. */
 	if (message->err == RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED)
 		kafka_raise(client, psprintf("reading topic %s", rd_kafka_topic_name(message->rkt)),

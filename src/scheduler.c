@@ -67,6 +67,8 @@ typedef struct Scheduler
 	bool		recovered;		/* leftovers of the lake have been dealt with */
 	DateADT		live_from;		/* of the window when "unwritten" was set */
 	DateADT		unwritten;		/* the days before are known to be written */
+	const char *logged;			/* what the log has of the clock */
+	int			logged_window;
 	TimestampTz look_at;		/* when to look for due days while the producer waits */
 
 	/* The stream fails on its own: days go on while Kafka is away. */
@@ -513,14 +515,42 @@ read_simulation(void *arg)
 	worker_commit();
 }
 
+/* What the clock does, once for each change. */
 static void
-show_waiting(const Window *window, TimestampTz now)
+log_clock(Scheduler *scheduler, const char *does, const char *day)
 {
-	const char *day = day_file_date(clock_first_day_to_come(&window->pace, now));
+	const Window *window = &scheduler->window;
+	const Pace *pace = &window->pace;
+	const char *last;
 
+	if (scheduler->logged_window == window->number && scheduler->logged == does)
+		return;
+	scheduler->logged_window = window->number;
+	scheduler->logged = does;
+	last = pstrdup(day_file_date(pace->last_day));
 	if (window_is_over(window))
+		ereport(LOG,
+				(errmsg("hospital scheduler: window %d is over, its last day was %s", window->number, last),
+				 errhint("SELECT hospital_start(another_window => true) begins another one.")));
+	else
+		ereport(LOG,
+				(errmsg("hospital scheduler: the clock %s on %s, in window %d up to %s", does, day, window->number, last),
+				 errdetail("A day takes %s, with a tick every %s.", window_duration(pace->day_us),
+						   window_duration(pace->stream_interval))));
+}
+
+static void
+show_waiting(Scheduler *scheduler, TimestampTz now)
+{
+	const Window *window = &scheduler->window;
+	const char *day = pstrdup(day_file_date(clock_first_day_to_come(&window->pace, now)));
+	bool		is_over = window_is_over(window);
+	bool		is_paused = window->wish == WISH_PAUSED;
+
+	log_clock(scheduler, is_over ? "is over" : is_paused ? "stands still" : "goes", day);
+	if (is_over)
 		worker_state("window over");
-	else if (window->wish == WISH_PAUSED)
+	else if (is_paused)
 		worker_state("paused on %s", day);
 	else
 		worker_state("waiting for %s", day);
@@ -531,7 +561,7 @@ wait_for_next(Scheduler *scheduler, TimestampTz now)
 {
 	long		retry_ms = -1;
 
-	show_waiting(&scheduler->window, now);
+	show_waiting(scheduler, now);
 	if (scheduler->stream_failures > 0 && scheduler->stream_retry_at > GetCurrentTimestamp())
 		retry_ms = TimestampDifferenceMilliseconds(GetCurrentTimestamp(), scheduler->stream_retry_at);
 	hospital_clock()->wait_until(clock_next_due(&scheduler->window.pace, now), retry_ms);

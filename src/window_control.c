@@ -184,21 +184,26 @@ require_begun(const Window *window)
 				 errhint("SELECT hospital_start() begins a window.")));
 }
 
+/* The workers may go on when it is over: there may be files and messages to bring in. */
+static void
+report_over(const Window *window, int level)
+{
+	const char *first = pstrdup(day_file_date(window->first_day));
+
+	ereport(level,
+			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+			 errmsg("the window is over"),
+			 errdetail("Window %d had the hospital days %s to %s; no more days or ticks become due in it.",
+					   window->number, first, day_file_date(window->pace.last_day)),
+			 errhint("SELECT hospital_start(another_window => true) begins another one on the day after.")));
+}
+
 static void
 require_open(const Window *window)
 {
-	const char *first;
-
 	require_begun(window);
-	if (!window_is_over(window))
-		return;
-	first = pstrdup(day_file_date(window->first_day));
-	ereport(ERROR,
-			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-			 errmsg("the window is over"),
-			 errdetail("Window %d had the hospital days %s to %s.", window->number, first,
-					   day_file_date(window->pace.last_day)),
-			 errhint("SELECT hospital_start(another_window => true) begins another one on the day after.")));
+	if (window_is_over(window))
+		report_over(window, ERROR);
 }
 
 static void
@@ -248,7 +253,8 @@ hospital_start(PG_FUNCTION_ARGS)
 				 errhint("SELECT hospital_start() goes on with it.")));
 	else
 	{
-		require_open(window);
+		if (window_is_over(window))
+			report_over(window, WARNING);
 		window_go_on(window);
 	}
 	window->wish = WISH_RUNNING;

@@ -590,7 +590,7 @@ COMMENT ON FUNCTION hospital_jump(timestamp) IS
     'Put the hospital''s clock forward to a day, or a moment of it (Africa/Johannesburg). What lies between is due at once, and made in order';
 
 CREATE FUNCTION hospital_window_now(run_state record,
-        OUT state text, OUT hospital_day date, OUT hospital_time time, OUT day_takes interval, OUT days_due int,
+        OUT state text, OUT hospital_time timestamp, OUT day_takes interval, OUT days_due int,
         OUT ticks bigint, OUT ticks_due bigint, OUT next_day_at timestamptz, OUT next_tick_at timestamptz,
         OUT ends_at timestamptz)
     RETURNS record
@@ -3097,7 +3097,9 @@ BEGIN
 
     CREATE VIEW hospital.run_window AS
     SELECT n.state, r.window_number, r.window_started_at AS started_at, n.ends_at, r.first_day, r.last_day,
-           n.hospital_day, n.hospital_time, r.speed, n.day_takes, r.stream_interval,
+           -- a machine's clock that was put back is waited for
+           greatest(n.hospital_time, l.upto)::date AS hospital_day, greatest(n.hospital_time, l.upto) AS hospital_time,
+           r.speed, n.day_takes, r.stream_interval,
            r.last_day - r.first_day + 1 AS days, n.days_due, d.done AS days_done,
            greatest(n.days_due - d.done, 0) AS days_missed,
            n.ticks, n.ticks_due, t.done AS ticks_done, greatest(n.ticks_due - t.done, 0) AS ticks_missed,
@@ -3107,7 +3109,8 @@ BEGIN
     CROSS JOIN LATERAL (SELECT count(*)::int AS done, coalesce(sum(d.bytes), 0)::bigint AS bytes FROM hospital.days d
                         WHERE d.day BETWEEN r.first_day AND r.last_day) d
     CROSS JOIN LATERAL (SELECT count(*) AS done, coalesce(sum(t.events), 0)::bigint AS events FROM hospital.ticks t
-                        WHERE t.tick >= r.first_tick) t;
+                        WHERE t.tick >= r.first_tick) t
+    LEFT JOIN LATERAL (SELECT t.upto FROM hospital.ticks t ORDER BY t.tick DESC LIMIT 1) l ON true;
     COMMENT ON VIEW hospital.run_window IS 'The live simulation''s window: one row';
     COMMENT ON COLUMN hospital.run_window.state IS 'not started, running, paused, stopped or window over';
     COMMENT ON COLUMN hospital.run_window.window_number IS 'Which window, from 1';

@@ -589,7 +589,8 @@ find_tick(Scheduler *scheduler, TimestampTz now)
 	const Window *window = &scheduler->window;
 	const Simulation *simulation = &scheduler->simulation;
 	StreamTick *tick = &scheduler->tick;
-	int64		number = Max(window_last_tick() + 1, window->first_tick);
+	Timestamp	last_upto;
+	int64		number = Max(window_last_tick(&last_upto) + 1, window->first_tick);
 
 	tick->record.number = 0;
 	if (number >= clock_first_tick_to_come(&window->pace, now))
@@ -598,7 +599,7 @@ find_tick(Scheduler *scheduler, TimestampTz now)
 	tick->record.window = window->number;
 	tick->record.due_at = clock_tick_due(&window->pace, number);
 	tick->record.started_at = now;
-	tick->record.upto = position_time(clock_position(&window->pace, tick->record.due_at));
+	tick->record.upto = Max(last_upto, position_time(clock_position(&window->pace, tick->record.due_at)));
 	if (!streaming())
 		return;
 	stream_due_plan(&scheduler->due, window, tick,

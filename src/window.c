@@ -231,15 +231,19 @@ position_at(Timestamp time)
 }
 
 int64
-window_last_tick(void)
+window_last_tick(Timestamp *upto)
 {
 	static KeptPlan plan;
 	bool		isnull;
 	int64		last = 0;
 
-	if (kept_run(&plan, "SELECT tick FROM hospital.ticks ORDER BY tick DESC LIMIT 1", 0, NULL, NULL, NULL,
+	*upto = DT_NOBEGIN;
+	if (kept_run(&plan, "SELECT tick, upto FROM hospital.ticks ORDER BY tick DESC LIMIT 1", 0, NULL, NULL, NULL,
 				 SPI_OK_SELECT) > 0)
+	{
 		last = DatumGetInt64(kept_value(0, 1, &isnull));
+		*upto = DatumGetTimestamp(kept_value(0, 2, &isnull));
+	}
 	kept_done();
 	return last;
 }
@@ -251,23 +255,19 @@ position_done(const Window *window, int64 *last_tick)
 	Oid			types[] = {DATEOID};
 	Datum		values[] = {DateADTGetDatum(window->live_from)};
 	Position	done = {window->live_from, 0};
-	Position	by_ticks;
+	Timestamp	upto;
 	bool		isnull;
 
-	*last_tick = 0;
+	*last_tick = window_last_tick(&upto);
 	if (SPI_execute_with_args("SELECT max(day) FROM hospital.days WHERE day >= $1", 1, types, values, NULL,
 							  true, 0) != SPI_OK_SELECT)
 		elog(ERROR, "could not read hospital.days");
 	values[0] = SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull);
 	if (!isnull)
 		done.day = DatumGetDateADT(values[0]) + 1;
-	if (SPI_execute("SELECT tick, upto FROM hospital.ticks ORDER BY tick DESC LIMIT 1", true, 1) != SPI_OK_SELECT)
-		elog(ERROR, "could not read hospital.ticks");
-	if (SPI_processed == 0)
-		return done;
-	*last_tick = DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull));
-	by_ticks = position_at(DatumGetTimestamp(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 2, &isnull)));
-	return clock_is_past(by_ticks, done) ? by_ticks : done;
+	if (*last_tick > 0 && clock_is_past(position_at(upto), done))
+		done = position_at(upto);
+	return done;
 }
 
 /* ---- the pace ---- */
@@ -352,6 +352,7 @@ window_begin(Window *window, const Simulation *simulation)
 {
 	Pace	   *pace = &window->pace;
 	TimestampTz now = hospital_clock()->now();
+	Timestamp	upto;
 
 	if (window->number == 0)
 	{
@@ -362,7 +363,7 @@ window_begin(Window *window, const Simulation *simulation)
 		window->first_day = Max(pace->anchor_day, pace->last_day + 1);
 	window->number++;
 	window->started_at = now;
-	window->first_tick = pace->next_tick = window_last_tick() + 1;
+	window->first_tick = pace->next_tick = window_last_tick(&upto) + 1;
 	pace->anchor_at = pace->tick_at = now;
 	pace->anchor_day = window->first_day;
 	pace->anchor_part = 0;

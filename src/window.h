@@ -70,8 +70,8 @@ extern const char *window_duration(int64 us);
 
 /* ---- ticks ---- */
 
-/* The last one recorded; 0: none. */
-extern int64 window_last_tick(void);
+/* The last one recorded, 0: none; and how far it went, or -infinity. */
+extern int64 window_last_tick(Timestamp *upto);
 
 typedef struct TickRecord
 {

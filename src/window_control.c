@@ -384,7 +384,7 @@ hospital_jump(PG_FUNCTION_ARGS)
 
 enum
 {
-	OUT_STATE, OUT_DAY, OUT_TIME, OUT_DAY_TAKES, OUT_DAYS_DUE, OUT_TICKS, OUT_TICKS_DUE, OUT_NEXT_DAY_AT,
+	OUT_STATE, OUT_TIME, OUT_DAY_TAKES, OUT_DAYS_DUE, OUT_TICKS, OUT_TICKS_DUE, OUT_NEXT_DAY_AT,
 	OUT_NEXT_TICK_AT, OUT_ENDS_AT, OUTS
 };
 
@@ -414,10 +414,8 @@ show_window(const Window *window, Datum *values, bool *nulls)
 	Position	position = clock_position(pace, now);
 	int64		tick = clock_first_tick_to_come(pace, now);
 	bool		goes = pace->stood_at == 0;
-	Timestamp	time = position_time(position) - position.day * USECS_PER_DAY;
 
-	values[OUT_DAY] = DateADTGetDatum(position.day);
-	values[OUT_TIME] = TimeADTGetDatum(time);
+	values[OUT_TIME] = TimestampGetDatum(position_time(position));
 	values[OUT_DAY_TAKES] = window_interval(pace->day_us);
 	values[OUT_DAYS_DUE] = Int32GetDatum(position.day - window->first_day);
 	values[OUT_TICKS] = Int64GetDatum(clock_last_tick(pace) - window->first_tick + 1);

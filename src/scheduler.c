@@ -105,27 +105,6 @@ want_workers(void)
 
 /* ---- what there is to do ------------------------------------------------- */
 
-/* The settings may say another pace.  In a transaction. */
-static void
-keep_pace(Scheduler *scheduler)
-{
-	Window	   *window = &scheduler->window;
-	Position	position;
-
-	if (window_is_over(window) || !window_is_outdated(window) ||
-		!window_read(window, true) || window_is_over(window))
-		return;
-	window_anchor(window);
-	if (!window_is_over(window))
-		window_take_settings(window, &scheduler->simulation);
-	window_write(window);
-	position = clock_position(&window->pace, clock_now(&window->pace));
-	ereport(LOG,
-			(errmsg("hospital scheduler: from %s on a day takes %s, with a tick every %s",
-					day_file_date(position.day), window_duration(window->pace.day_us),
-					window_duration(window->pace.stream_interval))));
-}
-
 /* False when the hospital is not to run.  In a transaction. */
 static bool
 read_run_state(Scheduler *scheduler)
@@ -134,7 +113,7 @@ read_run_state(Scheduler *scheduler)
 
 	if (!window_read(window, false) || window->wish == WISH_STOPPED || window->number == 0)
 		return false;
-	keep_pace(scheduler);
+	window_follow_settings(window, &scheduler->simulation);
 	if (scheduler->live_from != window->live_from)
 		scheduler->unwritten = scheduler->live_from = window->live_from;
 	return true;
@@ -203,14 +182,9 @@ prepare_lake(Scheduler *scheduler)
 static void
 record_empty_day(DateADT day)
 {
-	static KeptPlan plan;
-	Oid			types[] = {DATEOID};
-	Datum		values[] = {DateADTGetDatum(day)};
-
 	if (!worker_begin("recording a day in the ledger"))
 		return;
-	kept_run(&plan, "INSERT INTO hospital.days (day, rows, bytes, manifest_sha256) VALUES ($1, 0, 0, '')",
-			 1, types, values, NULL, SPI_OK_INSERT);
+	day_record_empty(day);
 	worker_commit();
 }
 
@@ -219,7 +193,7 @@ write_day(Scheduler *scheduler, DateADT day)
 {
 	DayFiles   *files;
 
-	if (hospital_test_clock && !hospital_test_clock_data)
+	if (!hospital_test_clock_data)
 	{
 		record_empty_day(day);
 		return;
@@ -590,7 +564,7 @@ find_tick(Scheduler *scheduler, TimestampTz now)
 	const Simulation *simulation = &scheduler->simulation;
 	StreamTick *tick = &scheduler->tick;
 	Timestamp	last_upto;
-	int64		number = Max(window_last_tick(&last_upto) + 1, window->first_tick);
+	int64		number = window_last_tick(&last_upto) + 1;
 
 	tick->record.number = 0;
 	if (number >= clock_first_tick_to_come(&window->pace, now))

@@ -112,7 +112,7 @@ define_developer_settings(void)
 							 &hospital_test_clock, false,
 							 PGC_SIGHUP, GUC_NOT_IN_SAMPLE | GUC_SUPERUSER_ONLY, NULL, NULL, NULL);
 	DefineCustomBoolVariable("hospital.test_clock_data",
-							 "Off: by the test clock, days are recorded without any files.", NULL,
+							 "Off: days are recorded without any files.", NULL,
 							 &hospital_test_clock_data, true,
 							 PGC_SIGHUP, GUC_NOT_IN_SAMPLE | GUC_SUPERUSER_ONLY, NULL, NULL, NULL);
 	DefineCustomIntVariable("hospital.test_clock_shift",

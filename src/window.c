@@ -22,6 +22,7 @@
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 
+#include "day_file.h"
 #include "kept_plan.h"
 #include "settings.h"
 #include "window.h"
@@ -294,11 +295,11 @@ days_set(void)
 	return hospital_window_days > 0 ? hospital_window_days : (int) Min(Max(days, 1), DAYS_IN_WINDOW_MAX);
 }
 
-bool
-window_is_outdated(const Window *window)
+static bool
+is_outdated(const Pace *pace)
 {
-	return window->pace.day_length != day_length_set() ||
-		window->pace.stream_interval != hospital_stream_interval * INT64CONST(1000);
+	return pace->day_length != day_length_set() ||
+		pace->stream_interval != hospital_stream_interval * INT64CONST(1000);
 }
 
 /* Ticks that were due keep their numbers, whether they have been made or not. */
@@ -335,8 +336,9 @@ window_anchor(Window *window)
 	clock_set_pace(pace);
 }
 
-void
-window_take_settings(Window *window, const Simulation *simulation)
+/* Anchored, unless the window begins. */
+static void
+take_settings(Window *window, const Simulation *simulation)
 {
 	Pace	   *pace = &window->pace;
 	int64		last = (int64) window->first_day + days_set() - 1;
@@ -348,11 +350,31 @@ window_take_settings(Window *window, const Simulation *simulation)
 }
 
 void
+window_follow_settings(Window *window, const Simulation *simulation)
+{
+	const Pace *pace = &window->pace;
+
+	/* Nothing is locked where there is nothing to change. */
+	if (window_is_over(window) || !is_outdated(pace) ||
+		!window_read(window, true) || window_is_over(window))
+		return;
+	window_anchor(window);
+	if (!window_is_over(window))
+		take_settings(window, simulation);
+	window_write(window);
+	ereport(LOG,
+			(errmsg("hospital scheduler: from %s on a day takes %s, with a tick every %s",
+					day_file_date(clock_first_day_to_come(pace, clock_now(pace))),
+					window_duration(pace->day_us), window_duration(pace->stream_interval))));
+}
+
+void
 window_begin(Window *window, const Simulation *simulation)
 {
 	Pace	   *pace = &window->pace;
 	TimestampTz now = hospital_clock()->now();
 	Timestamp	upto;
+	int64		last_tick = window_last_tick(&upto);
 
 	if (window->number == 0)
 	{
@@ -360,15 +382,19 @@ window_begin(Window *window, const Simulation *simulation)
 		window->live_from = window->first_day;
 	}
 	else
+	{
+		/* Ticks that are still to be made keep their numbers. */
+		last_tick = Max(last_tick, clock_last_tick(pace));
 		window->first_day = Max(pace->anchor_day, pace->last_day + 1);
+	}
 	window->number++;
 	window->started_at = now;
-	window->first_tick = pace->next_tick = window_last_tick(&upto) + 1;
+	window->first_tick = pace->next_tick = last_tick + 1;
 	pace->anchor_at = pace->tick_at = now;
 	pace->anchor_day = window->first_day;
 	pace->anchor_part = 0;
 	pace->stood_at = 0;
-	window_take_settings(window, simulation);
+	take_settings(window, simulation);
 }
 
 void

@@ -41,9 +41,6 @@ extern void window_write(const Window *window);
 
 extern bool window_is_over(const Window *window);
 
-/* Do the settings say another pace than the window's? */
-extern bool window_is_outdated(const Window *window);
-
 /*
  * Anchor the clock at the position reached: the furthest of what it shows and
  * what has been done.  After that the pace may be changed, and time does not go
@@ -51,8 +48,8 @@ extern bool window_is_outdated(const Window *window);
  */
 extern void window_anchor(Window *window);
 
-/* Take the pace from the settings; anchored, unless the window begins. */
-extern void window_take_settings(Window *window, const Simulation *simulation);
+/* When the settings say another pace: go on at that, from the position reached. */
+extern void window_follow_settings(Window *window, const Simulation *simulation);
 
 /* Another window, from the day after those that have been made. */
 extern void window_begin(Window *window, const Simulation *simulation);

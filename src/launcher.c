@@ -9,7 +9,8 @@
  * there match what is wanted:
  *
  *	not wanted, running           -> SIGTERM
- *	wanted, left by itself        -> again when poked, or a minute later
+ *	wanted, left by itself        -> again when poked, or a minute later; a job
+ *	                                 runner when it has said that a job is due
  *	wanted, ended any other way   -> again after a back-off, 1 s to 60 s
  *	wanted, no process slot free  -> the same; the state says so
  *
@@ -263,7 +264,7 @@ plan_restart(WorkerSlot *slot)
 	else if (slot->left)
 	{
 		slot->failures = 0;
-		slot->next_start = in_ms(LOOK_AGAIN_MS);
+		slot->next_start = slot->role == WORKER_JOB ? slot->wake_at : in_ms(LOOK_AGAIN_MS);
 	}
 	else
 	{
@@ -352,7 +353,7 @@ describe_worker(BackgroundWorker *worker, int i, const WorkerSlot *slot, uint32 
 {
 	static const char *const functions[WORKER_ROLES] = {
 		NULL, CppAsString(scheduler_main), "consumer_main", CppAsString(ingestor_main),
-		"broker_main"
+		"broker_main", CppAsString(job_runner_main)
 	};
 	bool		kafka = slot->role == WORKER_CONSUMER || slot->role == WORKER_BROKER;
 
@@ -392,7 +393,7 @@ note_starvation(WorkerSlot *slot)
 				(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
 				 errmsg("hospital launcher: no worker slot free for the %s of database \"%s\"",
 						worker_role_name(slot->role), NameStr(slot->database_name)),
-				 errhint("A hospital needs a scheduler, an ingestor, its consumers and, embedded, a broker: increase max_worker_processes (now %d).",
+				 errhint("A hospital needs a scheduler, ingestors, consumers, job runners and, embedded, a broker: increase max_worker_processes (now %d).",
 						 max_worker_processes)));
 }
 
@@ -451,7 +452,7 @@ next_event(void)
 			continue;
 		else if (slot->starting)
 			at = TimestampTzPlusMilliseconds(slot->started_at, ARRIVE_WITHIN_MS);
-		else if (slot->wanted && slot->pid == 0)
+		else if (slot->wanted && slot->pid == 0 && slot->next_start != DT_NOEND)
 			at = Max(slot->next_start, now);	/* 0: at once */
 		else
 			continue;

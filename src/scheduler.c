@@ -40,6 +40,7 @@
 #include "control.h"
 #include "day_file.h"
 #include "day_writer.h"
+#include "job.h"
 #include "lakefile.h"
 #include "producer.h"
 #include "publish_request.h"
@@ -486,6 +487,8 @@ leave(Scheduler *scheduler, const char *state)
 {
 	close_producer(scheduler);
 	control_want(0, 0, false);
+	if (strcmp(scheduler->verdict, "stopped") != 0)
+		job_want_no_runners();
 	worker_leave(state);
 }
 
@@ -503,6 +506,7 @@ read_simulation(void *arg)
 	{
 		scheduler->verdict = read_run_state(scheduler) ? NULL : "stopped";
 		publish_request_read(&scheduler->request);
+		job_want_runners(scheduler->verdict == NULL);
 	}
 	worker_commit();
 }

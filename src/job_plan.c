@@ -179,24 +179,27 @@ latest(const Missed *missed, int64 back)
 	return missed->kept[(missed->n - 1 - back) % missed->limit];
 }
 
-/* A row for "slots" times or days, of which "at" is the first. */
+/*
+ * A row for "slots" times or days, of which "at" is the first; "skipped" says
+ * why it is not to be run, NULL: it is.
+ */
 static void
-insert_run(const Job *job, bool is_day, Datum at, const char *state, int64 slots)
+insert_run(const Job *job, bool is_day, Datum at, int64 slots, const char *skipped)
 {
-	Oid			types[] = {TEXTOID, TEXTOID, is_day ? DATEOID : TIMESTAMPTZOID, TEXTOID, INT8OID};
+	Oid			types[] = {TEXTOID, TEXTOID, is_day ? DATEOID : TIMESTAMPTZOID, INT8OID, TEXTOID};
 	Datum		values[] = {
 		CStringGetTextDatum(job->name), CStringGetTextDatum(is_day ? "day" : "schedule"), at,
-		CStringGetTextDatum(state), Int64GetDatum(slots)
+		Int64GetDatum(slots), skipped == NULL ? (Datum) 0 : CStringGetTextDatum(skipped)
 	};
 
 	(void) run_sql(is_day ?
-				   "INSERT INTO hospital.job_history (job_name, cause, due_at, day, state, slots, ended_at, message)"
-				   " SELECT $1, $2, clock_timestamp(), $3, $4, $5, CASE WHEN $4 = 'skipped' THEN clock_timestamp() END,"
-				   "  CASE WHEN $4 = 'skipped' THEN 'days that a later run stands for' END ON CONFLICT DO NOTHING" :
-				   "INSERT INTO hospital.job_history (job_name, cause, due_at, state, slots, ended_at, message)"
-				   " SELECT $1, $2, $3, $4, $5, CASE WHEN $4 = 'skipped' THEN clock_timestamp() END,"
-				   "  CASE WHEN $4 = 'skipped' THEN 'missed, and not made up' END ON CONFLICT DO NOTHING",
-				   5, types, values, NULL, SPI_OK_INSERT);
+				   "INSERT INTO hospital.job_history (job_name, cause, due_at, day, slots, message, state, ended_at)"
+				   " SELECT $1, $2, clock_timestamp(), $3, $4, $5, CASE WHEN $5 IS NULL THEN 'waiting' ELSE 'skipped' END,"
+				   "  CASE WHEN $5 IS NOT NULL THEN clock_timestamp() END ON CONFLICT DO NOTHING" :
+				   "INSERT INTO hospital.job_history (job_name, cause, due_at, slots, message, state, ended_at)"
+				   " SELECT $1, $2, $3, $4, $5, CASE WHEN $5 IS NULL THEN 'waiting' ELSE 'skipped' END,"
+				   "  CASE WHEN $5 IS NOT NULL THEN clock_timestamp() END ON CONFLICT DO NOTHING",
+				   5, types, values, skipped == NULL ? "    n" : NULL, SPI_OK_INSERT);
 }
 
 /* What still waits for an earlier time or day has a successor now. */
@@ -223,11 +226,12 @@ insert_runs(const Job *job, const Missed *missed, bool is_day)
 		TimestampDifferenceExceeds(DatumGetTimestampTz(latest(missed, 0)), GetCurrentTimestamp(), LATE_MS))
 		runs = 0;
 	if (missed->n > runs)
-		insert_run(job, is_day, missed->first, "skipped", missed->n - runs);
+		insert_run(job, is_day, missed->first, missed->n - runs,
+				   runs > 0 ? "a later run stands for it" : "missed, and not made up");
 	if (job->catch_up != CATCH_UP_ALL && runs > 0)
 		give_up_waiting(job, is_day);
 	while (--runs >= 0)
-		insert_run(job, is_day, latest(missed, runs), "waiting", 1);
+		insert_run(job, is_day, latest(missed, runs), 1, NULL);
 }
 
 /* Whole intervals in real time: the missed ones need not be looked at one by one. */

@@ -274,6 +274,7 @@ run_command(JobRunner *r)
 			execute_as_worker(&r->run);
 		stop_limits(r, hard);
 		say(&r->outcome, "succeeded", false, "");
+		worker_clear_error();
 	}
 	PG_CATCH();
 	{

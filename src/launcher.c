@@ -34,6 +34,7 @@
 #include "catalog/pg_database.h"
 #include "miscadmin.h"
 #include "postmaster/bgworker.h"
+#include "replication/logicallauncher.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
@@ -462,12 +463,44 @@ next_event(void)
 	return next;
 }
 
+/*
+ * What the listed databases need at the most, against what the server has; said
+ * when it is first known and whenever a reload has changed it.  The launcher of
+ * logical replication takes a slot of the same array.
+ */
+static void
+say_needs(int databases)
+{
+	static int	said = -1;
+	bool		streams = hospital_kafka_brokers[0] != '\0';
+	int			broker = databases > 0 && strcmp(hospital_kafka_brokers, KAFKA_EMBEDDED) == 0;
+	int			consumers = streams ? databases * hospital_consumer_workers : 0;
+	int			ingestors = databases * hospital_ingest_workers;
+	int			runners = databases * hospital_job_workers;
+	int			need = 1 + databases + ingestors + consumers + runners + broker;
+	int			others = max_logical_replication_workers > 0 ? 1 : 0;
+	bool		too_few = need + others > max_worker_processes;
+
+	if (need == said)
+		return;
+	said = need;
+	ereport(LOG,
+			(errmsg("hospital launcher: %d database%s need%s up to %d worker processes; max_worker_processes is %d",
+					databases, databases == 1 ? "" : "s", databases == 1 ? "s" : "", need,
+					max_worker_processes),
+			 errdetail_internal("Launcher 1, schedulers %d, ingestors %d, consumers %d, job runners %d, embedded broker %d.",
+								databases, ingestors, consumers, runners, broker),
+			 too_few ? errhint("Set max_worker_processes to %d or more and restart the server; parallel queries, loads, logical replication and other extensions take their workers from the same number. Until then some wait for others to end.",
+							   need + others) : 0));
+}
+
 static bool
 launcher_pass(void *arg)
 {
 	List	   *databases = listed_databases();
 	TimestampTz next;
 
+	say_needs(list_length(databases));
 	want_listed(databases);
 	for (int i = 0; i < WORKER_SLOTS; i++)
 	{

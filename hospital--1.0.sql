@@ -3669,6 +3669,7 @@ DECLARE
     a_when   CONSTANT text := schedule;
     a_circle text;
     a_dep    text;
+    a_bad    text;
 BEGIN
     PERFORM @extschema@.hospital_require_jobs();
     IF job_name IS NULL OR job_name = '' OR command IS NULL OR btrim(command) = '' THEN
@@ -3679,6 +3680,19 @@ BEGIN
     END IF;
     -- an error where it cannot be read
     PERFORM @extschema@.hospital_next_run(a_when, a_zone, now());
+    a_bad := CASE WHEN (catch_up IN ('skip', 'once', 'all')) IS NOT TRUE THEN 'catch_up is skip, once or all'
+                  WHEN (catch_up_limit BETWEEN 1 AND 1000) IS NOT TRUE THEN 'catch_up_limit is 1 to 1000'
+                  WHEN (max_retries BETWEEN 0 AND 1000) IS NOT TRUE THEN 'max_retries is 0 to 1000'
+                  WHEN (retry_delay BETWEEN '0' AND '1 day') IS NOT TRUE THEN 'retry_delay is 0 to a day'
+                  WHEN max_runtime NOT BETWEEN '0.001 seconds' AND '20 days' THEN 'max_runtime is a millisecond to 20 days, or null for any time'
+                  WHEN (keep_history >= '0') IS NOT TRUE THEN 'keep_history is not negative'
+                  WHEN enabled IS NULL OR while_stopped IS NULL THEN 'enabled and while_stopped are true or false'
+                  WHEN NOT isfinite(starts_at) THEN 'starts_at is finite' END;
+    IF a_bad IS NOT NULL THEN
+        RAISE EXCEPTION 'invalid argument for job "%"', a_name
+            USING ERRCODE = 'invalid_parameter_value', DETAIL = 'What is possible: ' || a_bad || '.',
+                  HINT = 'Leave it out for its default.';
+    END IF;
 
     FOREACH a_dep IN ARRAY a_deps LOOP
         IF a_dep IS NULL OR NOT EXISTS (SELECT FROM hospital.jobs j WHERE j.job_name = a_dep AND j.job_name <> a_name) THEN

@@ -239,15 +239,13 @@ control_want_runners(int count, bool running, Oid role)
 		if (!slot->used || slot->role != WORKER_JOB || slot->database != MyDatabaseId)
 			continue;
 		slot->session_role = role;
-		if (slot->hospital_runs != running)
-		{
-			slot->hospital_runs = running;
-			slot->poked = true;
-			changed = true;
-		}
-		if (!running && slot->job_run != 0 && !slot->job_stays && slot->pid != 0 &&
-			slot->stop_by == 0)
+		if (slot->hospital_runs == running)
+			continue;
+		slot->hospital_runs = running;
+		slot->poked |= running;
+		if (!running && slot->job_run != 0 && !slot->job_stays && slot->pid != 0)
 			slot->stop_by = GetCurrentTimestamp();
+		changed = true;
 	}
 	if (changed)
 		control_wake_launcher();

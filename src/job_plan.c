@@ -457,6 +457,10 @@ job_plan(JobOutlook *outlook)
 
 /* ---- what may begin --------------------------------------------------------------- */
 
+/* By hand anything may, but what hospital_stop has ended is not tried again before the start. */
+#define MAY_NOW \
+	"($1 OR j.while_stopped) AND (j.enabled OR r.cause = 'by hand') OR r.cause = 'by hand' AND r.attempt = 1"
+
 /*
  * Of a job one run at a time, in the order of their times; those by hand need
  * not wait for others.
@@ -464,7 +468,7 @@ job_plan(JobOutlook *outlook)
 #define MAY_BEGIN \
 	" FROM hospital.job_history r JOIN hospital.jobs j USING (job_name)" \
 	" WHERE r.state = 'waiting' AND coalesce(r.start_after, r.due_at) <= clock_timestamp()" \
-	" AND (r.cause = 'by hand' OR (j.enabled AND ($1 OR j.while_stopped)))" \
+	" AND (" MAY_NOW ")" \
 	" AND NOT EXISTS (SELECT FROM hospital.job_history o WHERE o.job_name = r.job_name AND o.state = 'running')" \
 	" AND (r.cause = 'by hand' OR (NOT EXISTS (SELECT FROM hospital.job_history o WHERE o.job_name = r.job_name" \
 	"   AND o.state = 'waiting' AND o.cause = r.cause AND (o.due_at, o.run_id) < (r.due_at, r.run_id))" \
@@ -497,7 +501,7 @@ job_claim(const JobOutlook *outlook, JobRun *run)
 	bool		isnull;
 
 	if (run_sql("SELECT r.run_id, r.job_name, j.command, r.due_at, r.day,"
-				" (extract(epoch FROM j.max_runtime) * 1000)::bigint, j.while_stopped OR r.cause = 'by hand'"
+				" (extract(epoch FROM j.max_runtime) * 1000)::bigint, j.while_stopped"
 				MAY_BEGIN " ORDER BY coalesce(r.start_after, r.due_at), r.run_id LIMIT 1",
 				1, types, values, NULL, SPI_OK_SELECT) == 0)
 		return false;
@@ -532,8 +536,7 @@ job_look_ahead(JobOutlook *outlook)
 	run_sql("SELECT least((SELECT min(j.next_due_at) FROM hospital.jobs j WHERE j.enabled AND j.schedule IS NOT NULL"
 			"  AND ($1 OR j.while_stopped)),"
 			" (SELECT min(r.start_after) FROM hospital.job_history r JOIN hospital.jobs j USING (job_name)"
-			"  WHERE r.state = 'waiting' AND r.start_after > clock_timestamp() AND (j.enabled AND ($1 OR j.while_stopped)"
-			"   OR r.cause = 'by hand'))), EXISTS (SELECT" MAY_BEGIN ")",
+			"  WHERE r.state = 'waiting' AND r.start_after > clock_timestamp() AND (" MAY_NOW "))), EXISTS (SELECT" MAY_BEGIN ")",
 			1, types, values, NULL, SPI_OK_SELECT);
 	next = column(0, 1, &isnull);
 	outlook->next = isnull ? DT_NOEND : DatumGetTimestampTz(next);

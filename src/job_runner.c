@@ -395,7 +395,10 @@ runner_pass(void *arg)
 	if (!worker_begin("looking which jobs are due"))
 		leave_for_a_while("no hospital here");
 	if (!session_fits())
+	{
+		worker_wake(MyDatabaseId, WORKER_SCHEDULER);
 		leave_for_a_while("the tables have another owner");
+	}
 	if (!job_plan(&outlook))
 		leave_for_a_while("no jobs here");
 	claimed = job_claim(&outlook, &r->run);

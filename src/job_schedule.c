@@ -79,6 +79,16 @@ schedule_hint(void)
 }
 
 pg_noreturn static void
+refuse_schedule(const char *text)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg("invalid schedule \"%s\"", text),
+			 errdetail("It is neither an interval nor five fields nor an event."),
+			 errhint("%s", schedule_hint())));
+}
+
+pg_noreturn static void
 refuse_field(const char *text, const CronField *field, const char *given)
 {
 	ereport(ERROR,
@@ -218,12 +228,37 @@ read_cron(JobSchedule *schedule, const char *text, char **words)
 				 errhint("The 31st is not in every month; L is a month's last day.")));
 }
 
+/* With the error that the other kinds have; the server's says no more. */
+static Interval *
+parse_interval(const char *text)
+{
+	MemoryContext caller = CurrentMemoryContext;
+	Datum		interval = (Datum) 0;
+
+	PG_TRY();
+	{
+		interval = DirectFunctionCall3(interval_in, CStringGetDatum(text),
+									   ObjectIdGetDatum(InvalidOid), Int32GetDatum(-1));
+	}
+	PG_CATCH();
+	{
+		ErrorData  *error;
+
+		MemoryContextSwitchTo(caller);
+		error = CopyErrorData();
+		if (ERRCODE_TO_CATEGORY(error->sqlerrcode) != ERRCODE_DATA_EXCEPTION)
+			PG_RE_THROW();
+		FlushErrorState();
+		refuse_schedule(text);
+	}
+	PG_END_TRY();
+	return DatumGetIntervalP(interval);
+}
+
 static void
 read_interval(JobSchedule *schedule, const char *text)
 {
-	Interval   *interval = DatumGetIntervalP(DirectFunctionCall3(interval_in, CStringGetDatum(text),
-																 ObjectIdGetDatum(InvalidOid),
-																 Int32GetDatum(-1)));
+	Interval   *interval = parse_interval(text);
 
 	schedule->kind = JOB_INTERVAL;
 	schedule->interval = *interval;
@@ -271,11 +306,7 @@ job_schedule_parse(JobSchedule *schedule, const char *text, const char *zone)
 	else if (n > 0 && (words[0][0] == '+' || (words[0][0] >= '0' && words[0][0] <= '9')))
 		read_interval(schedule, text);
 	else
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("invalid schedule \"%s\"", text),
-				 errdetail("It is neither an interval nor five fields nor an event."),
-				 errhint("%s", schedule_hint())));
+		refuse_schedule(text);
 }
 
 bool

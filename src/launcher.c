@@ -251,6 +251,23 @@ backoff_ms(uint32 failures)
 	return Min(ms, BACKOFF_LAST_MS);
 }
 
+/*
+ * With the lock held.  A job runner that could not connect may have been told
+ * the wrong role: its scheduler looks again.
+ */
+static void
+wake_scheduler(Oid database)
+{
+	for (int i = 0; i < WORKER_SLOTS; i++)
+	{
+		WorkerSlot *slot = &hospital_control->slots[i];
+
+		if (slot->used && slot->role == WORKER_SCHEDULER && slot->database == database &&
+			slot->latch != NULL)
+			SetLatch(slot->latch);
+	}
+}
+
 /* With the lock held: a worker of this slot has ended, when again? */
 static void
 plan_restart(WorkerSlot *slot)
@@ -276,6 +293,8 @@ plan_restart(WorkerSlot *slot)
 		slot->failures++;
 		slot->restarts++;
 		slot->next_start = in_ms(backoff_ms(slot->failures));
+		if (slot->role == WORKER_JOB)
+			wake_scheduler(slot->database);
 	}
 }
 

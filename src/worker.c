@@ -85,6 +85,7 @@ static const struct
 	{"statement_timeout", "0"},
 	{"lock_timeout", "0"},
 	{"idle_in_transaction_session_timeout", "0"},
+	{"transaction_timeout", "0"},
 	{"synchronous_commit", "on"},
 	{"session_replication_role", "origin"},
 	{"row_security", "off"},
@@ -102,8 +103,13 @@ static void
 pin_settings(void)
 {
 	for (int i = 0; i < (int) lengthof(pinned_settings); i++)
+	{
+		/* Newer releases have more of them. */
+		if (GetConfigOption(pinned_settings[i].name, true, false) == NULL)
+			continue;
 		SetConfigOption(pinned_settings[i].name, pinned_settings[i].value,
 						PGC_SUSET, PGC_S_OVERRIDE);
+	}
 }
 
 /* before_shmem_exit: whatever happened, the slot is nobody's now. */

@@ -6,6 +6,7 @@
 
 #include "postgres.h"
 
+#include "compat.h"
 #include "simulation.h"
 
 /* ereport where the folders of this name in the lake are another hospital's. */

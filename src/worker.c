@@ -92,6 +92,13 @@ static const struct
 	{"client_min_messages", "warning"},
 	{"standard_conforming_strings", "on"},
 	{"check_function_bodies", "off"},
+	{"exit_on_error", "off"},
+	{"transform_null_equals", "off"},
+	{"array_nulls", "on"},
+	{"default_table_access_method", "heap"},
+	/* Many short statements: neither compiled nor spread over further processes. */
+	{"jit", "off"},
+	{"max_parallel_workers_per_gather", "0"},
 	{"TimeZone", "UTC"},
 	{"DateStyle", "ISO, YMD"},
 	{"IntervalStyle", "postgres"},

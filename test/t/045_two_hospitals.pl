@@ -167,7 +167,7 @@ wait_for('postgres', q{SELECT count(*) = 0 FROM hospital.status WHERE database =
 # ---- copies ---------------------------------------------------------------------------------
 
 # Of a hospital at work: dumped in the middle of its days.
-hospital('west', '', 5);
+hospital('west', ", name => 'farwest'", 5);   # the lake has folders of the one before
 sql('west', 'SELECT hospital_start()');
 wait_for('west', 'SELECT count(*) >= 2 FROM hospital.days', 'west: another one runs');
 my $dump = $node->basedir . '/west.dump';
@@ -198,7 +198,7 @@ wait_for('postgres', q{SELECT count(*) = 1 FROM hospital.status WHERE database =
 cmp_ok(time - $began, '<', 10, 'at once');
 note "$days days and $pending files that waited were in the dump";
 is_whole('restored');
-files_are_own('restored', $folder, 'west');
+files_are_own('restored', $folder, 'farwest');
 
 # Into another server.
 my $elsewhere = PostgreSQL::Test::Cluster->new('elsewhere');
@@ -206,13 +206,13 @@ $elsewhere->init(extra => [ '--encoding=UTF8', '--locale=C' ]);
 $elsewhere->append_conf('postgresql.conf', qq{
 shared_preload_libraries = 'hospital'
 hospital.data_folder = '$folder.other'
-hospital.databases = 'west'
 hospital.batch_interval = '300ms'
 });
 $elsewhere->start;
 $elsewhere->safe_psql('postgres', 'CREATE DATABASE west TEMPLATE template0');
 $elsewhere->command_ok([ 'pg_restore', '-e', '-j2', '-d', $elsewhere->connstr('west'), $dump ], 'restored into another server');
-$elsewhere->safe_psql('postgres', 'SELECT pg_reload_conf()');
+$elsewhere->safe_psql('postgres', q{ALTER SYSTEM SET hospital.databases = 'west'});
+$elsewhere->reload;
 $elsewhere->poll_query_until('west', q{SELECT count(*) = 1 FROM hospital.status WHERE worker = 'scheduler' AND state = 'not able to run'
 	AND last_error = 'this hospital is a copy'}) or BAIL_OUT('timed out: a copy in another server');
 $elsewhere->safe_psql('west', 'SELECT hospital_adopt()');

@@ -57,6 +57,10 @@ ingestor_pass(void *arg)
 	if (outcome == INGEST_REFUSED)
 		worker_record_error(ERRCODE_FILE_REFUSED, batch.message);
 	worker_commit();
+
+	/* What is overcome; a refused file stays refused. */
+	if (outcome == INGEST_DONE && worker_sqlstate() != ERRCODE_FILE_REFUSED)
+		worker_clear_error();
 	wait_for_files(&batch, outcome);
 	return true;
 }

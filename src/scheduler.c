@@ -236,6 +236,8 @@ write_day(Scheduler *scheduler, DateADT day)
 
 	worker_count_rows(files->all_rows);
 	worker_wake(MyDatabaseId, WORKER_INGESTOR);
+	if (scheduler->stream_failures == 0)
+		worker_clear_error();	/* it was the days', and is over */
 	ereport(LOG,
 			(errmsg("hospital scheduler: %s: day files written, " INT64_FORMAT " records, " INT64_FORMAT " bytes",
 					day_file_date(day), files->all_rows, files->all_bytes)));
@@ -639,6 +641,8 @@ run_hospital(Scheduler *scheduler)
 		worker_wait(LAKE_RETRY_MS, -1);
 		return;
 	}
+	if (write_again(scheduler))
+		return;
 	if (has_request(scheduler) && now < scheduler->request_until)
 		carry_out(scheduler);
 	else if (make_due(scheduler))
@@ -646,7 +650,7 @@ run_hospital(Scheduler *scheduler)
 			REQUEST_SHARE * (hospital_clock->now() - now);
 	else if (has_request(scheduler))
 		carry_out(scheduler);
-	else if (!write_again(scheduler))
+	else
 		wait_for_next(scheduler);
 }
 

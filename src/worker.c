@@ -367,6 +367,16 @@ worker_schema(void)
 	return extension_schema;
 }
 
+static void
+notice_reload(void)
+{
+	if (!ConfigReloadPending)
+		return;
+	ConfigReloadPending = false;
+	ProcessConfigFile(PGC_SIGHUP);
+	reloads++;
+}
+
 bool
 worker_wait(long timeout_ms, int fd)
 {
@@ -390,12 +400,7 @@ worker_wait(long timeout_ms, int fd)
 	if (happened & WL_LATCH_SET)
 		ResetLatch(MyLatch);
 	CHECK_FOR_INTERRUPTS();
-	if (ConfigReloadPending)
-	{
-		ConfigReloadPending = false;
-		ProcessConfigFile(PGC_SIGHUP);
-		reloads++;
-	}
+	notice_reload();
 	return (happened & WL_SOCKET_READABLE) != 0;
 }
 
@@ -526,6 +531,7 @@ worker_loop(bool (*body) (void *), void *arg)
 	while (loop.more)
 	{
 		MemoryContextSwitchTo(context);
+		notice_reload();		/* one that is busy may not wait for long */
 		loop.reloads = reloads;
 		succeeded = worker_try(run_loop_body, &loop);
 
@@ -536,6 +542,7 @@ worker_loop(bool (*body) (void *), void *arg)
 		{
 			loop.failures++;
 			worker_state("waiting to retry");
+			MemoryContextReset(context);	/* unfinished files take up room meanwhile */
 
 			/* Tried, since pg_cancel_backend may interrupt it. */
 			(void) worker_try(wait_to_retry, &loop);

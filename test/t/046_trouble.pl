@@ -208,7 +208,7 @@ goes_on('the old folder was set again');
 
 my $started = sql('SELECT pg_postmaster_start_time()');
 my @slow;
-foreach my $round (1 .. ($ENV{HOSPITAL_TEST_ROUNDS} // 20))
+foreach my $round (1 .. ($ENV{HOSPITAL_TEST_ROUNDS} // 10))
 {
 	my $role = ('scheduler', 'ingestor', 'consumer')[ int rand 3 ];
 	my $how = ('terminate', 'terminate', 'cancel')[ int rand 3 ];
@@ -294,7 +294,7 @@ is(sql(q{SELECT coalesce(string_agg(p.proname, ' ' ORDER BY p.proname), '') FROM
 		AND d.deptype = 'e' AND d.refobjid = (SELECT oid FROM pg_extension WHERE extname = 'hospital')
 	WHERE p.provolatile <> 'i' AND (p.proacl IS NULL OR EXISTS (SELECT FROM aclexplode(p.proacl) a WHERE a.grantee = 0 AND a.privilege_type = 'EXECUTE'))
 		AND p.proname !~ '^hospital_(validate|measured|targets)'}),
-	'hospital_create hospital_load_people hospital_load_staff hospital_open_rows', 'functions that everybody may call are so on purpose');
+	'hospital_create hospital_load_people hospital_load_staff hospital_open_rows hospital_rowsource_support hospital_stream_positions', 'functions that everybody may call are so on purpose');
 sql('CREATE ROLE visitor');
 foreach my $call ('SELECT hospital_start()', 'SELECT hospital_stop()', 'CALL hospital_run(1)', q{CALL hospital_publish('2020-01-01', '2020-01-02')},
 	q{CALL hospital_ingest('lake/batch/postgres')}, 'CALL hospital_undo_batch(1)', 'CALL hospital_retry_rejects()', q{CALL hospital_export('people')},
@@ -324,6 +324,7 @@ $node->safe_psql('bare', sprintf "CALL hospital_create(people => 20000, beds => 
 	. ' CALL hospital_load_staff(); SELECT hospital_start()', TRANSFERS);
 change(databases => 'bare');
 wait_for(q{SELECT count(*) = 1 FROM hospital.status WHERE worker = 'scheduler' AND database = 'bare' AND state = 'window over'}, 'window over: said');
+$node->poll_query_until('bare', q{SELECT count(*) = 39 FROM hospital.batches WHERE state = 'ingested'}) or BAIL_OUT('timed out: the last files');
 is($node->safe_psql('bare', q{SELECT coalesce(string_agg(v::text, ' '), '') FROM hospital_validate() v WHERE NOT ok AND check_name NOT LIKE 'stream%'}), '', 'its days are whole');
 $node->safe_psql('bare', 'SELECT hospital_stop()');
 wait_for(q{SELECT count(*) = 0 FROM pg_stat_activity WHERE backend_type LIKE 'hospital%' AND datname IS NOT NULL}, 'it is stopped');

@@ -559,6 +559,12 @@ take_in(void)
 	bool		idle;
 
 	consumer_collect();
+	if (kafka_lost_leader(consumer.client))
+	{
+		/* what has come since may be of another log: from the witness again */
+		read_on();
+		return true;
+	}
 	idle = consumer.batch.n == 0;
 	if (!idle && (!apply() || !tell_listeners()))
 		return false;

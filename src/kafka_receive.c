@@ -73,9 +73,11 @@ kafka_open_reader(const char *brokers)
 	 * share one queue; the count is set high because the library stops fetching
 	 * for a whole second when either is passed.  A broker answers a connection's
 	 * requests in order, so a fetch that waits for messages keeps a question
-	 * waiting: less than METADATA_SLICE_MS.
+	 * waiting: less than METADATA_SLICE_MS.  The debug lines are for
+	 * kafka_lost_leader.
 	 */
 	const KafkaProperty defaults[] = {
+		{"debug", "topic", 0},
 		{"isolation.level", "read_committed", 0},
 		{"auto.offset.reset", "error", 0},
 		{"enable.partition.eof", "true", 0},
@@ -269,6 +271,15 @@ void
 kafka_attend(KafkaClient *client)
 {
 	kafka_serve(client);
+}
+
+bool
+kafka_lost_leader(KafkaClient *client)
+{
+	bool		lost = client->lost_leader;
+
+	client->lost_leader = false;
+	return lost;
 }
 
 bool

@@ -12,6 +12,7 @@
  *	wanted, left by itself        -> again when poked, or a minute later
  *	wanted, ended any other way   -> again after a back-off, 1 s to 60 s
  *	wanted, no process slot free  -> the same; the state says so
+ *	wanted, database is wanted    -> when that statement has ended (make_way.c)
  *
  * Workers are never restarted by the postmaster, so that all of this is in one
  * place.  A worker takes its slot only with the slot's generation, which grows
@@ -40,6 +41,7 @@
 
 #include "compat.h"
 #include "control.h"
+#include "make_way.h"
 #include "settings.h"
 #include "worker.h"
 
@@ -407,7 +409,7 @@ start_wanted(int i)
 	bool		due;
 
 	LWLockAcquire(hospital_control->lock, LW_EXCLUSIVE);
-	due = slot->wanted && slot_is_idle(slot, i) &&
+	due = slot->wanted && slot_is_idle(slot, i) && !make_way_is_wanted(slot->database) &&
 		(slot->next_start <= GetCurrentTimestamp() || (slot->left && slot->poked));
 	if (due)
 	{
@@ -451,7 +453,7 @@ next_event(void)
 			continue;
 		else if (slot->starting)
 			at = TimestampTzPlusMilliseconds(slot->started_at, ARRIVE_WITHIN_MS);
-		else if (slot->wanted && slot->pid == 0)
+		else if (slot->wanted && slot->pid == 0 && !make_way_is_wanted(slot->database))
 			at = Max(slot->next_start, now);	/* 0: at once */
 		else
 			continue;
@@ -467,6 +469,7 @@ launcher_pass(void *arg)
 	List	   *databases = listed_databases();
 	TimestampTz next;
 
+	settings_tell_without_effect();
 	want_listed(databases);
 	for (int i = 0; i < WORKER_SLOTS; i++)
 	{

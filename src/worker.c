@@ -52,6 +52,7 @@
 
 #include "compat.h"
 #include "control.h"
+#include "make_way.h"
 #include "worker.h"
 
 #define BACKOFF_FIRST_MS 1000
@@ -137,14 +138,15 @@ release_slot(int code, Datum arg)
 	my_slot = NULL;
 }
 
-/* False: the launcher has given up on us and the slot is another's. */
+/* False: the launcher has given up on us and the slot is another's, or we are not to be here. */
 static bool
 take_slot(WorkerSlot *slot, uint32 generation)
 {
 	bool		taken = false;
 
 	LWLockAcquire(hospital_control->lock, LW_EXCLUSIVE);
-	if (slot->used && slot->generation == generation && slot->pid == 0)
+	if (slot->used && slot->generation == generation && slot->pid == 0 &&
+		!make_way_is_wanted(slot->database))
 	{
 		slot->pid = MyProcPid;
 		slot->latch = &MyProc->procLatch;
@@ -274,9 +276,8 @@ extension_ready(void)
 	return ready;
 }
 
-/* Whose the data tables are; InvalidOid when there are none. */
-static Oid
-tables_owner(void)
+Oid
+worker_tables_owner(void)
 {
 	Oid			schema = get_namespace_oid("hospital", true);
 	Oid			table;
@@ -310,7 +311,7 @@ worker_begin(const char *activity)
 	SetCurrentStatementStartTimestamp();
 	StartTransactionCommand();
 	if (!RecoveryInProgress() && extension_ready())
-		owner = tables_owner();
+		owner = worker_tables_owner();
 	if (!OidIsValid(owner))
 	{
 		CommitTransactionCommand();

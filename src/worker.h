@@ -66,6 +66,9 @@ extern PGDLLEXPORT void worker_commit(void);
 /* Take back what was done since worker_begin. */
 extern PGDLLEXPORT void worker_rollback(void);
 
+/* Whose the data tables are; InvalidOid when there are none.  In a transaction. */
+extern Oid	worker_tables_owner(void);
+
 /* The extension's schema, quoted; as of the last worker_begin. */
 extern PGDLLEXPORT const char *worker_schema(void);
 

@@ -2019,6 +2019,7 @@ CREATE FUNCTION hospital_metrics() RETURNS text
     LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE
     SET search_path = pg_catalog, pg_temp
     SET jit = off
+    SET max_parallel_workers_per_gather = 0
     AS 'MODULE_PATHNAME';
 COMMENT ON FUNCTION hospital_metrics() IS
     'What there is to watch, in the text format of Prometheus: workers of the whole server, and the clock, ledgers and stream of this database''s hospital. Cheap enough to be asked every few seconds';

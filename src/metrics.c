@@ -64,7 +64,7 @@ static const MetricSource worker_sources[] = {
 	{
 		"hospital_status",
 		"SELECT coalesce(database, '') AS database, role || ' ' || number AS worker, (pid IS NOT NULL)::int,"
-		" restarts, rows, greatest(0, extract(epoch FROM clock_timestamp() - last_error_at))",
+		" restarts, rows, CASE WHEN last_error_at IS NOT NULL THEN greatest(0, extract(epoch FROM clock_timestamp() - last_error_at)) END",
 		{
 			{METRIC_GAUGE, "worker_up", "1 while the worker has a process."},
 			{METRIC_COUNTER, "worker_restarts_total", "How often the worker was started again after it had ended."},
@@ -116,8 +116,8 @@ static const MetricSource progress_source = {
 	{
 		{METRIC_GAUGE, "progress_rows", "Rows that a load or run that is at work has there so far."},
 		{METRIC_GAUGE, "progress_rows_planned", "Rows there will be; absent where it is not known."},
-		{METRIC_GAUGE, "progress_days", "Days that a run has brought in."},
-		{METRIC_GAUGE, "progress_days_planned", "Days that it is to bring in."},
+		{METRIC_GAUGE, "progress_day_folders", "Days that a run has brought in."},
+		{METRIC_GAUGE, "progress_day_folders_planned", "Days that it is to bring in."},
 		{METRIC_GAUGE, "progress_age_seconds", "For how long it has been at work."}
 	}
 };
@@ -146,9 +146,9 @@ static const MetricSource ledger_sources[] = {
 		" extract(epoch FROM max(d.day)), coalesce(sum(d.rows), 0), coalesce(sum(d.bytes), 0)"
 		" FROM hospital.simulation s LEFT JOIN hospital.days d ON true",
 		{
-			{METRIC_GAUGE, "days_planned", "Hospital days from the first to the last."},
-			{METRIC_GAUGE, "days_written", "Hospital days whose files are written."},
-			{METRIC_GAUGE, "days_closed", "Hospital days that hospital_validate has closed."},
+			{METRIC_GAUGE, "day_folders_planned", "Hospital days from the first to the last."},
+			{METRIC_GAUGE, "day_folders_written", "Hospital days whose files are written."},
+			{METRIC_GAUGE, "day_folders_closed", "Hospital days that hospital_validate has closed."},
 			{METRIC_GAUGE, "last_day_timestamp_seconds", "The last hospital day that is written, as its midnight (UTC)."},
 			{METRIC_COUNTER, "day_file_rows_total", "Records written into day files."},
 			{METRIC_COUNTER, "day_file_bytes_total", "Bytes of day files."}
@@ -156,9 +156,11 @@ static const MetricSource ledger_sources[] = {
 	},
 	{
 		"hospital.batches",
-		THIS_DATABASE ", state, count(b.state)"
-		" FROM unnest(ARRAY['written', 'loading', 'ingested', 'refused', 'undone']) state"
-		" LEFT JOIN hospital.batches b USING (state) GROUP BY state",
+		THIS_DATABASE ", s.state, s.n FROM (SELECT count(*) AS files, count(*) FILTER (WHERE state = 'written') AS written,"
+		" count(*) FILTER (WHERE state = 'loading') AS loading, count(*) FILTER (WHERE state = 'refused') AS refused,"
+		" count(*) FILTER (WHERE state = 'undone') AS undone FROM hospital.batches) b,"
+		" LATERAL (VALUES ('written', written), ('loading', loading), ('refused', refused), ('undone', undone),"
+		" ('ingested', files - written - loading - refused - undone)) s (state, n)",
 		{
 			{METRIC_GAUGE, "batches", "Day files in the ledger, by state."}
 		}

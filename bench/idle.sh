@@ -61,7 +61,7 @@ idle_mode() { # ROW LABEL BROKERS WORKERS HANDLES
     query -d postgres -c "CHECKPOINT"
     sleep "$IDLE_SETTLE_S"
     wal=$(query -d postgres -c "SELECT pg_current_wal_insert_lsn()")
-    watched=$(perl "$TOP/bench/idle_watch.pl" "$IDLE_S" "$(as_user head -n 1 "$WORK/pg/data/postmaster.pid")")
+    watched=$(perl "$TOP/test/idle_watch.pl" "$IDLE_S" "$(as_user head -n 1 "$WORK/pg/data/postmaster.pid")")
     printf '%s\n' "$watched" | sed 's/^/      /' | tee -a "$WORK/log/bench.log"
     wal=$(query -d postgres -c "SELECT pg_wal_lsn_diff(pg_current_wal_insert_lsn(), '$wal')")
     IFS='|' read -r _ _ ours library cpu <<<"$(printf '%s\n' "$watched" | tail -n 1)"

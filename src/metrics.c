@@ -141,6 +141,19 @@ static const MetricSource ledger_sources[] = {
 		}
 	},
 	{
+		"hospital.run_window",
+		THIS_DATABASE ", extract(epoch FROM hospital_day + hospital_time), speed, days_due, days_done, ticks_due, ticks_done"
+		" FROM hospital.run_window",
+		{
+			{METRIC_GAUGE, "clock_timestamp_seconds", "Time in the hospital now, its wall clock taken for UTC."},
+			{METRIC_GAUGE, "clock_speed", "So many times as fast as the settings say."},
+			{METRIC_GAUGE, "clock_batch_ticks_due", "Hospital days of the window that are over."},
+			{METRIC_GAUGE, "clock_batch_ticks_done", "Those whose files are written."},
+			{METRIC_GAUGE, "clock_stream_ticks_due", "Stream ticks of the window that are due."},
+			{METRIC_GAUGE, "clock_stream_ticks_done", "Those that are done."}
+		}
+	},
+	{
 		"hospital.days",
 		THIS_DATABASE ", min(s.end_date) - min(s.start_date) + 1, count(d.day), count(d.closed_at),"
 		" extract(epoch FROM max(d.day)), coalesce(sum(d.rows), 0), coalesce(sum(d.bytes), 0)"

@@ -696,12 +696,16 @@ worker_publish_broker(const char *address, int64 epoch)
 	LWLockAcquire(hospital_control->lock, LW_EXCLUSIVE);
 	strlcpy(hospital_control->broker_address, address, BROKER_ADDRESS_LENGTH);
 	hospital_control->broker_epoch = epoch;
-	/* What the one before had and nobody had read is to be published again. */
+	/*
+	 * What the one before had and nobody had read is to be published again,
+	 * and read here.
+	 */
 	for (int i = 0; i < WORKER_SLOTS; i++)
 	{
 		WorkerSlot *slot = &hospital_control->slots[i];
 
-		if (slot->used && slot->role == WORKER_SCHEDULER && slot->latch != NULL)
+		if (slot->used && slot->latch != NULL &&
+			(slot->role == WORKER_SCHEDULER || slot->role == WORKER_CONSUMER))
 			SetLatch(slot->latch);
 	}
 	LWLockRelease(hospital_control->lock);

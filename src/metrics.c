@@ -142,7 +142,7 @@ static const MetricSource ledger_sources[] = {
 	},
 	{
 		"hospital.run_window",
-		THIS_DATABASE ", extract(epoch FROM hospital_day + hospital_time), speed, days_due, days_done, ticks_due, ticks_done"
+		THIS_DATABASE ", extract(epoch FROM hospital_time), speed, days_due, days_done, ticks_due, ticks_done"
 		" FROM hospital.run_window",
 		{
 			{METRIC_GAUGE, "clock_timestamp_seconds", "Time in the hospital now, its wall clock taken for UTC."},

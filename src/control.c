@@ -92,7 +92,7 @@ const char *
 worker_role_name(WorkerRole role)
 {
 	static const char *const names[WORKER_ROLES] = {
-		"launcher", "scheduler", "consumer", "ingestor", "broker"
+		"launcher", "scheduler", "consumer", "ingestor", "broker", "job runner"
 	};
 
 	return names[role];
@@ -205,6 +205,43 @@ want_role(const char *database_name, Oid database, WorkerRole role, int count)
 		slot->wanted = true;
 	}
 	return changed;
+}
+
+/*
+ * Job runners stay wanted as long as there is a hospital, also a stopped one:
+ * each leaves when no job is due, and says when to start it again.  Whether the
+ * hospital runs decides which jobs may; a run that may not go on is ended.
+ */
+void
+control_want_runners(int count, bool running, Oid role)
+{
+	char	   *database_name = NULL;
+	bool		changed;
+
+	LWLockAcquire(hospital_control->lock, LW_EXCLUSIVE);
+	for (int i = 0; i < WORKER_SLOTS && database_name == NULL; i++)
+		if (hospital_control->slots[i].used && hospital_control->slots[i].pid == MyProcPid)
+			database_name = NameStr(hospital_control->slots[i].database_name);
+	changed = database_name != NULL &&
+		want_role(database_name, MyDatabaseId, WORKER_JOB, count);
+	for (int i = 0; i < WORKER_SLOTS; i++)
+	{
+		WorkerSlot *slot = &hospital_control->slots[i];
+
+		if (!slot->used || slot->role != WORKER_JOB || slot->database != MyDatabaseId)
+			continue;
+		slot->session_role = role;
+		if (slot->hospital_runs == running)
+			continue;
+		slot->hospital_runs = running;
+		slot->poked |= running;
+		if (!running && slot->job_run != 0 && !slot->job_stays && slot->pid != 0)
+			slot->stop_by = GetCurrentTimestamp();
+		changed = true;
+	}
+	if (changed)
+		control_wake_launcher();
+	LWLockRelease(hospital_control->lock);
 }
 
 /*

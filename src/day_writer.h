@@ -56,7 +56,8 @@ typedef enum HospitalLock
 	HOSPITAL_LOCK_LAKE = 1,
 	HOSPITAL_LOCK_RUN,
 	HOSPITAL_LOCK_PATIENTS,		/* these two are held for a transaction, see ingest_retry.c */
-	HOSPITAL_LOCK_ADMISSIONS
+	HOSPITAL_LOCK_ADMISSIONS,
+	HOSPITAL_LOCK_JOBS			/* for a transaction that looks which jobs are due */
 } HospitalLock;
 
 extern bool hospital_lock(HospitalLock lock, bool wait);

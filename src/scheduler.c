@@ -42,6 +42,7 @@
 #include "control.h"
 #include "day_file.h"
 #include "day_writer.h"
+#include "job.h"
 #include "kept_plan.h"
 #include "lakefile.h"
 #include "producer.h"
@@ -468,6 +469,8 @@ leave(Scheduler *scheduler, const char *state)
 {
 	close_producer(scheduler);
 	control_want(0, 0, false);
+	if (strcmp(scheduler->verdict, "stopped") != 0)
+		job_want_no_runners();
 	worker_leave(state);
 }
 
@@ -485,6 +488,7 @@ read_simulation(void *arg)
 	{
 		scheduler->verdict = read_run_state(scheduler) ? NULL : "stopped";
 		publish_request_read(&scheduler->request);
+		job_want_runners(scheduler->verdict == NULL);
 	}
 	worker_commit();
 }

@@ -44,6 +44,7 @@ double		hospital_reject_percent;
 int			hospital_ingest_chunk;
 int			hospital_settle_timeout;
 int			hospital_ingest_workers;
+int			hospital_job_workers;
 
 /* Read through SQL (current_setting), by hospital_create alone. */
 static char *seed;
@@ -98,6 +99,10 @@ define_pace_settings(void)
 	DefineCustomIntVariable("hospital.consumer_workers",
 							"Consumers of each database's topics.", NULL,
 							&hospital_consumer_workers, 1, 1, 16,
+							PGC_SIGHUP, 0, NULL, NULL, NULL);
+	DefineCustomIntVariable("hospital.job_workers",
+							"Scheduled jobs of each database that may run at the same time.", NULL,
+							&hospital_job_workers, 1, 1, 8,
 							PGC_SIGHUP, 0, NULL, NULL, NULL);
 	DefineCustomIntVariable("hospital.load_workers",
 							"Workers that hospital_load_people uses; 0 is one for each core, four at the most.",

@@ -32,6 +32,7 @@ extern PGDLLEXPORT double hospital_reject_percent;
 extern PGDLLEXPORT int	hospital_ingest_chunk;	/* kB */
 extern PGDLLEXPORT int	hospital_settle_timeout;	/* ms */
 extern PGDLLEXPORT int	hospital_ingest_workers;
+extern PGDLLEXPORT int	hospital_job_workers;
 
 extern void settings_init(void);
 

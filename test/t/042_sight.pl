@@ -299,9 +299,7 @@ query('UPDATE hospital.simulation SET generator_version = generator_version + 10
 like(error_of('CALL hospital_run(1)'),
 	qr/55000: this hospital was made by generator version 10\d\d.*DETAIL:  The library loaded here is generator version \d+ .*HINT:  Install the release/s,
 	'another generator version');
-query('SELECT hospital_start()');
-poll('and its scheduler says so', q{SELECT state || ': ' || (last_error ~ 'generator version') FROM hospital_status() WHERE role = 'scheduler' AND database = 'postgres'},
-	'not able to run: true');
+like(error_of('SELECT hospital_start()'), qr/55000: this hospital was made by generator version 10\d\d.*DETAIL.*HINT/s, 'nor does it start');
 query('UPDATE hospital.simulation SET generator_version = generator_version - 1000; SELECT hospital_stop()');
 query('CREATE DATABASE unlisted');
 query('CREATE EXTENSION hospital; CALL hospital_create(people => 1000, beds => 200)', 'unlisted');

@@ -1011,7 +1011,8 @@ COMMENT ON FUNCTION hospital_stream_workers() IS
 
 CREATE FUNCTION hospital_stream_stages(
         OUT database text, OUT worker text, OUT stage text, OUT count bigint,
-        OUT p50_ms double precision, OUT p99_ms double precision, OUT max_ms double precision)
+        OUT p50_ms double precision, OUT p99_ms double precision, OUT max_ms double precision,
+        OUT total_ms double precision)
     RETURNS SETOF record
     LANGUAGE C VOLATILE STRICT PARALLEL SAFE ROWS 24
     AS 'MODULE_PATHNAME';
@@ -2047,6 +2048,21 @@ GRANT SELECT ON
 
 -- ==== end of reference tables =============================================
 
+-- ==== metrics =============================================================
+
+CREATE FUNCTION hospital_metrics() RETURNS text
+    LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE
+    SET search_path = pg_catalog, pg_temp
+    SET jit = off
+    SET max_parallel_workers_per_gather = 0
+    AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION hospital_metrics() IS
+    'What there is to watch, in the text format of Prometheus: workers of the whole server, and the clock, ledgers and stream of this database''s hospital. Cheap enough to be asked every few seconds';
+REVOKE ALL ON FUNCTION hospital_metrics() FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION hospital_metrics() TO pg_monitor;
+
+-- ==== end of metrics ======================================================
+
 -- ==== create and load =====================================================
 
 CREATE PROCEDURE hospital_create(people bigint DEFAULT NULL, beds int DEFAULT 1100,
@@ -2738,6 +2754,8 @@ BEGIN
     CREATE INDEX rejects_reference_idx ON hospital.rejects (reference, reference_id)
         WHERE resolved_at IS NULL AND reference_id IS NOT NULL;
     COMMENT ON INDEX hospital.rejects_reference_idx IS 'The lines that wait for somebody: tried again when the patient or the admission comes in';
+    CREATE INDEX rejects_unresolved_idx ON hospital.rejects (kind) WHERE resolved_at IS NULL;
+    COMMENT ON INDEX hospital.rejects_unresolved_idx IS 'How many of each kind wait, for hospital_metrics';
     COMMENT ON TABLE hospital.rejects IS 'Lines and messages that could not become rows, as they came';
     COMMENT ON COLUMN hospital.rejects.reject_id IS 'Number of the reject';
     COMMENT ON COLUMN hospital.rejects.batch_id IS 'Day file it came in; null for messages';

@@ -9,7 +9,8 @@
 #
 # environment: NUM (5000000 people), RUNS (5), ROWS (the numbers of the rows to
 # measure, "1 2 ... 12"); bench/days.sh has some for rows 7 to 12, bench/stream.sh
-# for rows 13 to 23, which "make bench-stream" measures
+# for rows 13 to 23, which "make bench-stream" measures, bench/idle.sh for rows 24 to
+# 28 ("make bench-idle")
 source "$(dirname "${BASH_SOURCE[0]}")/../demo/cluster.sh"
 
 NUM=${NUM:-5000000}
@@ -261,6 +262,11 @@ source "$TOP/bench/days.sh"
 
 source "$TOP/bench/stream.sh"
 
+# ---- rows 24 to 28: at rest, and making way --------------------------------
+
+source "$TOP/bench/idle.sh"
+kafka_wanted() { stream_wanted || wanted_any 26 27 28; }
+
 # ---- all -------------------------------------------------------------------
 
 # What the rows that are wanted need of the disk, at the most.
@@ -269,12 +275,13 @@ needed_mb() {
         if wanted_any 1 2 3 4 5 6; then echo $((NUM / 500 + 1000)); fi
         if wanted_any 7 8 9 10 11 12; then days_space_mb; fi
         stream_space_mb
+        if idle_wanted; then echo 4000; fi
     } | sort -n | tail -n 1
 }
 
 head1 "What is needed"
 install_missing bench
-if stream_wanted; then install_missing stream; fi
+if stream_wanted; then install_missing stream; elif kafka_wanted; then install_missing kafka; fi
 make_work bench
 trap 'stop_step; stream_cleanup; stop_cluster' EXIT
 NEEDS_MB=$(needed_mb)
@@ -285,7 +292,7 @@ copy_sources
 build "compiling and installing hospital" WERROR=
 make_cluster
 STREAM_SETTINGS=()
-if stream_wanted; then stream_prepare; fi
+if kafka_wanted; then stream_prepare; fi
 write_settings "autovacuum = off" "${STREAM_SETTINGS[@]}"
 start_cluster
 reset_server                    # what a run that was cut short has left
@@ -300,6 +307,7 @@ if wanted 5; then say "   computing"; computing; fi
 if wanted 6; then say "   memory"; memory; fi
 if wanted 7 || wanted 8 || wanted 9 || wanted 10 || wanted 11 || wanted 12; then say "   day files"; day_files; fi
 if stream_wanted; then say "   the stream"; streaming; fi
+if idle_wanted; then idleness; fi
 head1 "Results: median (min...max); ratio is ours to the other's"
 {
     printf '%s\n' "row|what|ours|the other|ratio|target|verdict" "${TABLE[@]}" | awk -F'|' '

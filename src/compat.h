@@ -71,9 +71,11 @@
 /* Ownership checks were one function a kind until 16. */
 #if PG_VERSION_NUM >= 160000
 #define owns_relation(relid, role) object_ownercheck(RelationRelationId, relid, role)
+#define owns_database(database, role) object_ownercheck(DatabaseRelationId, database, role)
 #define may_execute(funcid, role) object_aclcheck(ProcedureRelationId, funcid, role, ACL_EXECUTE)
 #else
 #define owns_relation(relid, role) pg_class_ownercheck(relid, role)
+#define owns_database(database, role) pg_database_ownercheck(database, role)
 #define may_execute(funcid, role) pg_proc_aclcheck(funcid, role, ACL_EXECUTE)
 #endif
 

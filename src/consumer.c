@@ -180,7 +180,7 @@ is_current(void)
 	KafkaTarget now;
 
 	return consumer.client != NULL && kafka_target(&now) &&
-		consumer.workers == hospital_consumer_workers &&
+		consumer.workers == hospital_consumer_workers && consumer.queue == hospital_stream_queue &&
 		strcmp(consumer.topics_setting, hospital_topics) == 0 &&
 		strcmp(now.identity, consumer.target.identity) == 0;
 }
@@ -322,6 +322,7 @@ try_open(void)
 	if (!kafka_target(&consumer.target))
 		return consumer.target.embedded ? "waiting for the embedded broker" : "no brokers are set";
 	consumer.workers = hospital_consumer_workers;
+	consumer.queue = hospital_stream_queue;
 	consumer.topics_setting = pstrdup(hospital_topics);
 	if (worker_number() >= consumer.workers)
 		return "one consumer too many";

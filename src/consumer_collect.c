@@ -24,7 +24,6 @@
 #define CHUNK 512				/* messages taken at a time */
 #define AHEAD 2					/* batches of messages that may wait for their turn */
 #define IDLE_MS 10000			/* between two looks at the settings */
-#define IDLE_EMBEDDED_MS 1000	/* ... and at the embedded broker's epoch */
 #define TROUBLE_MS 1000			/* between two questions whether it is over */
 #define MAX_HEADERS 64
 
@@ -239,7 +238,7 @@ static long
 idle_time(void)
 {
 	if (kafka_trouble(consumer.client) == NULL)
-		return consumer.target.embedded ? IDLE_EMBEDDED_MS : IDLE_MS;
+		return IDLE_MS;
 	if (TimestampDifferenceExceeds(consumer.probed_at, GetCurrentTimestamp(), TROUBLE_MS))
 	{
 		kafka_probe(consumer.client, consumer.topics[0].name, false);

@@ -33,7 +33,8 @@ typedef struct Consumer
 	Simulation	simulation;
 	char		simulation_id[37];
 	char	   *topics_setting; /* as it was opened */
-	int			workers;
+	int			workers;		/* the settings, as it was opened */
+	int			queue;
 	StreamTopic topics[STREAM_KINDS];
 	int			counts[STREAM_KINDS];	/* partitions of each, as it was opened */
 	int			ntopics;

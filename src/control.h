@@ -61,9 +61,19 @@ typedef struct WorkerSlot
 	char		last_error[WORKER_ERROR_LENGTH];
 } WorkerSlot;
 
+/* A database that a statement wants for itself (make_way.c). */
+typedef struct WantedDatabase
+{
+	pid_t		pid;			/* who runs the statement; 0: nobody */
+	Oid			database;
+} WantedDatabase;
+
+#define WANTED_DATABASES 16
+
 typedef struct HospitalControl
 {
 	LWLock	   *lock;
+	WantedDatabase wanted_databases[WANTED_DATABASES];
 	int64		broker_epoch;	/* 0: no embedded broker */
 	char		broker_address[BROKER_ADDRESS_LENGTH];
 	TimestampTz test_now;		/* of the test clock; 0: not set yet */

@@ -11,6 +11,7 @@
 
 #include "compat.h"
 #include "control.h"
+#include "make_way.h"
 #include "record_source.h"
 #include "rowsource.h"
 #include "settings.h"
@@ -40,5 +41,6 @@ _PG_init(void)
 		control_shmem_init();
 		stream_stats_shmem_init();
 		launcher_register();
+		make_way_init();
 	}
 }

@@ -13,6 +13,7 @@
  *	                                 runner when it has said that a job is due
  *	wanted, ended any other way   -> again after a back-off, 1 s to 60 s
  *	wanted, no process slot free  -> the same; the state says so
+ *	wanted, database is wanted    -> when that statement has ended (make_way.c)
  *
  * Workers are never restarted by the postmaster, so that all of this is in one
  * place.  A worker takes its slot only with the slot's generation, which grows
@@ -42,6 +43,7 @@
 
 #include "compat.h"
 #include "control.h"
+#include "make_way.h"
 #include "settings.h"
 #include "worker.h"
 
@@ -428,7 +430,7 @@ start_wanted(int i)
 	bool		due;
 
 	LWLockAcquire(hospital_control->lock, LW_EXCLUSIVE);
-	due = slot->wanted && slot_is_idle(slot, i) &&
+	due = slot->wanted && slot_is_idle(slot, i) && !make_way_is_wanted(slot->database) &&
 		(slot->next_start <= GetCurrentTimestamp() || (slot->left && slot->poked));
 	if (due)
 	{
@@ -472,7 +474,8 @@ next_event(void)
 			continue;
 		else if (slot->starting)
 			at = TimestampTzPlusMilliseconds(slot->started_at, ARRIVE_WITHIN_MS);
-		else if (slot->wanted && slot->pid == 0 && slot->next_start != DT_NOEND)
+		else if (slot->wanted && slot->pid == 0 && slot->next_start != DT_NOEND &&
+				 !make_way_is_wanted(slot->database))
 			at = Max(slot->next_start, now);	/* 0: at once */
 		else
 			continue;
@@ -519,6 +522,7 @@ launcher_pass(void *arg)
 	List	   *databases = listed_databases();
 	TimestampTz next;
 
+	settings_tell_without_effect();
 	say_needs(list_length(databases));
 	want_listed(databases);
 	for (int i = 0; i < WORKER_SLOTS; i++)

@@ -10,6 +10,7 @@
 
 #include "datatype/timestamp.h"
 #include "utils/guc.h"
+#include "utils/memutils.h"
 
 #include "compat.h"
 #include "population.h"
@@ -51,22 +52,23 @@ static int	num_people;
 static char *start_date;
 static char *end_date;
 
+#define FROZEN "Read by hospital_create alone: a hospital that exists keeps what hospital.simulation says."
+
 static void
 define_truth_settings(void)
 {
 	DefineCustomStringVariable("hospital.seed",
-							   "Seed that hospital_create proposes.",
-							   "A whole number of 64 bits; the same seed gives the same city.",
+							   "Seed that hospital_create proposes: a whole number of 64 bits.", FROZEN,
 							   &seed, "42", PGC_USERSET, 0, NULL, NULL, NULL);
 	DefineCustomIntVariable("hospital.num_people",
-							"People that hospital_create proposes.", NULL,
+							"People that hospital_create proposes.", FROZEN,
 							&num_people, 5000000, 1, (int) PEOPLE_CAPACITY,
 							PGC_USERSET, 0, NULL, NULL, NULL);
 	DefineCustomStringVariable("hospital.start_date",
-							   "First hospital day that hospital_create proposes.", NULL,
+							   "First hospital day that hospital_create proposes.", FROZEN,
 							   &start_date, "2020-01-01", PGC_USERSET, 0, NULL, NULL, NULL);
 	DefineCustomStringVariable("hospital.end_date",
-							   "Last hospital day that hospital_create proposes.", NULL,
+							   "Last hospital day that hospital_create proposes.", FROZEN,
 							   &end_date, "2025-12-31", PGC_USERSET, 0, NULL, NULL, NULL);
 }
 
@@ -224,4 +226,35 @@ settings_init(void)
 	define_ingest_settings();
 	define_developer_settings();
 	MarkGUCPrefixReserved("hospital");
+}
+
+/* Proposals, and what they were when last looked at. */
+static struct
+{
+	const char *name;
+	char	   *value;
+}			proposals[] = {
+	{"hospital.seed"}, {"hospital.num_people"}, {"hospital.start_date"}, {"hospital.end_date"}
+};
+
+void
+settings_tell_without_effect(void)
+{
+	for (int i = 0; i < (int) lengthof(proposals); i++)
+	{
+		const char *now = GetConfigOption(proposals[i].name, false, false);
+		char	   *before = proposals[i].value;
+
+		if (before != NULL && strcmp(before, now) == 0)
+			continue;
+		proposals[i].value = MemoryContextStrdup(TopMemoryContext, now);
+		if (before == NULL)
+			continue;
+		ereport(LOG,
+				(errmsg("hospital launcher: %s is \"%s\" now, which changes no hospital that exists",
+						proposals[i].name, now),
+				 errdetail("It only proposes a value to hospital_create; hospital.simulation has what was frozen."),
+				 errhint("For another one make a hospital in another database.")));
+		pfree(before);
+	}
 }

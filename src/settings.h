@@ -36,6 +36,9 @@ extern PGDLLEXPORT int	hospital_job_workers;
 
 extern void settings_init(void);
 
+/* Log which settings have changed that change nothing that is there. */
+extern void settings_tell_without_effect(void);
+
 #define INGEST_WORKERS_MAX 8
 #define KAFKA_EMBEDDED "embedded"
 

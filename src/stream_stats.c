@@ -45,7 +45,7 @@
 
 #define PARTITION_COLUMNS 10
 #define WORKER_COLUMNS 9
-#define STAGE_COLUMNS 7
+#define STAGE_COLUMNS 8
 
 typedef struct PartitionEntry
 {
@@ -64,6 +64,7 @@ typedef struct PartitionEntry
 typedef struct StageHistogram
 {
 	pg_atomic_uint64 longest;
+	pg_atomic_uint64 sum;
 	pg_atomic_uint64 buckets[BUCKETS];
 } StageHistogram;
 
@@ -107,6 +108,7 @@ init_worker_stats(WorkerStats *stats)
 	for (int stage = 0; stage < STREAM_STAGES; stage++)
 	{
 		pg_atomic_init_u64(&stats->stages[stage].longest, 0);
+		pg_atomic_init_u64(&stats->stages[stage].sum, 0);
 		for (int i = 0; i < BUCKETS; i++)
 			pg_atomic_init_u64(&stats->stages[stage].buckets[i], 0);
 	}
@@ -202,6 +204,7 @@ my_stats(void)
 	for (int stage = 0; stage < STREAM_STAGES; stage++)
 	{
 		pg_atomic_write_u64(&stats->stages[stage].longest, 0);
+		pg_atomic_write_u64(&stats->stages[stage].sum, 0);
 		for (int i = 0; i < BUCKETS; i++)
 			pg_atomic_write_u64(&stats->stages[stage].buckets[i], 0);
 	}
@@ -333,6 +336,7 @@ stream_stats_stage(StreamStage stage, uint64 microseconds, uint64 n)
 		return;
 	histogram = &stats->stages[stage];
 	count(&histogram->buckets[bucket_of(microseconds)], n);
+	count(&histogram->sum, microseconds * n);
 	if (microseconds > pg_atomic_read_u64(&histogram->longest))
 		pg_atomic_write_u64(&histogram->longest, microseconds);
 }
@@ -486,6 +490,7 @@ stage_row(ReturnSetInfo *result, const WorkerSlot *slot, int stage, StageHistogr
 	values[4] = Float8GetDatum(quantile_ms(buckets, total, 0.5, longest));
 	values[5] = Float8GetDatum(quantile_ms(buckets, total, 0.99, longest));
 	values[6] = Float8GetDatum(longest / 1000.0);
+	values[7] = Float8GetDatum(pg_atomic_read_u64(&histogram->sum) / 1000.0);
 	tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
 }
 

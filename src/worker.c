@@ -52,6 +52,7 @@
 
 #include "compat.h"
 #include "control.h"
+#include "make_way.h"
 #include "worker.h"
 
 #define BACKOFF_FIRST_MS 1000
@@ -151,14 +152,15 @@ release_slot(int code, Datum arg)
 	my_slot = NULL;
 }
 
-/* False: the launcher has given up on us and the slot is another's. */
+/* False: the launcher has given up on us and the slot is another's, or we are not to be here. */
 static bool
 take_slot(WorkerSlot *slot, uint32 generation)
 {
 	bool		taken = false;
 
 	LWLockAcquire(hospital_control->lock, LW_EXCLUSIVE);
-	if (slot->used && slot->generation == generation && slot->pid == 0)
+	if (slot->used && slot->generation == generation && slot->pid == 0 &&
+		!make_way_is_wanted(slot->database))
 	{
 		slot->pid = MyProcPid;
 		slot->latch = &MyProc->procLatch;
@@ -289,9 +291,8 @@ extension_ready(void)
 	return ready;
 }
 
-/* Whose the data tables are; InvalidOid when there are none. */
-static Oid
-tables_owner(void)
+Oid
+worker_tables_owner(void)
 {
 	Oid			schema = get_namespace_oid("hospital", true);
 	Oid			table;
@@ -325,7 +326,7 @@ worker_begin(const char *activity)
 	SetCurrentStatementStartTimestamp();
 	StartTransactionCommand();
 	if (!RecoveryInProgress() && extension_ready())
-		owner = tables_owner();
+		owner = worker_tables_owner();
 	if (!OidIsValid(owner))
 	{
 		CommitTransactionCommand();
@@ -724,12 +725,16 @@ worker_publish_broker(const char *address, int64 epoch)
 	LWLockAcquire(hospital_control->lock, LW_EXCLUSIVE);
 	strlcpy(hospital_control->broker_address, address, BROKER_ADDRESS_LENGTH);
 	hospital_control->broker_epoch = epoch;
-	/* What the one before had and nobody had read is to be published again. */
+	/*
+	 * What the one before had and nobody had read is to be published again,
+	 * and read here.
+	 */
 	for (int i = 0; i < WORKER_SLOTS; i++)
 	{
 		WorkerSlot *slot = &hospital_control->slots[i];
 
-		if (slot->used && slot->role == WORKER_SCHEDULER && slot->latch != NULL)
+		if (slot->used && slot->latch != NULL &&
+			(slot->role == WORKER_SCHEDULER || slot->role == WORKER_CONSUMER))
 			SetLatch(slot->latch);
 	}
 	LWLockRelease(hospital_control->lock);

@@ -67,6 +67,9 @@ extern PGDLLEXPORT void worker_commit(void);
 /* Take back what was done since worker_begin. */
 extern PGDLLEXPORT void worker_rollback(void);
 
+/* Whose the data tables are; InvalidOid when there are none.  In a transaction. */
+extern Oid	worker_tables_owner(void);
+
 /* The extension's schema, quoted, and the tables' owner; as of the last worker_begin. */
 extern PGDLLEXPORT const char *worker_schema(void);
 extern Oid	worker_owner(void);

@@ -133,6 +133,9 @@ settings_documented() {
     say "   $(echo "$there" | wc -l) settings, all of them in docs/settings.md"
 }
 
+# Every message that reaches the log by itself is described.
+messages_documented() { perl "$TOP/test/messages.pl" "$TOP" | sed 's/^/   /'; }
+
 # The postmaster must not have librdkafka: threads do not survive a fork.
 postmaster_without_kafka() {
     local pid
@@ -192,6 +195,7 @@ run_all() {
     fi
     if [ $FAILED = 0 ]; then
         suite "settings" settings_documented
+        suite "messages" messages_documented
         suite "preload" postmaster_without_kafka
         suite "pg_regress" regression
         suite "isolation" isolation

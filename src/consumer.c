@@ -48,6 +48,7 @@
 #define RECOUNT_MS 15000		/* between two looks at the number of partitions */
 #define LOOK_MS 1000			/* between two looks at what people have decided, while busy */
 #define SHOW_MS 500				/* between two updates of hospital.stream_lag, while busy */
+#define TELL_MS 10000			/* between two lines of the log about what came in */
 #define METADATA_TIMEOUT_MS 10000
 #define METADATA_EMBEDDED_MS 2000	/* it may have moved to another port meanwhile */
 #define MAX_HEADERS 64
@@ -56,6 +57,10 @@
 extern PGDLLEXPORT void consumer_main(Datum main_arg);
 
 Consumer	consumer;
+
+/* Taken in and not told to the log yet; clients come and go meanwhile. */
+static StreamCounts untold;
+static TimestampTz told_at;
 
 /* ---- what is shown ---- */
 
@@ -438,6 +443,24 @@ count_batch(void)
 	}
 	stream_stats_batch(&counts);
 	worker_count_rows(counts.rows);
+	untold.messages += counts.messages;
+	untold.rows += counts.rows;
+	untold.rejects += counts.rejects;
+	untold.duplicates += counts.duplicates;
+}
+
+/* At once after a quiet time; while events keep coming, a line now and then. */
+static void
+tell_log(void)
+{
+	if (untold.messages == 0 || !TimestampDifferenceExceeds(told_at, GetCurrentTimestamp(), TELL_MS))
+		return;
+	ereport(LOG,
+			(errmsg("hospital consumer: " UINT64_FORMAT " events taken in: " UINT64_FORMAT " rows, "
+					UINT64_FORMAT " rejects, " UINT64_FORMAT " duplicates",
+					untold.messages, untold.rows, untold.rejects, untold.duplicates)));
+	memset(&untold, 0, sizeof(untold));
+	told_at = GetCurrentTimestamp();
 }
 
 /* Rows, rejects and ranges of the batch, all or none.  False: no hospital. */
@@ -563,6 +586,7 @@ take_in(void)
 	if (!idle && (!apply() || !tell_listeners()))
 		return false;
 	consumer_forget_batch();
+	tell_log();
 	if (!stop_partitions())
 		return false;
 	if ((idle || TimestampDifferenceExceeds(consumer.looked_at, GetCurrentTimestamp(), LOOK_MS)) &&

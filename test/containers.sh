@@ -61,6 +61,7 @@ COMPOSE_PROJECT_NAME=$PROJECT
 CONTAINER_PREFIX=$PREFIX
 HOSPITAL_IMAGE=$PROJECT:test
 NUM_PEOPLE=20000
+END_DATE=2020-06-30
 SEED=7
 BATCH_INTERVAL=20s
 STREAM_INTERVAL=4s
@@ -150,7 +151,7 @@ check "its owner is no superuser" is "SELECT rolsuper FROM pg_roles WHERE rolnam
 # ---- a day ----
 
 first_day() { is "SELECT count(*) FROM hospital.batches WHERE day = '2020-01-01' AND state = 'ingested'" 13; }
-first_transfers() { is "SELECT coalesce(sum(rows), 0) >= 15 FROM hospital.stream_ranges WHERE topic = 'hospital.transfers'" t; }
+first_transfers() { is "SELECT coalesce(sum(messages), 0) >= 15 FROM hospital.stream_ranges WHERE topic = 'hospital.transfers'" t; }
 wait_for "the first day's files are ingested" 120 first_day
 wait_for "its transfers have come through Kafka" 60 first_transfers
 
@@ -222,8 +223,11 @@ browser() {
     npm install --silent --no-audit --no-fund playwright-core@1 >/dev/null 2>&1 || return 77
     NODE_PATH=$WORK/browser/node_modules CHROMIUM=$chromium SCREENSHOT=$SCREENSHOT \
         PGADMIN_URL=http://127.0.0.1:$PGADMIN_PORT PGADMIN_EMAIL=admin@example.com PGADMIN_PASSWORD=$PGADMIN_SECRET \
-        SERVER=Hospital DATABASE=hospital EXPECT='Admissions|beds' \
-        QUERY="SELECT w.name AS ward, w.beds, count(*) AS \"Admissions\" FROM hospital.admissions JOIN hospital.wards w USING (ward_code) GROUP BY w.ward_code, w.name, w.beds ORDER BY 3 DESC;" \
+        SERVER=Hospital DATABASE=hospital EXPECT='admissions|Labour ward' QUERY="SELECT w.name AS ward, w.beds, count(*) AS admissions
+FROM hospital.admissions
+JOIN hospital.wards w USING (ward_code)
+GROUP BY w.name, w.beds
+ORDER BY admissions DESC;" \
         node "$TOP/test/containers/pgadmin.cjs"
 }
 if [[ " ${SERVICES[*]} " == *" pgadmin "* ]] && wait_for "pgAdmin is healthy" 180 health pgadmin; then

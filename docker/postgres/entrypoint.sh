@@ -23,7 +23,8 @@ setting() {
 write_settings() {
     local name database=${POSTGRES_DB:-${POSTGRES_USER:-postgres}}
     echo "# Written at each start of the container, from its environment."
-    setting hospital.databases "\"${database//\"/\"\"}\""
+    [[ $database =~ ^[a-z_][a-z0-9_]*$ ]] || database=\"${database//\"/\"\"}\"
+    setting hospital.databases "$database"
     for name in "${NAMES[@]}"; do
         setting "hospital.${name,,}" "${!name:-}"
     done

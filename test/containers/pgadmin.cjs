@@ -11,13 +11,25 @@ const { chromium } = require('playwright-core');
 const env = process.env;
 const PATIENCE = 60000;
 
-/* A node of the tree: opened by a double click, once it is there. */
-async function open(page, label) {
-	const node = page.locator('.file-entry', { hasText: label }).first();
+/* By its whole text, but for a count behind it: the server may be called as the database is. */
+function node(page, label) {
+	const literal = label.replace(/[^\w ]/g, '\\$&');
 
-	await node.waitFor({ timeout: PATIENCE });
-	await node.dblclick();
-	return node;
+	return page.locator('.file-entry', { hasText: new RegExp(`^\\s*${literal}(\\s*\\(\\d+\\))?\\s*$`) }).first();
+}
+
+/* A double click opens a node of the tree, and closes one that has opened by itself. */
+async function open(page, label, child) {
+	const wanted = node(page, child);
+
+	await node(page, label).waitFor();
+	for (let i = 0; i < 6; i++) {
+		await wanted.waitFor({ timeout: i === 0 ? 3000 : 10000 }).catch(() => {});
+		if (await wanted.isVisible())
+			return;
+		await node(page, label).dblclick({ timeout: 5000 }).catch(() => {});
+	}
+	throw new Error(`"${child}" is not below "${label}"`);
 }
 
 async function queryTool(page) {
@@ -47,13 +59,12 @@ async function main() {
 		await page.fill('input[name=password]', env.PGADMIN_PASSWORD);
 		await page.click('button[name=internal_button]');
 
-		await open(page, 'Servers');
+		await open(page, 'Servers', env.SERVER);
 		/* No password is asked for: the server's is in the pass file. */
-		await open(page, env.SERVER);
-		await open(page, 'Databases');
-		const database = await open(page, env.DATABASE);
-
-		await database.click();
+		await open(page, env.SERVER, 'Databases');
+		await open(page, 'Databases', env.DATABASE);
+		await open(page, env.DATABASE, 'Schemas');
+		await node(page, env.DATABASE).click();
 		const tool = await queryTool(page);
 		const editor = tool.locator('.cm-content[contenteditable=true]').first();
 

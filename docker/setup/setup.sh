@@ -31,6 +31,7 @@ make_roles() {
 \getenv viewer VIEWER_USER
 \getenv viewer_password VIEWER_PASSWORD
 \getenv database POSTGRES_DB
+SET client_min_messages = warning;
 SET log_statement = 'none';
 SET log_min_error_statement = 'panic';
 SET log_min_duration_statement = -1;

@@ -553,17 +553,51 @@ COMMENT ON FUNCTION hospital_record_columns() IS
 
 -- ==== workers and files ===================================================
 
-CREATE FUNCTION hospital_start() RETURNS void
+CREATE FUNCTION hospital_start(another_window boolean DEFAULT false) RETURNS void
     LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE
     AS 'MODULE_PATHNAME';
-COMMENT ON FUNCTION hospital_start() IS
-    'Let the hospital of this database run, from the next commit on; its clock goes on from where it stood';
+COMMENT ON FUNCTION hospital_start(boolean) IS
+    'Let the hospital of this database run, from the next commit on: begin a window, or go on with it from where its clock stood. another_window: begin the next one where the last one is over';
 
 CREATE FUNCTION hospital_stop() RETURNS void
     LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE
     AS 'MODULE_PATHNAME';
 COMMENT ON FUNCTION hospital_stop() IS
     'Stop the hospital of this database: its workers end and its clock stands still';
+
+CREATE FUNCTION hospital_pause() RETURNS void
+    LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE
+    AS 'MODULE_PATHNAME', 'hospital_pause_clock';
+COMMENT ON FUNCTION hospital_pause() IS
+    'Let the hospital''s clock stand still; its workers stay, and finish what was due';
+
+CREATE FUNCTION hospital_resume() RETURNS void
+    LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE
+    AS 'MODULE_PATHNAME', 'hospital_resume_clock';
+COMMENT ON FUNCTION hospital_resume() IS
+    'Let a paused clock go on from where it stood';
+
+CREATE FUNCTION hospital_speed(factor double precision) RETURNS void
+    LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE
+    AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION hospital_speed(double precision) IS
+    'Let hospital days pass so many times as fast as the settings say; stream ticks come as before, and have more to tell';
+
+CREATE FUNCTION hospital_jump(to_time timestamp) RETURNS void
+    LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE
+    AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION hospital_jump(timestamp) IS
+    'Put the hospital''s clock forward to a day, or a moment of it (Africa/Johannesburg). What lies between is due at once, and made in order';
+
+CREATE FUNCTION hospital_window_now(run_state record,
+        OUT state text, OUT hospital_time timestamp, OUT day_takes interval, OUT days_due int,
+        OUT ticks bigint, OUT ticks_due bigint, OUT next_day_at timestamptz, OUT next_tick_at timestamptz,
+        OUT ends_at timestamptz)
+    RETURNS record
+    LANGUAGE C VOLATILE STRICT PARALLEL RESTRICTED
+    AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION hospital_window_now(record) IS
+    'Part of hospital.run_window: where the clock of a row of hospital.run_state is now';
 
 CREATE FUNCTION hospital_status(
         OUT database text, OUT role text, OUT number int, OUT pid int, OUT state text, OUT since timestamptz,
@@ -635,7 +669,8 @@ CREATE PROCEDURE hospital_export(what text, format text DEFAULT 'csv', target te
 COMMENT ON PROCEDURE hospital_export(text, text, text, date) IS
     'Write people, doctors, staff_assignments, assigned_staff (of a date; the first day by default) or hospital_patients (one row a patient, with what was done in all) to a file below hospital.data_folder';
 
-REVOKE ALL ON FUNCTION hospital_start(), hospital_stop(), hospital_status() FROM PUBLIC;
+REVOKE ALL ON FUNCTION hospital_start(boolean), hospital_stop(), hospital_pause(), hospital_resume(),
+    hospital_speed(double precision), hospital_jump(timestamp), hospital_status() FROM PUBLIC;
 REVOKE ALL ON PROCEDURE hospital_run(int, int), hospital_export(text, text, text, date) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION hospital_status() TO pg_monitor;
 GRANT SELECT ON hospital.status TO pg_monitor;
@@ -2917,17 +2952,21 @@ BEGIN
         events       int         NOT NULL,
         broker_epoch bigint      NOT NULL DEFAULT 0,
         last_offsets bigint[],
+        stream_tick  bigint,
         published_at timestamptz NOT NULL DEFAULT now(),
         PRIMARY KEY (kind, day, tick)
     );
+    CREATE INDEX published_stream_tick_idx ON hospital.published (stream_tick) WHERE stream_tick IS NOT NULL;
+    COMMENT ON INDEX hospital.published_stream_tick_idx IS 'What went out in a tick';
     COMMENT ON TABLE hospital.published IS 'Stream ticks whose events the broker has acknowledged';
     COMMENT ON COLUMN hospital.published.kind IS 'Kind of records; adt: as HL7 messages';
     COMMENT ON COLUMN hospital.published.day IS 'Hospital day';
-    COMMENT ON COLUMN hospital.published.tick IS 'Tick of the day, from 0; 1000 is the last one, or hospital_publish, and has whatever the others left; -1 has no events: from its day on the kind is published by itself';
+    COMMENT ON COLUMN hospital.published.tick IS 'Part of the day, from 0; 1000 is the last one, or hospital_publish, and has whatever the others left; -1 has no events: from its day on the kind is published by itself';
     COMMENT ON COLUMN hospital.published.topic IS 'Topic';
     COMMENT ON COLUMN hospital.published.events IS 'Events published';
     COMMENT ON COLUMN hospital.published.broker_epoch IS 'Which life of the embedded broker; 0 for a real one';
     COMMENT ON COLUMN hospital.published.last_offsets IS 'Offset of the last of them in each partition, from partition 0 on; null where there is none';
+    COMMENT ON COLUMN hospital.published.stream_tick IS 'Tick of the clock in which they went out, see hospital.ticks; null for hospital_publish';
     COMMENT ON COLUMN hospital.published.published_at IS 'When it was recorded';
 
     CREATE TABLE hospital.publish_requests (
@@ -2993,20 +3032,110 @@ BEGIN
     COMMENT ON COLUMN hospital.patient_activity.events IS 'Events in it';
 
     CREATE TABLE hospital.run_state (
-        one_row    boolean     PRIMARY KEY DEFAULT true CHECK (one_row),
-        desired    text        NOT NULL DEFAULT 'stopped' CHECK (desired IN ('stopped', 'running')),
-        anchor_at  timestamptz,
-        anchor_day date,
-        changed_at timestamptz NOT NULL DEFAULT now(),
-        changed_by text        NOT NULL DEFAULT current_user
+        one_row           boolean          PRIMARY KEY DEFAULT true CHECK (one_row),
+        desired           text             NOT NULL DEFAULT 'stopped' CHECK (desired IN ('stopped', 'paused', 'running')),
+        window_number     int              NOT NULL DEFAULT 0,
+        window_started_at timestamptz,
+        first_day         date,
+        last_day          date,
+        first_tick        bigint,
+        live_from         date,
+        anchor_at         timestamptz,
+        anchor_day        date,
+        anchor_part       double precision NOT NULL DEFAULT 0 CHECK (anchor_part >= 0 AND anchor_part < 1),
+        day_length        interval,
+        speed             double precision NOT NULL DEFAULT 1 CHECK (speed > 0),
+        tick_at           timestamptz,
+        next_tick         bigint,
+        stream_interval   interval,
+        stood_at          timestamptz,
+        changed_at        timestamptz      NOT NULL DEFAULT now(),
+        changed_by        text             NOT NULL DEFAULT current_user,
+        CONSTRAINT run_state_window_check CHECK (window_number = 0 OR num_nulls(window_started_at, first_day, last_day,
+            first_tick, live_from, anchor_at, anchor_day, day_length, tick_at, next_tick, stream_interval) = 0)
     );
-    COMMENT ON TABLE hospital.run_state IS 'What the live simulation should be doing: one row';
+    COMMENT ON TABLE hospital.run_state IS 'What the live simulation should be doing, and where its clock is: one row, see hospital.run_window';
     COMMENT ON COLUMN hospital.run_state.one_row IS 'Always true: there is one row';
-    COMMENT ON COLUMN hospital.run_state.desired IS 'running or stopped';
-    COMMENT ON COLUMN hospital.run_state.anchor_at IS 'Real time at which anchor_day began';
-    COMMENT ON COLUMN hospital.run_state.anchor_day IS 'Hospital day that began at anchor_at';
-    COMMENT ON COLUMN hospital.run_state.changed_at IS 'When hospital_start or hospital_stop was called last';
+    COMMENT ON COLUMN hospital.run_state.desired IS 'running, paused or stopped';
+    COMMENT ON COLUMN hospital.run_state.window_number IS 'Which window, from 1; 0: none was begun';
+    COMMENT ON COLUMN hospital.run_state.window_started_at IS 'Real time at which the window began';
+    COMMENT ON COLUMN hospital.run_state.first_day IS 'First hospital day of the window';
+    COMMENT ON COLUMN hospital.run_state.last_day IS 'Its last hospital day';
+    COMMENT ON COLUMN hospital.run_state.first_tick IS 'Number of its first tick, see hospital.ticks';
+    COMMENT ON COLUMN hospital.run_state.live_from IS 'Hospital day from which on days are the clock''s to make; hospital_run moves it';
+    COMMENT ON COLUMN hospital.run_state.anchor_at IS 'Real time at which the clock was set last';
+    COMMENT ON COLUMN hospital.run_state.anchor_day IS 'Hospital day to which it was set';
+    COMMENT ON COLUMN hospital.run_state.anchor_part IS 'Part of that day that had passed';
+    COMMENT ON COLUMN hospital.run_state.day_length IS 'Real time that a hospital day takes at speed 1';
+    COMMENT ON COLUMN hospital.run_state.speed IS 'So many times as fast, see hospital_speed';
+    COMMENT ON COLUMN hospital.run_state.tick_at IS 'Real time of the tick before next_tick; ticks follow every stream_interval';
+    COMMENT ON COLUMN hospital.run_state.next_tick IS 'Number of the tick after tick_at';
+    COMMENT ON COLUMN hospital.run_state.stream_interval IS 'Real time between two ticks';
+    COMMENT ON COLUMN hospital.run_state.stood_at IS 'Since when the clock stands still; null: it goes';
+    COMMENT ON COLUMN hospital.run_state.changed_at IS 'When it was last started, stopped, paused, resumed, sped up or put forward';
     COMMENT ON COLUMN hospital.run_state.changed_by IS 'By whom';
+
+    CREATE TABLE hospital.ticks (
+        tick          bigint      PRIMARY KEY,
+        window_number int         NOT NULL,
+        due_at        timestamptz NOT NULL,
+        started_at    timestamptz NOT NULL,
+        finished_at   timestamptz NOT NULL,
+        upto          timestamp   NOT NULL,
+        outcome       text        NOT NULL CHECK (outcome IN ('published', 'nothing due', 'no brokers')),
+        events        bigint      NOT NULL
+    );
+    COMMENT ON TABLE hospital.ticks IS 'Stream ticks that are done, each once; committed with the rows of hospital.published';
+    COMMENT ON COLUMN hospital.ticks.tick IS 'Number of the tick, from 1, through all windows';
+    COMMENT ON COLUMN hospital.ticks.window_number IS 'Window that it belongs to';
+    COMMENT ON COLUMN hospital.ticks.due_at IS 'When it was due; of one that was missed before the pace was changed, by the later pace';
+    COMMENT ON COLUMN hospital.ticks.started_at IS 'When the scheduler turned to it, for the last time if it failed before';
+    COMMENT ON COLUMN hospital.ticks.finished_at IS 'When it was recorded';
+    COMMENT ON COLUMN hospital.ticks.upto IS 'Hospital time (Africa/Johannesburg) at which it was due: events until then have been published';
+    COMMENT ON COLUMN hospital.ticks.outcome IS 'published; nothing due: there were no new events; no brokers: hospital.kafka_brokers was empty';
+    COMMENT ON COLUMN hospital.ticks.events IS 'Events that it published, of all kinds';
+
+    CREATE VIEW hospital.run_window AS
+    SELECT n.state, r.window_number, r.window_started_at AS started_at, n.ends_at, r.first_day, r.last_day,
+           -- a machine's clock that was put back is waited for
+           greatest(n.hospital_time, l.upto)::date AS hospital_day, greatest(n.hospital_time, l.upto) AS hospital_time,
+           r.speed, n.day_takes, r.stream_interval,
+           r.last_day - r.first_day + 1 AS days, n.days_due, d.done AS days_done,
+           greatest(n.days_due - d.done, 0) AS days_missed,
+           n.ticks, n.ticks_due, t.done AS ticks_done, greatest(n.ticks_due - t.done, 0) AS ticks_missed,
+           d.bytes, t.events, n.next_day_at, n.next_tick_at
+    FROM hospital.run_state r
+    CROSS JOIN LATERAL @extschema@.hospital_window_now(r) n
+    CROSS JOIN LATERAL (SELECT count(*)::int AS done, coalesce(sum(d.bytes), 0)::bigint AS bytes FROM hospital.days d
+                        WHERE d.day BETWEEN r.first_day AND r.last_day) d
+    CROSS JOIN LATERAL (SELECT count(*) AS done, coalesce(sum(t.events), 0)::bigint AS events FROM hospital.ticks t
+                        WHERE t.tick >= r.first_tick) t
+    LEFT JOIN LATERAL (SELECT t.upto FROM hospital.ticks t ORDER BY t.tick DESC LIMIT 1) l ON true;
+    COMMENT ON VIEW hospital.run_window IS 'The live simulation''s window: one row';
+    COMMENT ON COLUMN hospital.run_window.state IS 'not started, running, paused, stopped or window over';
+    COMMENT ON COLUMN hospital.run_window.window_number IS 'Which window, from 1';
+    COMMENT ON COLUMN hospital.run_window.started_at IS 'When it began';
+    COMMENT ON COLUMN hospital.run_window.ends_at IS 'When it ends if nothing is changed; null while the clock stands still';
+    COMMENT ON COLUMN hospital.run_window.first_day IS 'Its first hospital day';
+    COMMENT ON COLUMN hospital.run_window.last_day IS 'Its last hospital day';
+    COMMENT ON COLUMN hospital.run_window.hospital_day IS 'Hospital day now; the one after the last when the window is over';
+    COMMENT ON COLUMN hospital.run_window.hospital_time IS 'Time in the hospital now (Africa/Johannesburg)';
+    COMMENT ON COLUMN hospital.run_window.speed IS 'As hospital_speed set it';
+    COMMENT ON COLUMN hospital.run_window.day_takes IS 'Real time that a hospital day takes now';
+    COMMENT ON COLUMN hospital.run_window.stream_interval IS 'Real time between two stream ticks';
+    COMMENT ON COLUMN hospital.run_window.days IS 'Hospital days, and so batch ticks, of the window';
+    COMMENT ON COLUMN hospital.run_window.days_due IS 'Those that are over';
+    COMMENT ON COLUMN hospital.run_window.days_done IS 'Those whose files are written';
+    COMMENT ON COLUMN hospital.run_window.days_missed IS 'Those that are due and not written yet: they are made up in order';
+    COMMENT ON COLUMN hospital.run_window.ticks IS 'Stream ticks of the window, if nothing is changed';
+    COMMENT ON COLUMN hospital.run_window.ticks_due IS 'Those that are due';
+    COMMENT ON COLUMN hospital.run_window.ticks_done IS 'Those that are in hospital.ticks';
+    COMMENT ON COLUMN hospital.run_window.ticks_missed IS 'Those that are due and not done yet: they are made up in order';
+    COMMENT ON COLUMN hospital.run_window.bytes IS 'Bytes of its day files';
+    COMMENT ON COLUMN hospital.run_window.events IS 'Events that its ticks published';
+    COMMENT ON COLUMN hospital.run_window.next_day_at IS 'When the next day is over; null while the clock stands still';
+    COMMENT ON COLUMN hospital.run_window.next_tick_at IS 'When the next tick is due; null while the clock stands still';
+    GRANT SELECT ON hospital.run_window TO pg_monitor;
 
     CREATE VIEW hospital.doctors AS
     SELECT s.staff_id AS doctor_id, s.first_name || ' ' || s.last_name AS name,
@@ -3026,6 +3155,167 @@ BEGIN
     COMMENT ON COLUMN hospital.doctors.specialization IS 'Department, or the field of those who serve all departments';
     COMMENT ON COLUMN hospital.doctors.experience_years IS 'Years since qualifying: age less 24';
     COMMENT ON COLUMN hospital.doctors.contact_info IS 'Address for mail, in a domain that does not exist';
+
+    -- Scheduled jobs.
+    CREATE TABLE hospital.jobs (
+        job_name       text        PRIMARY KEY CHECK (job_name <> ''),
+        command        text        NOT NULL,
+        schedule       text,
+        time_zone      text        NOT NULL DEFAULT 'Africa/Johannesburg',
+        depends_on     text[]      NOT NULL DEFAULT '{}',
+        catch_up       text        NOT NULL DEFAULT 'once' CHECK (catch_up IN ('skip', 'once', 'all')),
+        catch_up_limit int         NOT NULL DEFAULT 100 CHECK (catch_up_limit BETWEEN 1 AND 1000),
+        max_retries    int         NOT NULL DEFAULT 3 CHECK (max_retries BETWEEN 0 AND 1000),
+        retry_delay    interval    NOT NULL DEFAULT '30 seconds' CHECK (retry_delay BETWEEN '0' AND '1 day'),
+        max_runtime    interval    DEFAULT '1 hour' CHECK (max_runtime BETWEEN '0.001 seconds' AND '20 days'),
+        enabled        boolean     NOT NULL DEFAULT true,
+        while_stopped  boolean     NOT NULL DEFAULT false,
+        keep_history   interval    NOT NULL DEFAULT '30 days' CHECK (keep_history >= '0'),
+        starts_at      timestamptz NOT NULL DEFAULT now() CHECK (isfinite(starts_at)),
+        changed_at     timestamptz NOT NULL DEFAULT now(),
+        changed_by     text        NOT NULL DEFAULT session_user,
+        next_due_at    timestamptz,
+        days_done      datemultirange NOT NULL DEFAULT '{}',
+        seen_runs      bigint[]    NOT NULL DEFAULT '{}',
+        problem        text
+    );
+    COMMENT ON TABLE hospital.jobs IS 'Scheduled jobs: what to run, when, and how to deal with what goes wrong. Whoever may write here runs commands as the owner of this table';
+    COMMENT ON COLUMN hospital.jobs.job_name IS 'Name of the job';
+    COMMENT ON COLUMN hospital.jobs.command IS 'SQL to run, as the owner of the hospital''s tables, with search_path pg_catalog: other names have their schema. One statement is run as a client''s would be, so a CALL may commit on its way; several are one transaction. $1 is the time for which it was due, $2 the hospital day of an event';
+    COMMENT ON COLUMN hospital.jobs.schedule IS 'When: an interval (15 minutes), five fields as for cron (minute, hour, day of the month, month, weekday; L is the last day of the month), after day ingested or after day closed. Null: after the jobs in depends_on, or by hand alone';
+    COMMENT ON COLUMN hospital.jobs.time_zone IS 'Time zone in which the schedule is meant';
+    COMMENT ON COLUMN hospital.jobs.depends_on IS 'Jobs that must have succeeded since the last run of this one';
+    COMMENT ON COLUMN hospital.jobs.catch_up IS 'Of the times that were missed: skip runs none, once runs the last of them, all runs each';
+    COMMENT ON COLUMN hospital.jobs.catch_up_limit IS 'With all: how many of the last ones, at the most';
+    COMMENT ON COLUMN hospital.jobs.max_retries IS 'How often a run that failed, timed out or crashed is tried again';
+    COMMENT ON COLUMN hospital.jobs.retry_delay IS 'Before the first retry; twice as long before each further one, an hour at the most; an eighth more or less, at random';
+    COMMENT ON COLUMN hospital.jobs.max_runtime IS 'A run is cancelled after it, and its process ended 5 seconds later; null: it may take any time';
+    COMMENT ON COLUMN hospital.jobs.enabled IS 'False: it is not run but by hand';
+    COMMENT ON COLUMN hospital.jobs.while_stopped IS 'It also runs while the hospital is stopped';
+    COMMENT ON COLUMN hospital.jobs.keep_history IS 'How long its runs stay in hospital.job_history';
+    COMMENT ON COLUMN hospital.jobs.starts_at IS 'From when an interval is counted';
+    COMMENT ON COLUMN hospital.jobs.changed_at IS 'When it was scheduled';
+    COMMENT ON COLUMN hospital.jobs.changed_by IS 'By whom';
+    COMMENT ON COLUMN hospital.jobs.next_due_at IS 'First time that has no run yet; the runners'' own';
+    COMMENT ON COLUMN hospital.jobs.days_done IS 'Days that have had their turn, of a job that runs after days; the runners'' own';
+    COMMENT ON COLUMN hospital.jobs.seen_runs IS 'For each job in depends_on the run that this one has answered to; the runners'' own';
+    COMMENT ON COLUMN hospital.jobs.problem IS 'Why its schedule cannot be kept; null: it can';
+
+    CREATE TABLE hospital.job_history (
+        run_id      bigint      GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+        job_name    text        NOT NULL,
+        cause       text        NOT NULL CHECK (cause IN ('schedule', 'day', 'job', 'by hand')),
+        due_at      timestamptz NOT NULL,
+        day         date,
+        attempt     int         NOT NULL DEFAULT 1,
+        slots       bigint      NOT NULL DEFAULT 1,
+        state       text        NOT NULL DEFAULT 'waiting' CHECK (state IN ('waiting', 'running', 'succeeded', 'failed', 'timed out', 'cancelled', 'skipped', 'crashed')),
+        start_after timestamptz,
+        started_at  timestamptz,
+        ended_at    timestamptz,
+        pid         int,
+        sqlstate    text,
+        message     text
+    );
+    CREATE UNIQUE INDEX job_history_time_key ON hospital.job_history (job_name, due_at, attempt) WHERE cause = 'schedule';
+    COMMENT ON INDEX hospital.job_history_time_key IS 'Each time of a schedule is run once';
+    CREATE UNIQUE INDEX job_history_day_key ON hospital.job_history (job_name, day, attempt) WHERE cause = 'day';
+    COMMENT ON INDEX hospital.job_history_day_key IS 'Each day is run once';
+    CREATE INDEX job_history_succeeded_idx ON hospital.job_history (job_name, run_id) WHERE state = 'succeeded';
+    COMMENT ON INDEX hospital.job_history_succeeded_idx IS 'The last success of each job';
+    CREATE INDEX job_history_open_idx ON hospital.job_history (state) WHERE state IN ('waiting', 'running');
+    COMMENT ON INDEX hospital.job_history_open_idx IS 'What is not over';
+    COMMENT ON TABLE hospital.job_history IS 'Runs of jobs as they were written down: a run''s start before its work, its outcome after it. hospital.job_runs also knows which of them have crashed since';
+    COMMENT ON COLUMN hospital.job_history.run_id IS 'Number of the run';
+    COMMENT ON COLUMN hospital.job_history.job_name IS 'The job, see hospital.jobs';
+    COMMENT ON COLUMN hospital.job_history.cause IS 'schedule; day (an event); job (those that it depends on); by hand';
+    COMMENT ON COLUMN hospital.job_history.due_at IS 'When it was due; of skipped ones the first';
+    COMMENT ON COLUMN hospital.job_history.day IS 'Hospital day of the event; of skipped ones the first';
+    COMMENT ON COLUMN hospital.job_history.attempt IS '1, or 2 and more for retries';
+    COMMENT ON COLUMN hospital.job_history.slots IS 'How many times or days the row stands for; more than one in skipped rows alone';
+    COMMENT ON COLUMN hospital.job_history.state IS 'waiting, running, succeeded, failed, timed out, cancelled, skipped or crashed';
+    COMMENT ON COLUMN hospital.job_history.start_after IS 'A retry: not before';
+    COMMENT ON COLUMN hospital.job_history.started_at IS 'When it began';
+    COMMENT ON COLUMN hospital.job_history.ended_at IS 'When it ended, or was found to have ended';
+    COMMENT ON COLUMN hospital.job_history.pid IS 'Process that ran it';
+    COMMENT ON COLUMN hospital.job_history.sqlstate IS 'SQLSTATE of its error';
+    COMMENT ON COLUMN hospital.job_history.message IS 'Its error, or why it was not run';
+
+    CREATE VIEW hospital.job_runs AS
+    SELECT r.run_id, r.job_name, r.cause, r.due_at, r.day, r.attempt, r.slots,
+           CASE WHEN r.state = 'running' AND NOT @extschema@.hospital_job_is_running(r.run_id) THEN 'crashed'
+                ELSE r.state END AS state,
+           r.start_after, r.started_at, r.ended_at,
+           CASE WHEN r.state = 'running' AND @extschema@.hospital_job_is_running(r.run_id) THEN clock_timestamp()
+                ELSE r.ended_at END - r.started_at AS duration,
+           r.pid, r.sqlstate, r.message
+    FROM hospital.job_history r;
+    COMMENT ON VIEW hospital.job_runs IS 'Runs of jobs, present, past and waiting; one whose process is gone is crashed at once';
+    COMMENT ON COLUMN hospital.job_runs.run_id IS 'Number of the run';
+    COMMENT ON COLUMN hospital.job_runs.job_name IS 'The job, see hospital.jobs';
+    COMMENT ON COLUMN hospital.job_runs.cause IS 'schedule; day (an event); job (those that it depends on); by hand';
+    COMMENT ON COLUMN hospital.job_runs.due_at IS 'When it was due; of skipped ones the first';
+    COMMENT ON COLUMN hospital.job_runs.day IS 'Hospital day of the event; of skipped ones the first';
+    COMMENT ON COLUMN hospital.job_runs.attempt IS '1, or 2 and more for retries';
+    COMMENT ON COLUMN hospital.job_runs.slots IS 'How many times or days the row stands for; more than one in skipped rows alone';
+    COMMENT ON COLUMN hospital.job_runs.state IS 'waiting, running, succeeded, failed, timed out, cancelled, skipped or crashed';
+    COMMENT ON COLUMN hospital.job_runs.start_after IS 'A retry: not before';
+    COMMENT ON COLUMN hospital.job_runs.started_at IS 'When it began';
+    COMMENT ON COLUMN hospital.job_runs.ended_at IS 'When it ended, or was found to have ended';
+    COMMENT ON COLUMN hospital.job_runs.duration IS 'How long it took, or has taken';
+    COMMENT ON COLUMN hospital.job_runs.pid IS 'Process that ran it';
+    COMMENT ON COLUMN hospital.job_runs.sqlstate IS 'SQLSTATE of its error';
+    COMMENT ON COLUMN hospital.job_runs.message IS 'Its error, or why it was not run';
+
+    CREATE VIEW hospital.job_status AS
+    SELECT j.job_name, j.schedule,
+           CASE WHEN r.state = 'running' THEN 'running'
+                WHEN j.problem IS NOT NULL THEN 'cannot be scheduled'
+                WHEN NOT j.enabled AND w.run_id IS NULL THEN 'disabled'
+                WHEN NOT j.while_stopped AND s.desired = 'stopped' THEN 'waiting for the hospital to start'
+                WHEN w.attempt > 1 THEN 'waiting to retry'
+                WHEN w.run_id IS NOT NULL THEN coalesce('waiting for ' || d.names, 'waiting for a runner')
+                WHEN j.schedule ~* '^\s*after' THEN 'waiting for a day'
+                WHEN j.schedule IS NULL AND d.names IS NOT NULL THEN 'waiting for ' || d.names
+                WHEN j.schedule IS NULL THEN 'by hand'
+                ELSE 'waiting for its time' END AS state,
+           coalesce(w.start_after, w.due_at, j.next_due_at) AS next_due_at,
+           l.state AS last_state, l.started_at AS last_started_at, l.duration AS last_duration, l.message AS last_message,
+           l.failures, j.problem
+    FROM hospital.jobs j
+    CROSS JOIN hospital.run_state s
+    LEFT JOIN LATERAL (SELECT r.state FROM hospital.job_runs r WHERE r.job_name = j.job_name AND r.state = 'running'
+                       LIMIT 1) r ON true
+    LEFT JOIN LATERAL (SELECT r.* FROM hospital.job_history r WHERE r.job_name = j.job_name AND r.state = 'waiting'
+                       ORDER BY coalesce(r.start_after, r.due_at), r.run_id LIMIT 1) w ON true
+    LEFT JOIN LATERAL (SELECT r.*, (SELECT count(*) FROM hospital.job_runs f WHERE f.job_name = j.job_name
+                                    AND f.state IN ('failed', 'timed out', 'crashed')
+                                    AND f.run_id > coalesce((SELECT max(g.run_id) FROM hospital.job_history g
+                                                             WHERE g.job_name = j.job_name AND g.state = 'succeeded'), 0)) AS failures
+                       FROM hospital.job_runs r WHERE r.job_name = j.job_name AND r.started_at IS NOT NULL
+                       ORDER BY r.started_at DESC, r.run_id DESC LIMIT 1) l ON true
+    LEFT JOIN LATERAL (SELECT string_agg(d.name, ', ' ORDER BY d.n) AS names
+                       FROM unnest(j.depends_on) WITH ORDINALITY d (name, n)
+                       WHERE coalesce((SELECT max(g.run_id) FROM hospital.job_history g
+                                       WHERE g.job_name = d.name AND g.state = 'succeeded'), 0)
+                             <= coalesce(j.seen_runs[d.n], 0)) d ON true
+    ORDER BY j.job_name;
+    COMMENT ON VIEW hospital.job_status IS 'One row a job: what it waits for, when it is due next, how it went last';
+    COMMENT ON COLUMN hospital.job_status.job_name IS 'The job, see hospital.jobs';
+    COMMENT ON COLUMN hospital.job_status.schedule IS 'Its schedule';
+    COMMENT ON COLUMN hospital.job_status.state IS 'What it does, or waits for';
+    COMMENT ON COLUMN hospital.job_status.next_due_at IS 'When it is due next; null where that depends on days or other jobs, or nobody has looked yet';
+    COMMENT ON COLUMN hospital.job_status.last_state IS 'How its last run went';
+    COMMENT ON COLUMN hospital.job_status.last_started_at IS 'When that began';
+    COMMENT ON COLUMN hospital.job_status.last_duration IS 'How long it took';
+    COMMENT ON COLUMN hospital.job_status.last_message IS 'Its error';
+    COMMENT ON COLUMN hospital.job_status.failures IS 'Runs that failed since the last that succeeded';
+    COMMENT ON COLUMN hospital.job_status.problem IS 'Why its schedule cannot be kept';
+
+    INSERT INTO hospital.jobs (job_name, schedule, command, max_retries, retry_delay) VALUES
+        ('close days', 'after day ingested', 'CALL @extschema@.hospital_close_days()', 3, '1 minute'),
+        ('retry rejects', '7 * * * *', 'CALL @extschema@.hospital_retry_rejects()', 0, '1 minute'),
+        ('prune history', '37 3 * * *', 'SELECT @extschema@.hospital_prune_history()', 3, '1 minute');
 
     INSERT INTO hospital.simulation (simulation_id, name, seed, people, beds, start_date, end_date, id_mode,
                                      transfers_per_day, dirty_rate, generator_version, system_identifier, database_oid)
@@ -3449,6 +3739,255 @@ COMMENT ON FUNCTION hospital_validate(date, date) IS
     'Compare what the generators make for the days from_day to to_day whose files are ingested (all by default) with the tables, the ledgers of files and stream with both, and close the days (hospital.days.closed_at) in which they agree, unless the transaction is read-only. missing: generated and not there, or dangling, or not in yet; duplicated: there twice; altered: there with other values, never generated, or waiting among the rejects';
 
 -- ==== end of validate =====================================================
+
+-- ==== jobs ================================================================
+--
+-- Tables and views of jobs are made by hospital_create. A schedule is read and
+-- its times are computed in one place, in C (hospital_next_run).
+
+CREATE FUNCTION hospital_next_run(schedule text, time_zone text DEFAULT 'Africa/Johannesburg',
+                                  after timestamptz DEFAULT now(), starting timestamptz DEFAULT NULL)
+    RETURNS timestamptz
+    LANGUAGE C STABLE PARALLEL SAFE
+    AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION hospital_next_run(text, text, timestamptz, timestamptz) IS
+    'When a schedule is due next after a time: an interval (counted from starting, or from that time) or five fields as for cron, in a time zone; null for one that waits for days';
+
+CREATE FUNCTION hospital_job_is_running(run_id bigint) RETURNS boolean
+    LANGUAGE C VOLATILE STRICT PARALLEL RESTRICTED
+    AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION hospital_job_is_running(bigint) IS
+    'Is there a process at this run of hospital.job_history? On a standby, which cannot know, true';
+
+CREATE FUNCTION hospital_wake_jobs() RETURNS void
+    LANGUAGE C VOLATILE PARALLEL UNSAFE
+    AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION hospital_wake_jobs() IS
+    'Let a job runner look at hospital.jobs when this transaction commits; for who changes that table by hand';
+
+CREATE FUNCTION hospital_require_jobs() RETURNS void
+    LANGUAGE plpgsql STABLE
+    SET search_path = pg_catalog, pg_temp
+AS $require$
+BEGIN
+    IF to_regclass('hospital.jobs') IS NULL OR to_regclass('hospital.job_history') IS NULL THEN
+        RAISE EXCEPTION 'there is no hospital in this database'
+            USING ERRCODE = 'object_not_in_prerequisite_state',
+                  DETAIL = 'Jobs are kept in hospital.jobs, which hospital_create makes.',
+                  HINT = 'Make one with CALL hospital_create() or CALL hospital_load_people(...).';
+    END IF;
+END
+$require$;
+COMMENT ON FUNCTION hospital_require_jobs() IS 'A part of the functions on jobs: an error where there is no hospital';
+
+CREATE FUNCTION hospital_schedule_job(job_name text, schedule text, command text,
+        time_zone text DEFAULT 'Africa/Johannesburg', depends_on text[] DEFAULT '{}',
+        catch_up text DEFAULT 'once', catch_up_limit int DEFAULT 100,
+        max_retries int DEFAULT 3, retry_delay interval DEFAULT '30 seconds', max_runtime interval DEFAULT '1 hour',
+        enabled boolean DEFAULT true, while_stopped boolean DEFAULT false, keep_history interval DEFAULT '30 days',
+        starts_at timestamptz DEFAULT NULL)
+    RETURNS void
+    LANGUAGE plpgsql
+    SET search_path = pg_catalog, pg_temp
+AS $schedule$
+#variable_conflict use_column
+DECLARE
+    a_name   CONSTANT text := job_name;
+    a_deps   CONSTANT text[] := coalesce(depends_on, '{}');
+    a_zone   CONSTANT text := coalesce(time_zone, 'Africa/Johannesburg');
+    a_when   CONSTANT text := schedule;
+    a_circle text;
+    a_dep    text;
+    a_bad    text;
+BEGIN
+    PERFORM @extschema@.hospital_require_jobs();
+    IF job_name IS NULL OR job_name = '' OR command IS NULL OR btrim(command) = '' THEN
+        RAISE EXCEPTION 'a job needs a name and a command'
+            USING ERRCODE = 'invalid_parameter_value',
+                  DETAIL = 'The schedule alone may be left out (null), for a job that runs after others or by hand.',
+                  HINT = $hint$SELECT hospital_schedule_job('name', '15 minutes', 'SELECT 1');$hint$;
+    END IF;
+    -- an error where it cannot be read
+    PERFORM @extschema@.hospital_next_run(a_when, a_zone, now());
+    a_bad := CASE WHEN (catch_up IN ('skip', 'once', 'all')) IS NOT TRUE THEN 'catch_up is skip, once or all'
+                  WHEN (catch_up_limit BETWEEN 1 AND 1000) IS NOT TRUE THEN 'catch_up_limit is 1 to 1000'
+                  WHEN (max_retries BETWEEN 0 AND 1000) IS NOT TRUE THEN 'max_retries is 0 to 1000'
+                  WHEN (retry_delay BETWEEN '0' AND '1 day') IS NOT TRUE THEN 'retry_delay is 0 to a day'
+                  WHEN max_runtime NOT BETWEEN '0.001 seconds' AND '20 days' THEN 'max_runtime is a millisecond to 20 days, or null for any time'
+                  WHEN (keep_history >= '0') IS NOT TRUE THEN 'keep_history is not negative'
+                  WHEN enabled IS NULL OR while_stopped IS NULL THEN 'enabled and while_stopped are true or false'
+                  WHEN NOT isfinite(starts_at) THEN 'starts_at is finite' END;
+    IF a_bad IS NOT NULL THEN
+        RAISE EXCEPTION 'invalid argument for job "%"', a_name
+            USING ERRCODE = 'invalid_parameter_value', DETAIL = 'What is possible: ' || a_bad || '.',
+                  HINT = 'Leave it out for its default.';
+    END IF;
+
+    FOREACH a_dep IN ARRAY a_deps LOOP
+        IF a_dep IS NULL OR NOT EXISTS (SELECT FROM hospital.jobs j WHERE j.job_name = a_dep AND j.job_name <> a_name) THEN
+            RAISE EXCEPTION 'job "%" cannot depend on "%"', a_name, a_dep
+                USING ERRCODE = 'undefined_object',
+                      DETAIL = CASE WHEN a_dep = a_name THEN 'A job cannot wait for itself.' ELSE 'There is no such job.' END,
+                      HINT = 'hospital.jobs has the jobs that there are.';
+        END IF;
+    END LOOP;
+    -- who may look for a circle must be alone with the table
+    LOCK TABLE hospital.jobs IN SHARE ROW EXCLUSIVE MODE;
+    WITH RECURSIVE behind (name, path) AS (
+        SELECT d, ARRAY[a_name, d] FROM unnest(a_deps) d
+        UNION ALL
+        SELECT d, b.path || d FROM behind b JOIN hospital.jobs j ON j.job_name = b.name, unnest(j.depends_on) d
+        WHERE b.name <> a_name AND d <> ALL (b.path[2:])
+    )
+    SELECT array_to_string(b.path, ' -> ') INTO a_circle FROM behind b WHERE b.name = a_name LIMIT 1;
+    IF a_circle IS NOT NULL THEN
+        RAISE EXCEPTION 'job "%" would wait for itself', a_name
+            USING ERRCODE = 'invalid_object_definition', DETAIL = 'It would be a circle: ' || a_circle || '.',
+                  HINT = 'Take one of them out of depends_on.';
+    END IF;
+
+    INSERT INTO hospital.jobs AS j (job_name, command, schedule, time_zone, depends_on, catch_up, catch_up_limit, max_retries,
+                               retry_delay, max_runtime, enabled, while_stopped, keep_history, starts_at, seen_runs)
+    VALUES (a_name, $3, a_when, a_zone, a_deps, $6, $7, $8, $9, $10, $11, $12, $13, coalesce($14, now()),
+            ARRAY(SELECT coalesce((SELECT max(r.run_id) FROM hospital.job_history r
+                                   WHERE r.job_name = d.name AND r.state = 'succeeded'), 0)
+                  FROM unnest(a_deps) WITH ORDINALITY d (name, n) ORDER BY d.n))
+    ON CONFLICT ON CONSTRAINT jobs_pkey DO UPDATE SET
+        command = excluded.command, schedule = excluded.schedule, time_zone = excluded.time_zone,
+        depends_on = excluded.depends_on, catch_up = excluded.catch_up, catch_up_limit = excluded.catch_up_limit,
+        max_retries = excluded.max_retries, retry_delay = excluded.retry_delay, max_runtime = excluded.max_runtime,
+        enabled = excluded.enabled, while_stopped = excluded.while_stopped, keep_history = excluded.keep_history,
+        starts_at = excluded.starts_at, seen_runs = excluded.seen_runs, changed_at = now(), changed_by = session_user,
+        next_due_at = NULL, problem = NULL;
+    UPDATE hospital.job_history r SET state = 'skipped', ended_at = clock_timestamp(), message = 'the job was scheduled anew'
+    WHERE r.job_name = a_name AND r.state = 'waiting' AND r.cause <> 'by hand';
+    PERFORM @extschema@.hospital_wake_jobs();
+END
+$schedule$;
+COMMENT ON FUNCTION hospital_schedule_job(text, text, text, text, text[], text, int, int, interval, interval, boolean, boolean, interval, timestamptz) IS
+    'Make a job, or change the one of that name: a command and when to run it (see hospital.jobs for what each argument means); counts from the commit on';
+
+CREATE FUNCTION hospital_unschedule_job(job_name text) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path = pg_catalog, pg_temp
+AS $unschedule$
+#variable_conflict use_column
+DECLARE
+    a_others text;
+BEGIN
+    PERFORM @extschema@.hospital_require_jobs();
+    SELECT string_agg(format('"%s"', j.job_name), ', ' ORDER BY j.job_name) INTO a_others
+    FROM hospital.jobs j WHERE $1 = ANY (j.depends_on);
+    IF a_others IS NOT NULL THEN
+        RAISE EXCEPTION 'other jobs depend on job "%"', $1
+            USING ERRCODE = 'dependent_objects_still_exist', DETAIL = 'They are ' || a_others || '.',
+                  HINT = 'Unschedule these first, or schedule them without it.';
+    END IF;
+    DELETE FROM hospital.jobs j WHERE j.job_name = $1;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'there is no job "%"', $1
+            USING ERRCODE = 'undefined_object', HINT = 'hospital.jobs has the jobs that there are.';
+    END IF;
+    UPDATE hospital.job_history r SET state = 'cancelled', ended_at = clock_timestamp(),
+                                      message = 'there is no such job any more'
+    WHERE r.job_name = $1 AND r.state = 'waiting';
+    PERFORM @extschema@.hospital_wake_jobs();
+END
+$unschedule$;
+COMMENT ON FUNCTION hospital_unschedule_job(text) IS
+    'Forget a job. A run that is at work is finished; its history stays';
+
+CREATE FUNCTION hospital_run_job(job_name text) RETURNS bigint
+    LANGUAGE plpgsql
+    SET search_path = pg_catalog, pg_temp
+AS $run$
+#variable_conflict use_column
+DECLARE
+    a_run bigint;
+BEGIN
+    PERFORM @extschema@.hospital_require_jobs();
+    INSERT INTO hospital.job_history (job_name, cause, due_at)
+    SELECT j.job_name, 'by hand', clock_timestamp() FROM hospital.jobs j WHERE j.job_name = $1
+    RETURNING run_id INTO a_run;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'there is no job "%"', $1
+            USING ERRCODE = 'undefined_object', HINT = 'hospital.jobs has the jobs that there are.';
+    END IF;
+    PERFORM @extschema@.hospital_wake_jobs();
+    RETURN a_run;
+END
+$run$;
+COMMENT ON FUNCTION hospital_run_job(text) IS
+    'Let a job run now, whatever its schedule, also a disabled one and while the hospital is stopped; from the commit on. Gives the run_id to look for in hospital.job_runs';
+
+CREATE PROCEDURE hospital_close_days(latest int DEFAULT 31)
+    LANGUAGE plpgsql
+AS $close$
+DECLARE
+    a_day    date;
+    a_why    text;
+    a_amiss  text[] := '{}';
+BEGIN
+    PERFORM @extschema@.hospital_require_jobs();
+    FOR a_day IN
+        SELECT x.day FROM (
+            SELECT d.day FROM hospital.days d JOIN hospital.batches b ON b.day OPERATOR(pg_catalog.=) d.day
+            WHERE d.closed_at IS NULL
+            GROUP BY d.day
+            HAVING pg_catalog.bool_or(b.state OPERATOR(pg_catalog.=) 'ingested')
+               AND NOT pg_catalog.bool_or(b.state OPERATOR(pg_catalog.=) ANY ('{written,loading}'))
+            ORDER BY d.day DESC LIMIT latest) x
+        ORDER BY x.day
+    LOOP
+        SELECT pg_catalog.string_agg(pg_catalog.format('%s (missing %s, duplicated %s, altered %s)', v.check_name, v.missing,
+                                                       v.duplicated, v.altered), ', ')
+        INTO a_why FROM @extschema@.hospital_validate(a_day, a_day) v WHERE NOT v.ok;
+        IF a_why IS NOT NULL THEN
+            a_amiss := a_amiss OPERATOR(pg_catalog.||) pg_catalog.format('%s: %s', a_day, a_why);
+        END IF;
+        COMMIT;
+    END LOOP;
+    IF a_amiss OPERATOR(pg_catalog.<>) '{}' THEN
+        RAISE EXCEPTION '% of the latest days cannot be closed yet: %', pg_catalog.cardinality(a_amiss),
+                        pg_catalog.left(pg_catalog.array_to_string(a_amiss, '; '), 1000)
+            USING ERRCODE = 'data_exception',
+                  DETAIL = 'What has not come in yet may still come; what is there twice, or is altered, will not mend itself.',
+                  HINT = 'SELECT * FROM hospital_validate(day, day) shows a day''s checks.';
+    END IF;
+END
+$close$;
+COMMENT ON PROCEDURE hospital_close_days(int) IS
+    'Validate the latest hospital days that are ingested and not closed yet, each in a transaction of its own, which closes those that are as they should be; an error says which are not, and why';
+
+CREATE FUNCTION hospital_prune_history() RETURNS bigint
+    LANGUAGE plpgsql
+    SET search_path = pg_catalog, pg_temp
+AS $prune$
+DECLARE
+    a_runs     bigint;
+    a_requests bigint;
+BEGIN
+    PERFORM @extschema@.hospital_require_jobs();
+    DELETE FROM hospital.job_history r
+    WHERE r.state NOT IN ('waiting', 'running')
+      AND r.ended_at < now() - coalesce((SELECT j.keep_history FROM hospital.jobs j WHERE j.job_name = r.job_name),
+                                        '30 days')
+      AND r.run_id <> ALL (ARRAY(SELECT max(s.run_id) FROM hospital.job_history s WHERE s.state = 'succeeded'
+                                 GROUP BY s.job_name));
+    GET DIAGNOSTICS a_runs = ROW_COUNT;
+    DELETE FROM hospital.publish_requests q WHERE q.finished_at < now() - interval '30 days';
+    GET DIAGNOSTICS a_requests = ROW_COUNT;
+    RETURN a_runs + a_requests;
+END
+$prune$;
+COMMENT ON FUNCTION hospital_prune_history() IS
+    'Delete runs of jobs that are older than their job keeps them (but the last success of each, which others may depend on), and requests to publish that ended 30 days ago; how many rows';
+
+REVOKE ALL ON FUNCTION hospital_wake_jobs(), hospital_schedule_job(text, text, text, text, text[], text, int, int, interval, interval, boolean, boolean, interval, timestamptz),
+    hospital_unschedule_job(text), hospital_run_job(text), hospital_prune_history() FROM PUBLIC;
+REVOKE ALL ON PROCEDURE hospital_close_days(int) FROM PUBLIC;
+
+-- ==== end of jobs =========================================================
 
 -- ==== targets =============================================================
 --

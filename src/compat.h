@@ -108,6 +108,20 @@ typedef void JsonActionResult;
 /* A worker may connect as a role without LOGIN from 17 on. */
 #ifndef BGWORKER_BYPASS_ROLELOGINCHECK
 #define BGWORKER_BYPASS_ROLELOGINCHECK 0
+#define WORKER_ROLE_NEEDS_LOGIN 1
+#endif
+
+/* Parameters of fixed types: another name until 15.  18 runs a portal once in any case. */
+#if PG_VERSION_NUM < 150000
+#define pg_analyze_and_rewrite_fixedparams(statement, text, types, n, environment) \
+	pg_analyze_and_rewrite(statement, text, (Oid *) (types), n, environment)
+#endif
+#if PG_VERSION_NUM >= 180000
+#define run_portal(portal, top_level, receiver, completion) \
+	PortalRun(portal, FETCH_ALL, top_level, receiver, receiver, completion)
+#else
+#define run_portal(portal, top_level, receiver, completion) \
+	PortalRun(portal, FETCH_ALL, top_level, true, receiver, receiver, completion)
 #endif
 
 #if PG_VERSION_NUM >= 180000

@@ -32,6 +32,7 @@ typedef struct WorkerSlot
 	Oid			database;		/* Invalid: not there, or of the whole server */
 	bool		wanted;			/* the scheduler: listed; others: its scheduler asks */
 	bool		wants_broker;	/* a scheduler that asks for the server's broker */
+	Oid			session_role;	/* whose session it is; Invalid: the bootstrap superuser's */
 	bool		starting;		/* registered with the postmaster, not here yet */
 	uint32		generation;		/* of the worker that may take the slot */
 	uint32		restarts;
@@ -47,6 +48,11 @@ typedef struct WorkerSlot
 	pid_t		pid;			/* 0: none */
 	Latch	   *latch;			/* a PGPROC's: setting it is always safe */
 	bool		left;			/* by itself, with nothing to do */
+	TimestampTz wake_at;		/* a job runner that left: start another; NOEND: when poked */
+	int64		job_run;		/* the run that a job runner is at; 0: none */
+	bool		job_stays;		/* that run goes on when the hospital is stopped */
+	bool		job_events;		/* there are jobs that wait for days */
+	bool		hospital_runs;	/* as its scheduler has told job runners */
 	TimestampTz since;
 	TimestampTz last_error_at;
 	int			sqlstate;
@@ -60,6 +66,7 @@ typedef struct HospitalControl
 	LWLock	   *lock;
 	int64		broker_epoch;	/* 0: no embedded broker */
 	char		broker_address[BROKER_ADDRESS_LENGTH];
+	TimestampTz test_now;		/* of the test clock; 0: not set yet */
 	WorkerSlot	slots[WORKER_SLOTS];
 } HospitalControl;
 
@@ -85,6 +92,9 @@ extern void worker_start_launcher(void);
 /* Without the lock: what this worker's database needs besides its scheduler. */
 extern void control_want(int consumers, int ingestors, bool broker);
 
+/* The same for those who run its jobs: how many, and as whom they connect. */
+extern void control_want_runners(int count, bool running, Oid role);
+
 /* In hospital.databases? */
 extern bool control_database_is_listed(const char *database_name);
 
@@ -94,5 +104,6 @@ extern ReturnSetInfo *control_begin_rows(FunctionCallInfo fcinfo, int columns);
 extern PGDLLEXPORT void launcher_main(Datum main_arg);
 extern PGDLLEXPORT void scheduler_main(Datum main_arg);
 extern PGDLLEXPORT void ingestor_main(Datum main_arg);
+extern PGDLLEXPORT void job_runner_main(Datum main_arg);
 
 #endif							/* HOSPITAL_CONTROL_H */

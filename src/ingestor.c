@@ -18,6 +18,7 @@
 
 #include "control.h"
 #include "ingest_private.h"
+#include "job.h"
 #include "settings.h"
 #include "worker.h"
 
@@ -26,16 +27,25 @@
 static void
 wait_for_files(const IngestedBatch *batch, IngestOutcome outcome)
 {
+	static bool ingested = false;	/* since it rested */
+
 	if (outcome == INGEST_PENDING)
 		worker_wait(PENDING_MS, -1);
 	else if (batch->batch_id == 0)
 	{
 		XLogFlush(XactLastCommitEnd);
+		if (ingested)
+			job_note_files();
+		ingested = false;
 		worker_state("waiting for a file");
 		worker_wait(batch->others_wait ? PENDING_MS : -1, -1);
 	}
-	else if (batch->is_awaited && hospital_ingest_workers > 1)
-		worker_wake(MyDatabaseId, WORKER_INGESTOR);
+	else
+	{
+		ingested = true;
+		if (batch->is_awaited && hospital_ingest_workers > 1)
+			worker_wake(MyDatabaseId, WORKER_INGESTOR);
+	}
 }
 
 static bool

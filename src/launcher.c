@@ -9,7 +9,8 @@
  * there match what is wanted:
  *
  *	not wanted, running           -> SIGTERM
- *	wanted, left by itself        -> again when poked, or a minute later
+ *	wanted, left by itself        -> again when poked, or a minute later; a job
+ *	                                 runner when it has said that a job is due
  *	wanted, ended any other way   -> again after a back-off, 1 s to 60 s
  *	wanted, no process slot free  -> the same; the state says so
  *
@@ -33,6 +34,7 @@
 #include "catalog/pg_database.h"
 #include "miscadmin.h"
 #include "postmaster/bgworker.h"
+#include "replication/logicallauncher.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
@@ -249,6 +251,23 @@ backoff_ms(uint32 failures)
 	return Min(ms, BACKOFF_LAST_MS);
 }
 
+/*
+ * With the lock held.  A job runner that could not connect may have been told
+ * the wrong role: its scheduler looks again.
+ */
+static void
+wake_scheduler(Oid database)
+{
+	for (int i = 0; i < WORKER_SLOTS; i++)
+	{
+		WorkerSlot *slot = &hospital_control->slots[i];
+
+		if (slot->used && slot->role == WORKER_SCHEDULER && slot->database == database &&
+			slot->latch != NULL)
+			SetLatch(slot->latch);
+	}
+}
+
 /* With the lock held: a worker of this slot has ended, when again? */
 static void
 plan_restart(WorkerSlot *slot)
@@ -263,7 +282,7 @@ plan_restart(WorkerSlot *slot)
 	else if (slot->left)
 	{
 		slot->failures = 0;
-		slot->next_start = in_ms(LOOK_AGAIN_MS);
+		slot->next_start = slot->role == WORKER_JOB ? slot->wake_at : in_ms(LOOK_AGAIN_MS);
 	}
 	else
 	{
@@ -274,6 +293,8 @@ plan_restart(WorkerSlot *slot)
 		slot->failures++;
 		slot->restarts++;
 		slot->next_start = in_ms(backoff_ms(slot->failures));
+		if (slot->role == WORKER_JOB)
+			wake_scheduler(slot->database);
 	}
 }
 
@@ -352,7 +373,7 @@ describe_worker(BackgroundWorker *worker, int i, const WorkerSlot *slot, uint32 
 {
 	static const char *const functions[WORKER_ROLES] = {
 		NULL, CppAsString(scheduler_main), "consumer_main", CppAsString(ingestor_main),
-		"broker_main"
+		"broker_main", CppAsString(job_runner_main)
 	};
 	bool		kafka = slot->role == WORKER_CONSUMER || slot->role == WORKER_BROKER;
 
@@ -392,7 +413,7 @@ note_starvation(WorkerSlot *slot)
 				(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
 				 errmsg("hospital launcher: no worker slot free for the %s of database \"%s\"",
 						worker_role_name(slot->role), NameStr(slot->database_name)),
-				 errhint("A hospital needs a scheduler, an ingestor, its consumers and, embedded, a broker: increase max_worker_processes (now %d).",
+				 errhint("A hospital needs a scheduler, ingestors, consumers, job runners and, embedded, a broker: increase max_worker_processes (now %d).",
 						 max_worker_processes)));
 }
 
@@ -451,7 +472,7 @@ next_event(void)
 			continue;
 		else if (slot->starting)
 			at = TimestampTzPlusMilliseconds(slot->started_at, ARRIVE_WITHIN_MS);
-		else if (slot->wanted && slot->pid == 0)
+		else if (slot->wanted && slot->pid == 0 && slot->next_start != DT_NOEND)
 			at = Max(slot->next_start, now);	/* 0: at once */
 		else
 			continue;
@@ -461,12 +482,44 @@ next_event(void)
 	return next;
 }
 
+/*
+ * What the listed databases need at the most, against what the server has; said
+ * when it is first known and whenever a reload has changed it.  The launcher of
+ * logical replication takes a slot of the same array.
+ */
+static void
+say_needs(int databases)
+{
+	static int	said = -1;
+	bool		streams = hospital_kafka_brokers[0] != '\0';
+	int			broker = databases > 0 && strcmp(hospital_kafka_brokers, KAFKA_EMBEDDED) == 0;
+	int			consumers = streams ? databases * hospital_consumer_workers : 0;
+	int			ingestors = databases * hospital_ingest_workers;
+	int			runners = databases * hospital_job_workers;
+	int			need = 1 + databases + ingestors + consumers + runners + broker;
+	int			others = max_logical_replication_workers > 0 ? 1 : 0;
+	bool		too_few = need + others > max_worker_processes;
+
+	if (need == said)
+		return;
+	said = need;
+	ereport(LOG,
+			(errmsg("hospital launcher: %d database%s need%s up to %d worker processes; max_worker_processes is %d",
+					databases, databases == 1 ? "" : "s", databases == 1 ? "s" : "", need,
+					max_worker_processes),
+			 errdetail_internal("Launcher 1, schedulers %d, ingestors %d, consumers %d, job runners %d, embedded broker %d.",
+								databases, ingestors, consumers, runners, broker),
+			 too_few ? errhint("Set max_worker_processes to %d or more and restart the server; parallel queries, loads, logical replication and other extensions take their workers from the same number. Until then some wait for others to end.",
+							   need + others) : 0));
+}
+
 static bool
 launcher_pass(void *arg)
 {
 	List	   *databases = listed_databases();
 	TimestampTz next;
 
+	say_needs(list_length(databases));
 	want_listed(databases);
 	for (int i = 0; i < WORKER_SLOTS; i++)
 	{

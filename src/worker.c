@@ -64,6 +64,7 @@ static uint32 my_generation = 0;
 static MemoryContext iteration_context = NULL;
 static MemoryContext begin_context = NULL;	/* current at worker_begin */
 static char extension_schema[2 * NAMEDATALEN + 3];	/* quoted */
+static Oid	owner_of_tables = InvalidOid;
 static uint32 reloads = 0;
 static Oid	connected_user = InvalidOid;
 static int	connected_context = 0;
@@ -190,7 +191,8 @@ worker_start(Datum main_arg)
 		proc_exit(0);
 
 	if (OidIsValid(my_slot->database))
-		BackgroundWorkerInitializeConnectionByOid(my_slot->database, InvalidOid, 0);
+		BackgroundWorkerInitializeConnectionByOid(my_slot->database, my_slot->session_role,
+												  BGWORKER_BYPASS_ROLELOGINCHECK);
 	else
 		BackgroundWorkerInitializeConnection(NULL, NULL, 0);
 	GetUserIdAndSecContext(&connected_user, &connected_context);
@@ -317,6 +319,7 @@ worker_begin(const char *activity)
 		MemoryContextSwitchTo(begin_context);
 		return false;
 	}
+	owner_of_tables = owner;
 	SetUserIdAndSecContext(owner, connected_context | SECURITY_RESTRICTED_OPERATION |
 						   SECURITY_LOCAL_USERID_CHANGE);
 	SPI_connect();
@@ -352,6 +355,12 @@ const char *
 worker_schema(void)
 {
 	return extension_schema;
+}
+
+Oid
+worker_owner(void)
+{
+	return owner_of_tables;
 }
 
 bool

@@ -28,10 +28,11 @@ typedef enum WorkerRole
 	WORKER_SCHEDULER,			/* owns the clock: writes day files, publishes */
 	WORKER_CONSUMER,
 	WORKER_INGESTOR,
-	WORKER_BROKER				/* hosts the embedded broker, one for the server */
+	WORKER_BROKER,				/* hosts the embedded broker, one for the server */
+	WORKER_JOB					/* runs one scheduled job */
 } WorkerRole;
 
-#define WORKER_ROLES (WORKER_BROKER + 1)
+#define WORKER_ROLES (WORKER_JOB + 1)
 #define WORKER_STATE_LENGTH 64
 #define WORKER_ERROR_LENGTH 256
 #define BROKER_ADDRESS_LENGTH 256
@@ -66,8 +67,9 @@ extern PGDLLEXPORT void worker_commit(void);
 /* Take back what was done since worker_begin. */
 extern PGDLLEXPORT void worker_rollback(void);
 
-/* The extension's schema, quoted; as of the last worker_begin. */
+/* The extension's schema, quoted, and the tables' owner; as of the last worker_begin. */
 extern PGDLLEXPORT const char *worker_schema(void);
+extern Oid	worker_owner(void);
 
 /*
  * Sleep until timeout (ms; -1: none), the latch, a signal or, when fd >= 0,

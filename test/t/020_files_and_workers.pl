@@ -329,7 +329,7 @@ poll('and are made', "SELECT max(day) > '$made' FROM hospital.days");
 $node->safe_psql('postgres', 'SELECT hospital_stop()');
 poll('all are stopped', q(
 	SELECT string_agg(worker || ' ' || state, ', ' ORDER BY worker) FROM hospital.status
-	WHERE database = 'postgres'), 'ingestor stopped, scheduler stopped');
+	WHERE database = 'postgres'), 'ingestor stopped, job runner no job is due, scheduler stopped');
 is($node->safe_psql('postgres', q(
 	SELECT count(*) FROM pg_stat_activity WHERE backend_type LIKE 'hospital %' AND datname IS NOT NULL)),
 	0, 'nobody is connected to the database');

@@ -49,6 +49,7 @@
 #define RECOUNT_MS 15000		/* between two looks at the number of partitions */
 #define LOOK_MS 1000			/* between two looks at what people have decided, while busy */
 #define SHOW_MS 500				/* between two updates of hospital.stream_lag, while busy */
+#define TELL_MS 10000			/* between two lines of the log about what came in */
 #define METADATA_TIMEOUT_MS 10000
 #define METADATA_EMBEDDED_MS 2000	/* it may have moved to another port meanwhile */
 #define MAX_HEADERS 64
@@ -57,6 +58,10 @@
 extern PGDLLEXPORT void consumer_main(Datum main_arg);
 
 Consumer	consumer;
+
+/* Taken in and not told to the log yet; clients come and go meanwhile. */
+static StreamCounts untold;
+static TimestampTz told_at;
 
 /* ---- what is shown ---- */
 
@@ -440,6 +445,24 @@ count_batch(void)
 	}
 	stream_stats_batch(&counts);
 	worker_count_rows(counts.rows);
+	untold.messages += counts.messages;
+	untold.rows += counts.rows;
+	untold.rejects += counts.rejects;
+	untold.duplicates += counts.duplicates;
+}
+
+/* At once after a quiet time; while events keep coming, a line now and then. */
+static void
+tell_log(void)
+{
+	if (untold.messages == 0 || !TimestampDifferenceExceeds(told_at, GetCurrentTimestamp(), TELL_MS))
+		return;
+	ereport(LOG,
+			(errmsg("hospital consumer: " UINT64_FORMAT " events taken in: " UINT64_FORMAT " rows, "
+					UINT64_FORMAT " rejects, " UINT64_FORMAT " duplicates",
+					untold.messages, untold.rows, untold.rejects, untold.duplicates)));
+	memset(&untold, 0, sizeof(untold));
+	told_at = GetCurrentTimestamp();
 }
 
 /* Rows, rejects and ranges of the batch, all or none.  False: no hospital. */
@@ -484,10 +507,15 @@ tell_listeners(void)
 	return true;
 }
 
-/* Write down which partitions have stopped.  False: no hospital. */
+/*
+ * Write down which partitions have stopped; the others are watched again, since
+ * it may be a whole topic that is another one.  False: no hospital.
+ */
 static bool
 stop_partitions(void)
 {
+	bool		stopped = false;
+
 	for (int i = 0; i < consumer.batch.npartitions; i++)
 	{
 		StreamPartition *partition = &consumer.batch.partitions[i];
@@ -499,7 +527,7 @@ stop_partitions(void)
 		stream_partition_stop(partition);
 		worker_commit();
 		partition->running = false;
-		consumer.read_anew = true;
+		stopped = true;
 		ereport(LOG,
 				(errcode(partition->stop.sqlstate),
 				 errmsg("hospital consumer: topic %s partition %d is stopped at offset " INT64_FORMAT ": %s",
@@ -508,7 +536,8 @@ stop_partitions(void)
 				 errhint("See hospital.stream_partitions, hospital_accept_gap and hospital_resume.")));
 		worker_record_error(partition->stop.sqlstate, partition->stop.message);
 	}
-	return true;
+	consumer.read_anew |= stopped;
+	return !stopped || read_ledger();
 }
 
 /* ---- the loop ---- */
@@ -566,6 +595,8 @@ take_in(void)
 		/* what has come since may be of another log: from the witness again */
 		consumer_show_state();
 		worker_wait(LOST_LEADER_MS, -1);
+		if (!read_ledger())		/* which has the last witness */
+			return false;
 		read_on();
 		return true;
 	}
@@ -573,6 +604,7 @@ take_in(void)
 	if (!idle && (!apply() || !tell_listeners()))
 		return false;
 	consumer_forget_batch();
+	tell_log();
 	if (!stop_partitions())
 		return false;
 	if ((idle || TimestampDifferenceExceeds(consumer.looked_at, GetCurrentTimestamp(), LOOK_MS)) &&

@@ -97,8 +97,8 @@ define_pace_settings(void)
 							&hospital_window_days, 0, 0, 100000,
 							PGC_SIGHUP, 0, NULL, NULL, NULL);
 	DefineCustomIntVariable("hospital.consumer_workers",
-							"Consumers of each database's topics.", NULL,
-							&hospital_consumer_workers, 1, 1, 16,
+							"Consumers of each database's topics; 0: nothing is taken in.", NULL,
+							&hospital_consumer_workers, 1, 0, 16,
 							PGC_SIGHUP, 0, NULL, NULL, NULL);
 	DefineCustomIntVariable("hospital.job_workers",
 							"Scheduled jobs of each database that may run at the same time.", NULL,
@@ -211,8 +211,8 @@ define_ingest_settings(void)
 							&hospital_settle_timeout, 60 * 1000, 0, INT_MAX / 4,
 							PGC_USERSET, GUC_UNIT_MS, NULL, NULL, NULL);
 	DefineCustomIntVariable("hospital.ingest_workers",
-							"Ingestors of each database's day files.", NULL,
-							&hospital_ingest_workers, 1, 1, INGEST_WORKERS_MAX,
+							"Ingestors of each database's day files; 0: files are written, and none is taken in.", NULL,
+							&hospital_ingest_workers, 1, 0, INGEST_WORKERS_MAX,
 							PGC_SIGHUP, 0, NULL, NULL, NULL);
 }
 

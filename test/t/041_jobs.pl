@@ -144,6 +144,7 @@ answers('one', q(SELECT what FROM public.log WHERE what LIKE 'tidy%'), 'tidy pg_
 sql('one', 'ALTER ROLE keeper NOLOGIN');
 poll('without LOGIN of the owner jobs run all the same', 'one',
 	'SELECT count(*) > 0 FROM public.log WHERE who LIKE \'%/keeper\' AND who NOT LIKE \'keeper/%\'');
+poll('no session of the owner is left', 'postgres', q(SELECT count(*) FROM pg_stat_activity WHERE usename = 'keeper'), 0);
 by_hand('one', 'steps', 'CALL public.steps()', 'failed');
 by_hand('one', 'escape', 'RESET SESSION AUTHORIZATION', 'failed');
 answers('one', q(SELECT string_agg(DISTINCT split_part(who, '/', 2), ' ') FROM public.log), 'keeper', 'never as anybody else');

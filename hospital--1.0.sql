@@ -553,17 +553,51 @@ COMMENT ON FUNCTION hospital_record_columns() IS
 
 -- ==== workers and files ===================================================
 
-CREATE FUNCTION hospital_start() RETURNS void
+CREATE FUNCTION hospital_start(another_window boolean DEFAULT false) RETURNS void
     LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE
     AS 'MODULE_PATHNAME';
-COMMENT ON FUNCTION hospital_start() IS
-    'Let the hospital of this database run, from the next commit on; its clock goes on from where it stood';
+COMMENT ON FUNCTION hospital_start(boolean) IS
+    'Let the hospital of this database run, from the next commit on: begin a window, or go on with it from where its clock stood. another_window: begin the next one where the last one is over';
 
 CREATE FUNCTION hospital_stop() RETURNS void
     LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE
     AS 'MODULE_PATHNAME';
 COMMENT ON FUNCTION hospital_stop() IS
     'Stop the hospital of this database: its workers end and its clock stands still';
+
+CREATE FUNCTION hospital_pause() RETURNS void
+    LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE
+    AS 'MODULE_PATHNAME', 'hospital_pause_clock';
+COMMENT ON FUNCTION hospital_pause() IS
+    'Let the hospital''s clock stand still; its workers stay, and finish what was due';
+
+CREATE FUNCTION hospital_resume() RETURNS void
+    LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE
+    AS 'MODULE_PATHNAME', 'hospital_resume_clock';
+COMMENT ON FUNCTION hospital_resume() IS
+    'Let a paused clock go on from where it stood';
+
+CREATE FUNCTION hospital_speed(factor double precision) RETURNS void
+    LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE
+    AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION hospital_speed(double precision) IS
+    'Let hospital days pass so many times as fast as the settings say; stream ticks come as before, and have more to tell';
+
+CREATE FUNCTION hospital_jump(to_time timestamp) RETURNS void
+    LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE
+    AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION hospital_jump(timestamp) IS
+    'Put the hospital''s clock forward to a day, or a moment of it (Africa/Johannesburg). What lies between is due at once, and made in order';
+
+CREATE FUNCTION hospital_window_now(run_state record,
+        OUT state text, OUT hospital_time timestamp, OUT day_takes interval, OUT days_due int,
+        OUT ticks bigint, OUT ticks_due bigint, OUT next_day_at timestamptz, OUT next_tick_at timestamptz,
+        OUT ends_at timestamptz)
+    RETURNS record
+    LANGUAGE C VOLATILE STRICT PARALLEL RESTRICTED
+    AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION hospital_window_now(record) IS
+    'Part of hospital.run_window: where the clock of a row of hospital.run_state is now';
 
 CREATE FUNCTION hospital_status(
         OUT database text, OUT role text, OUT number int, OUT pid int, OUT state text, OUT since timestamptz,
@@ -635,7 +669,8 @@ CREATE PROCEDURE hospital_export(what text, format text DEFAULT 'csv', target te
 COMMENT ON PROCEDURE hospital_export(text, text, text, date) IS
     'Write people, doctors, staff_assignments, assigned_staff (of a date; the first day by default) or hospital_patients (one row a patient, with what was done in all) to a file below hospital.data_folder';
 
-REVOKE ALL ON FUNCTION hospital_start(), hospital_stop(), hospital_status() FROM PUBLIC;
+REVOKE ALL ON FUNCTION hospital_start(boolean), hospital_stop(), hospital_pause(), hospital_resume(),
+    hospital_speed(double precision), hospital_jump(timestamp), hospital_status() FROM PUBLIC;
 REVOKE ALL ON PROCEDURE hospital_run(int, int), hospital_export(text, text, text, date) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION hospital_status() TO pg_monitor;
 GRANT SELECT ON hospital.status TO pg_monitor;
@@ -2917,17 +2952,21 @@ BEGIN
         events       int         NOT NULL,
         broker_epoch bigint      NOT NULL DEFAULT 0,
         last_offsets bigint[],
+        stream_tick  bigint,
         published_at timestamptz NOT NULL DEFAULT now(),
         PRIMARY KEY (kind, day, tick)
     );
+    CREATE INDEX published_stream_tick_idx ON hospital.published (stream_tick) WHERE stream_tick IS NOT NULL;
+    COMMENT ON INDEX hospital.published_stream_tick_idx IS 'What went out in a tick';
     COMMENT ON TABLE hospital.published IS 'Stream ticks whose events the broker has acknowledged';
     COMMENT ON COLUMN hospital.published.kind IS 'Kind of records; adt: as HL7 messages';
     COMMENT ON COLUMN hospital.published.day IS 'Hospital day';
-    COMMENT ON COLUMN hospital.published.tick IS 'Tick of the day, from 0; 1000 is the last one, or hospital_publish, and has whatever the others left; -1 has no events: from its day on the kind is published by itself';
+    COMMENT ON COLUMN hospital.published.tick IS 'Part of the day, from 0; 1000 is the last one, or hospital_publish, and has whatever the others left; -1 has no events: from its day on the kind is published by itself';
     COMMENT ON COLUMN hospital.published.topic IS 'Topic';
     COMMENT ON COLUMN hospital.published.events IS 'Events published';
     COMMENT ON COLUMN hospital.published.broker_epoch IS 'Which life of the embedded broker; 0 for a real one';
     COMMENT ON COLUMN hospital.published.last_offsets IS 'Offset of the last of them in each partition, from partition 0 on; null where there is none';
+    COMMENT ON COLUMN hospital.published.stream_tick IS 'Tick of the clock in which they went out, see hospital.ticks; null for hospital_publish';
     COMMENT ON COLUMN hospital.published.published_at IS 'When it was recorded';
 
     CREATE TABLE hospital.publish_requests (
@@ -2993,20 +3032,110 @@ BEGIN
     COMMENT ON COLUMN hospital.patient_activity.events IS 'Events in it';
 
     CREATE TABLE hospital.run_state (
-        one_row    boolean     PRIMARY KEY DEFAULT true CHECK (one_row),
-        desired    text        NOT NULL DEFAULT 'stopped' CHECK (desired IN ('stopped', 'running')),
-        anchor_at  timestamptz,
-        anchor_day date,
-        changed_at timestamptz NOT NULL DEFAULT now(),
-        changed_by text        NOT NULL DEFAULT current_user
+        one_row           boolean          PRIMARY KEY DEFAULT true CHECK (one_row),
+        desired           text             NOT NULL DEFAULT 'stopped' CHECK (desired IN ('stopped', 'paused', 'running')),
+        window_number     int              NOT NULL DEFAULT 0,
+        window_started_at timestamptz,
+        first_day         date,
+        last_day          date,
+        first_tick        bigint,
+        live_from         date,
+        anchor_at         timestamptz,
+        anchor_day        date,
+        anchor_part       double precision NOT NULL DEFAULT 0 CHECK (anchor_part >= 0 AND anchor_part < 1),
+        day_length        interval,
+        speed             double precision NOT NULL DEFAULT 1 CHECK (speed > 0),
+        tick_at           timestamptz,
+        next_tick         bigint,
+        stream_interval   interval,
+        stood_at          timestamptz,
+        changed_at        timestamptz      NOT NULL DEFAULT now(),
+        changed_by        text             NOT NULL DEFAULT current_user,
+        CONSTRAINT run_state_window_check CHECK (window_number = 0 OR num_nulls(window_started_at, first_day, last_day,
+            first_tick, live_from, anchor_at, anchor_day, day_length, tick_at, next_tick, stream_interval) = 0)
     );
-    COMMENT ON TABLE hospital.run_state IS 'What the live simulation should be doing: one row';
+    COMMENT ON TABLE hospital.run_state IS 'What the live simulation should be doing, and where its clock is: one row, see hospital.run_window';
     COMMENT ON COLUMN hospital.run_state.one_row IS 'Always true: there is one row';
-    COMMENT ON COLUMN hospital.run_state.desired IS 'running or stopped';
-    COMMENT ON COLUMN hospital.run_state.anchor_at IS 'Real time at which anchor_day began';
-    COMMENT ON COLUMN hospital.run_state.anchor_day IS 'Hospital day that began at anchor_at';
-    COMMENT ON COLUMN hospital.run_state.changed_at IS 'When hospital_start or hospital_stop was called last';
+    COMMENT ON COLUMN hospital.run_state.desired IS 'running, paused or stopped';
+    COMMENT ON COLUMN hospital.run_state.window_number IS 'Which window, from 1; 0: none was begun';
+    COMMENT ON COLUMN hospital.run_state.window_started_at IS 'Real time at which the window began';
+    COMMENT ON COLUMN hospital.run_state.first_day IS 'First hospital day of the window';
+    COMMENT ON COLUMN hospital.run_state.last_day IS 'Its last hospital day';
+    COMMENT ON COLUMN hospital.run_state.first_tick IS 'Number of its first tick, see hospital.ticks';
+    COMMENT ON COLUMN hospital.run_state.live_from IS 'Hospital day from which on days are the clock''s to make; hospital_run moves it';
+    COMMENT ON COLUMN hospital.run_state.anchor_at IS 'Real time at which the clock was set last';
+    COMMENT ON COLUMN hospital.run_state.anchor_day IS 'Hospital day to which it was set';
+    COMMENT ON COLUMN hospital.run_state.anchor_part IS 'Part of that day that had passed';
+    COMMENT ON COLUMN hospital.run_state.day_length IS 'Real time that a hospital day takes at speed 1';
+    COMMENT ON COLUMN hospital.run_state.speed IS 'So many times as fast, see hospital_speed';
+    COMMENT ON COLUMN hospital.run_state.tick_at IS 'Real time of the tick before next_tick; ticks follow every stream_interval';
+    COMMENT ON COLUMN hospital.run_state.next_tick IS 'Number of the tick after tick_at';
+    COMMENT ON COLUMN hospital.run_state.stream_interval IS 'Real time between two ticks';
+    COMMENT ON COLUMN hospital.run_state.stood_at IS 'Since when the clock stands still; null: it goes';
+    COMMENT ON COLUMN hospital.run_state.changed_at IS 'When it was last started, stopped, paused, resumed, sped up or put forward';
     COMMENT ON COLUMN hospital.run_state.changed_by IS 'By whom';
+
+    CREATE TABLE hospital.ticks (
+        tick          bigint      PRIMARY KEY,
+        window_number int         NOT NULL,
+        due_at        timestamptz NOT NULL,
+        started_at    timestamptz NOT NULL,
+        finished_at   timestamptz NOT NULL,
+        upto          timestamp   NOT NULL,
+        outcome       text        NOT NULL CHECK (outcome IN ('published', 'nothing due', 'no brokers')),
+        events        bigint      NOT NULL
+    );
+    COMMENT ON TABLE hospital.ticks IS 'Stream ticks that are done, each once; committed with the rows of hospital.published';
+    COMMENT ON COLUMN hospital.ticks.tick IS 'Number of the tick, from 1, through all windows';
+    COMMENT ON COLUMN hospital.ticks.window_number IS 'Window that it belongs to';
+    COMMENT ON COLUMN hospital.ticks.due_at IS 'When it was due; of one that was missed before the pace was changed, by the later pace';
+    COMMENT ON COLUMN hospital.ticks.started_at IS 'When the scheduler turned to it, for the last time if it failed before';
+    COMMENT ON COLUMN hospital.ticks.finished_at IS 'When it was recorded';
+    COMMENT ON COLUMN hospital.ticks.upto IS 'Hospital time (Africa/Johannesburg) at which it was due: events until then have been published';
+    COMMENT ON COLUMN hospital.ticks.outcome IS 'published; nothing due: there were no new events; no brokers: hospital.kafka_brokers was empty';
+    COMMENT ON COLUMN hospital.ticks.events IS 'Events that it published, of all kinds';
+
+    CREATE VIEW hospital.run_window AS
+    SELECT n.state, r.window_number, r.window_started_at AS started_at, n.ends_at, r.first_day, r.last_day,
+           -- a machine's clock that was put back is waited for
+           greatest(n.hospital_time, l.upto)::date AS hospital_day, greatest(n.hospital_time, l.upto) AS hospital_time,
+           r.speed, n.day_takes, r.stream_interval,
+           r.last_day - r.first_day + 1 AS days, n.days_due, d.done AS days_done,
+           greatest(n.days_due - d.done, 0) AS days_missed,
+           n.ticks, n.ticks_due, t.done AS ticks_done, greatest(n.ticks_due - t.done, 0) AS ticks_missed,
+           d.bytes, t.events, n.next_day_at, n.next_tick_at
+    FROM hospital.run_state r
+    CROSS JOIN LATERAL @extschema@.hospital_window_now(r) n
+    CROSS JOIN LATERAL (SELECT count(*)::int AS done, coalesce(sum(d.bytes), 0)::bigint AS bytes FROM hospital.days d
+                        WHERE d.day BETWEEN r.first_day AND r.last_day) d
+    CROSS JOIN LATERAL (SELECT count(*) AS done, coalesce(sum(t.events), 0)::bigint AS events FROM hospital.ticks t
+                        WHERE t.tick >= r.first_tick) t
+    LEFT JOIN LATERAL (SELECT t.upto FROM hospital.ticks t ORDER BY t.tick DESC LIMIT 1) l ON true;
+    COMMENT ON VIEW hospital.run_window IS 'The live simulation''s window: one row';
+    COMMENT ON COLUMN hospital.run_window.state IS 'not started, running, paused, stopped or window over';
+    COMMENT ON COLUMN hospital.run_window.window_number IS 'Which window, from 1';
+    COMMENT ON COLUMN hospital.run_window.started_at IS 'When it began';
+    COMMENT ON COLUMN hospital.run_window.ends_at IS 'When it ends if nothing is changed; null while the clock stands still';
+    COMMENT ON COLUMN hospital.run_window.first_day IS 'Its first hospital day';
+    COMMENT ON COLUMN hospital.run_window.last_day IS 'Its last hospital day';
+    COMMENT ON COLUMN hospital.run_window.hospital_day IS 'Hospital day now; the one after the last when the window is over';
+    COMMENT ON COLUMN hospital.run_window.hospital_time IS 'Time in the hospital now (Africa/Johannesburg)';
+    COMMENT ON COLUMN hospital.run_window.speed IS 'As hospital_speed set it';
+    COMMENT ON COLUMN hospital.run_window.day_takes IS 'Real time that a hospital day takes now';
+    COMMENT ON COLUMN hospital.run_window.stream_interval IS 'Real time between two stream ticks';
+    COMMENT ON COLUMN hospital.run_window.days IS 'Hospital days, and so batch ticks, of the window';
+    COMMENT ON COLUMN hospital.run_window.days_due IS 'Those that are over';
+    COMMENT ON COLUMN hospital.run_window.days_done IS 'Those whose files are written';
+    COMMENT ON COLUMN hospital.run_window.days_missed IS 'Those that are due and not written yet: they are made up in order';
+    COMMENT ON COLUMN hospital.run_window.ticks IS 'Stream ticks of the window, if nothing is changed';
+    COMMENT ON COLUMN hospital.run_window.ticks_due IS 'Those that are due';
+    COMMENT ON COLUMN hospital.run_window.ticks_done IS 'Those that are in hospital.ticks';
+    COMMENT ON COLUMN hospital.run_window.ticks_missed IS 'Those that are due and not done yet: they are made up in order';
+    COMMENT ON COLUMN hospital.run_window.bytes IS 'Bytes of its day files';
+    COMMENT ON COLUMN hospital.run_window.events IS 'Events that its ticks published';
+    COMMENT ON COLUMN hospital.run_window.next_day_at IS 'When the next day is over; null while the clock stands still';
+    COMMENT ON COLUMN hospital.run_window.next_tick_at IS 'When the next tick is due; null while the clock stands still';
+    GRANT SELECT ON hospital.run_window TO pg_monitor;
 
     CREATE VIEW hospital.doctors AS
     SELECT s.staff_id AS doctor_id, s.first_name || ' ' || s.last_name AS name,

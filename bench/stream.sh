@@ -28,14 +28,14 @@
 # environment: NUM_EVENTS (1000000), RUNS, CONSUMERS (2, workers of ours),
 # LATENCY_S (20 seconds a run), LATENCY_RATE (10000 a second), OUTAGE_S (20 seconds
 # without a broker, row 20; "make bench-stream LONG=yes" says 600), QUEUE_MB (the
-# consumers' queue as set), PUBLISH_DAYS (20 days a run, row 21), JAVA_HEAP (512m)
+# consumers' queue as set), PUBLISH_DAYS (40 days a run, row 21), JAVA_HEAP (512m)
 
 NUM_EVENTS=${NUM_EVENTS:-1000000}
 CONSUMERS=${CONSUMERS:-2}
 LATENCY_S=${LATENCY_S:-20}
 LATENCY_RATE=${LATENCY_RATE:-10000}
 OUTAGE_S=${OUTAGE_S:-20}
-PUBLISH_DAYS=${PUBLISH_DAYS:-20}
+PUBLISH_DAYS=${PUBLISH_DAYS:-40}
 JAVA_HEAP=${JAVA_HEAP:-512m}
 STREAM=bench_stream             # the database
 STREAM_WAIT_S=600

@@ -71,7 +71,7 @@ make_database() {
     else
         query -d "$DB" --single-transaction -c "CREATE EXTENSION hospital" \
             -c "GRANT CREATE, USAGE ON SCHEMA hospital TO $OWNER" \
-            -c "GRANT EXECUTE ON FUNCTION hospital_start(), hospital_stop(), hospital_audit_stream() TO $OWNER" \
+            -c "GRANT EXECUTE ON FUNCTION hospital_start(boolean), hospital_stop(), hospital_audit_stream() TO $OWNER" \
             -c "GRANT EXECUTE ON PROCEDURE hospital_run(int, int) TO $OWNER" \
             -c "GRANT pg_monitor, pg_read_server_files, pg_write_server_files TO $OWNER"
         cksum < "$TOP/hospital--1.0.sql" > "$WORK/log/extension"

@@ -44,6 +44,7 @@
 #include "worker.h"
 
 #define ABSENT_MS 500			/* between two looks for what is not there yet */
+#define LOST_LEADER_MS 100		/* before reading again what a leader refused */
 #define UNSERVED_MS 5000		/* ... when the brokers had to be asked for it */
 #define RECOUNT_MS 15000		/* between two looks at the number of partitions */
 #define LOOK_MS 1000			/* between two looks at what people have decided, while busy */
@@ -559,6 +560,14 @@ take_in(void)
 	bool		idle;
 
 	consumer_collect();
+	if (kafka_lost_leader(consumer.client))
+	{
+		/* what has come since may be of another log: from the witness again */
+		consumer_show_state();
+		worker_wait(LOST_LEADER_MS, -1);
+		read_on();
+		return true;
+	}
 	idle = consumer.batch.n == 0;
 	if (!idle && (!apply() || !tell_listeners()))
 		return false;

@@ -111,21 +111,34 @@ ask_bounds(StreamPartition *partition)
 						partition->topic->name, partition->number)));
 }
 
-/* The position, or the witness before it, is not in the log. */
+/*
+ * The position, or the witness before it, was not in the log when it was asked
+ * for.  Where it is by now, the log has grown in between: it is another one, or
+ * another leader catches up.  Opening again has the witness to tell.
+ */
 static void
 meet_gap(StreamPartition *partition)
 {
+	int64		asked = partition->witness.offset != NO_POSITION ? partition->witness.offset :
+		partition->next;
+
 	ask_bounds(partition);
 	if (partition->next != NO_POSITION &&
 		(partition->next < partition->log_begin || partition->next > partition->log_end))
-	{
 		stop_for_gap(partition);
-		return;
+	else if (asked == NO_POSITION || asked < partition->log_begin)
+	{
+		/* Only the witness is gone: nothing was lost. */
+		partition->witness.offset = NO_POSITION;
+		consumer.read_anew = true;
 	}
-
-	/* Only the witness is gone: nothing was lost. */
-	partition->witness.offset = NO_POSITION;
-	consumer.read_anew = true;
+	else
+		ereport(ERROR,
+				(errcode(ERRCODE_CONNECTION_FAILURE),
+				 errmsg("the brokers refused offset " INT64_FORMAT " of topic %s partition %d, although they say that it has " INT64_FORMAT " to " INT64_FORMAT,
+						asked, partition->topic->name, partition->number,
+						partition->log_begin, partition->log_end),
+				 errhint("Reading begins again. If it lasts, look at the partition's replicas.")));
 }
 
 /* The message that was taken in before is not where it was. */
@@ -399,5 +412,6 @@ consumer_collect(void)
 			waited = true;
 		}
 	}
+	kafka_attend(consumer.client);
 	fill_batch();
 }

@@ -1,14 +1,9 @@
 /*
- * control.c: start, stop and status of the running hospital.
+ * control.c: the shared memory of the running hospital, and its status.
  *
- * What the user wants is a row (hospital.run_state), so that it survives
- * whatever happens to the server; what there is at the moment is shared
- * memory, seen through hospital_status().
- *
- * hospital_start and hospital_stop change the row as the caller, and wake the
- * scheduler and the launcher when the transaction commits.  The hospital's
- * clock stands still while it is stopped: starting again moves the anchor by
- * the time that passed, so that nothing becomes due at once.
+ * What the user wants is a row (hospital.run_state, see window_control.c), so
+ * that it survives whatever happens to the server; what there is at the moment
+ * is here, seen through hospital_status().
  */
 #include "postgres.h"
 
@@ -37,14 +32,11 @@
 
 #define TRANCHE_NAME "hospital"
 #define STATUS_COLUMNS 12
-#define STOP_WITHIN_MS 1000
 
 HospitalControl *hospital_control = NULL;
 
 static shmem_startup_hook_type next_startup_hook = NULL;
 
-PG_FUNCTION_INFO_V1(hospital_start);
-PG_FUNCTION_INFO_V1(hospital_stop);
 PG_FUNCTION_INFO_V1(hospital_status);
 
 static void
@@ -292,133 +284,6 @@ control_database_is_listed(const char *database_name)
 		if (strcmp(lfirst(cell), database_name) == 0)
 			return true;
 	return false;
-}
-
-/* Starting is recorded whatever the server's settings; say what is missing. */
-static void
-warn_if_nobody_acts(void)
-{
-	const char *database_name = get_database_name(MyDatabaseId);
-
-	if (hospital_control == NULL)
-		ereport(WARNING,
-				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("the hospital will not run: the library was not loaded at server start"),
-				 errhint("Add hospital to shared_preload_libraries and restart the server.")));
-	else if (!control_database_is_listed(database_name))
-		ereport(WARNING,
-				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("the hospital will not run: database \"%s\" is not in hospital.databases",
-						database_name),
-				 errhint("Add it there and reload the configuration; the hospital starts by itself then.")));
-}
-
-/*
- * A scheduler looks at the row between two things that it does.  One that is in
- * the middle of a long one (waiting for brokers) when the hospital is stopped
- * is ended; the next one finds the row and leaves.
- */
-static enum
-{
-	NO_CHANGE, STARTED, STOPPED
-}			pending_change = NO_CHANGE;
-
-static void
-change_after_commit(XactEvent event, void *arg)
-{
-	TimestampTz stop_by = 0;
-
-	(void) arg;
-	if (event == XACT_EVENT_ABORT || event == XACT_EVENT_PREPARE)
-		pending_change = NO_CHANGE;
-	if (event != XACT_EVENT_COMMIT || pending_change == NO_CHANGE || hospital_control == NULL)
-		return;
-	if (pending_change == STOPPED)
-		stop_by = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), STOP_WITHIN_MS);
-	pending_change = NO_CHANGE;
-
-	LWLockAcquire(hospital_control->lock, LW_EXCLUSIVE);
-	for (int i = 0; i < WORKER_SLOTS; i++)
-	{
-		WorkerSlot *slot = &hospital_control->slots[i];
-
-		if (slot->used && slot->role == WORKER_SCHEDULER && slot->database == MyDatabaseId)
-			slot->stop_by = slot->pid != 0 ? stop_by : 0;
-	}
-	control_wake_launcher();
-	LWLockRelease(hospital_control->lock);
-}
-
-static void
-change_at_commit(bool stopped)
-{
-	static bool registered = false;
-
-	if (!registered)
-	{
-		RegisterXactCallback(change_after_commit, NULL);
-		registered = true;
-	}
-	pending_change = stopped ? STOPPED : STARTED;
-	worker_wake_at_commit(WORKER_SCHEDULER);
-	worker_wake_at_commit(WORKER_LAUNCHER);
-}
-
-/*
- * Change the row as the caller, whose rights on the table decide, by
- * statements that no search_path can bend.
- */
-static void
-set_desired(const char *statement)
-{
-	int			level = NewGUCNestLevel();
-
-	(void) set_config_option("search_path", "pg_catalog, pg_temp", PGC_USERSET, PGC_S_SESSION,
-							 GUC_ACTION_SAVE, true, 0, false);
-	if (SPI_connect() != SPI_OK_CONNECT)
-		elog(ERROR, "SPI_connect failed");
-	if (SPI_execute("SELECT pg_catalog.to_regclass('hospital.run_state') IS NOT NULL"
-					" AND pg_catalog.to_regclass('hospital.simulation') IS NOT NULL",
-					true, 1) != SPI_OK_SELECT)
-		elog(ERROR, "could not look for hospital.run_state");
-	if (strcmp(SPI_getvalue(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1), "t") != 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("there is no hospital in this database"),
-				 errhint("Make one with CALL hospital_create() or CALL hospital_load_people(...).")));
-	if (SPI_execute(statement, false, 0) < 0)
-		elog(ERROR, "could not change hospital.run_state");
-	if (SPI_processed == 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("hospital.run_state or hospital.simulation has lost its row"),
-				 errhint("Restore the rows that hospital_create wrote.")));
-	SPI_finish();
-	AtEOXact_GUC(true, level);
-}
-
-Datum
-hospital_start(PG_FUNCTION_ARGS)
-{
-	set_desired("UPDATE hospital.run_state SET desired = 'running',"
-				" anchor_day = coalesce(anchor_day, (SELECT start_date FROM hospital.simulation)),"
-				" anchor_at = CASE WHEN anchor_at IS NULL THEN now()"
-				"  WHEN desired = 'running' THEN anchor_at"
-				"  ELSE anchor_at + (now() - coalesce(changed_at, now())) END,"
-				" changed_at = now(), changed_by = session_user");
-	change_at_commit(false);
-	warn_if_nobody_acts();
-	PG_RETURN_VOID();
-}
-
-Datum
-hospital_stop(PG_FUNCTION_ARGS)
-{
-	set_desired("UPDATE hospital.run_state SET"
-				" changed_at = CASE WHEN desired = 'stopped' THEN changed_at ELSE now() END,"
-				" changed_by = session_user, desired = 'stopped'");
-	change_at_commit(true);
-	PG_RETURN_VOID();
 }
 
 static void

@@ -66,6 +66,7 @@ typedef struct HospitalControl
 	LWLock	   *lock;
 	int64		broker_epoch;	/* 0: no embedded broker */
 	char		broker_address[BROKER_ADDRESS_LENGTH];
+	TimestampTz test_now;		/* of the test clock; 0: not set yet */
 	WorkerSlot	slots[WORKER_SLOTS];
 } HospitalControl;
 

@@ -261,6 +261,18 @@ record_day(const DayFiles *day)
 			 lengthof(types), types, values, NULL, SPI_OK_INSERT);
 }
 
+void
+day_record_empty(DateADT day)
+{
+	static KeptPlan plan;
+	Oid			types[] = {DATEOID};
+	Datum		values[] = {DateADTGetDatum(day)};
+
+	kept_run(&plan, "INSERT INTO hospital.days (day, rows, bytes, manifest_sha256, written_at)"
+			 " VALUES ($1, 0, 0, '', pg_catalog.clock_timestamp())",
+			 lengthof(types), types, values, NULL, SPI_OK_INSERT);
+}
+
 static Datum
 array_of(Datum *values, bool *nulls, int n, Oid type)
 {

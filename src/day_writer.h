@@ -36,6 +36,9 @@ extern DayFiles *day_write(const Simulation *simulation, DateADT day);
 extern void day_record(const DayFiles *files);
 extern void day_publish(const DayFiles *files);
 
+/* In a transaction: a day without files, for tests of the clock. */
+extern void day_record_empty(DateADT day);
+
 /* For lake_recover: does the ledger know this file?  In a transaction, SPI connected. */
 extern bool day_ledger_knows(const Simulation *simulation, const char *path, const char *hash);
 

@@ -457,6 +457,8 @@ forward_log(KafkaClient *client)
 
 	if (rd_kafka_event_log(client->current, &facility, &text, &level) != 0)
 		return;
+	if (strcmp(facility, "BROKERUA") == 0)
+		client->lost_leader = true;
 	/* these say what the errors that follow leave out */
 	if (strcmp(facility, "SSLCERTVRFY") == 0 || strcmp(facility, "TXNERR") == 0)
 		kafka_note_trouble(client, RD_KAFKA_RESP_ERR_NO_ERROR, text);

@@ -136,6 +136,14 @@ extern void kafka_give_back(KafkaClient *client, int slot);
 /* Errors and log lines; taking messages does not see them. */
 extern void kafka_attend(KafkaClient *client);
 
+/*
+ * Since the last call, was a partition gone, or refused by its leader?  Its topic
+ * may have been deleted, and be there again before the library asks once more,
+ * which tells us of that only in a debug line.  True comes before any message
+ * read after it.
+ */
+extern bool kafka_lost_leader(KafkaClient *client);
+
 /* The brokers are asked, for half a second at the most; false when there was no answer. */
 extern bool kafka_ask_bounds(KafkaClient *client, const char *topic, int partition,
 							 int64 *low, int64 *high);

@@ -55,6 +55,7 @@ struct KafkaClient
 	KafkaTopic *targets;		/* to send to */
 	int			pipe[2];		/* the library writes, worker_wait reads */
 	bool		producer;
+	bool		lost_leader;	/* for kafka_lost_leader */
 	char	   *brokers;
 	int64		undelivered;	/* sent, no delivery report yet */
 	rd_kafka_resp_err_t delivery_error;

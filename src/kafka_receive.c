@@ -73,9 +73,11 @@ kafka_open_reader(const char *brokers)
 	 * share one queue; the count is set high because the library stops fetching
 	 * for a whole second when either is passed.  A broker answers a connection's
 	 * requests in order, so a fetch that waits for messages keeps a question
-	 * waiting: less than METADATA_SLICE_MS.
+	 * waiting: less than METADATA_SLICE_MS.  The debug lines are for
+	 * kafka_lost_leader.
 	 */
 	const KafkaProperty defaults[] = {
+		{"debug", "topic", 0},
 		{"isolation.level", "read_committed", 0},
 		{"auto.offset.reset", "error", 0},
 		{"enable.partition.eof", "true", 0},
@@ -179,6 +181,10 @@ take_error(KafkaClient *client, const rd_kafka_message_t *message)
 		message->err == RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET ||
 		message->err == RD_KAFKA_RESP_ERR_OFFSET_OUT_OF_RANGE)
 		return true;
+	if (message->err == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART ||
+		message->err == RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC ||
+		message->err == RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION)
+		client->lost_leader = true;
 	/* Said once only, and who may not read may yet ask: no answer ends this. */
 	if (message->err == RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED)
 		kafka_raise(client, psprintf("reading topic %s", rd_kafka_topic_name(message->rkt)),
@@ -269,6 +275,15 @@ void
 kafka_attend(KafkaClient *client)
 {
 	kafka_serve(client);
+}
+
+bool
+kafka_lost_leader(KafkaClient *client)
+{
+	bool		lost = client->lost_leader;
+
+	client->lost_leader = false;
+	return lost;
 }
 
 bool

@@ -130,6 +130,7 @@ connect_if_needed(void)
 typedef struct Batch
 {
 	HTAB	   *ticks;
+	int64		stream_tick;	/* 0: none */
 	bool		open;			/* the Kafka transaction */
 	int64		events;
 	int64		bytes;
@@ -146,13 +147,16 @@ count_events(Batch *batch, const PublishedTick *tick, int n)
 	batch->events += n;
 }
 
-/* Those from event number "first" on; the tick is noted even if there are none. */
+/* Those from event number "first" on; a last part is noted even if there are none. */
 static void
 add_to_batch(Batch *batch, const TickKey *key, const Messages *messages, int first)
 {
-	PublishedTick *tick = ticks_get(batch->ticks, key->kind, key->day, key->tick);
 	int			n = messages->first + messages->n - first;
+	PublishedTick *tick;
 
+	if (n <= 0 && key->tick != REST_TICK)
+		return;
+	tick = ticks_get(batch->ticks, key, batch->stream_tick);
 	if (n <= 0)
 		return;
 	stream_open(key->kind);
@@ -161,6 +165,12 @@ add_to_batch(Batch *batch, const TickKey *key, const Messages *messages, int fir
 	batch->open = true;
 	batch->bytes += send_messages(tick, messages, first);
 	count_events(batch, tick, n);
+}
+
+static bool
+is_full(const Batch *batch)
+{
+	return batch->events >= BATCH_EVENTS || batch->bytes >= BATCH_BYTES;
 }
 
 /* Until here nothing counts as sent. */
@@ -177,9 +187,9 @@ finish_batch(Batch *batch)
 	worker_count_rows(batch->events);
 }
 
-/* "15 transfers", "6012 events of 13 kinds" */
+/* "15 transfers", "6012 events of 13 kinds": of all kinds that have these days */
 static const char *
-events_in_words(int64 events, HTAB *ticks)
+events_in_words(int64 events, HTAB *ticks, DateADT from, DateADT to)
 {
 	HASH_SEQ_STATUS status;
 	PublishedTick *tick;
@@ -190,6 +200,8 @@ events_in_words(int64 events, HTAB *ticks)
 	hash_seq_init(&status, ticks);
 	while ((tick = hash_seq_search(&status)) != NULL)
 	{
+		if (tick->key.day < from || tick->key.day > to)
+			continue;
 		n += !kinds[tick->key.kind];
 		kinds[tick->key.kind] = true;
 		one = tick->key.kind;
@@ -200,40 +212,102 @@ events_in_words(int64 events, HTAB *ticks)
 
 /* ---- a tick ---- */
 
-static void
-publish_tick(DateADT day, int tick, int ticks_per_day, const int *kinds, int nkinds)
+/* What is told of a day when its last part has been published. */
+typedef struct DaySent
 {
-	KindDay		ledger[1][STREAM_KINDS];
-	Batch		batch = {.ticks = ticks_new()};
-	int64		of_day = 0;
-	bool		missing = false;
+	bool		is_last;		/* there was a last part to publish */
+	int64		events;			/* of the day, by whatever ticks */
+} DaySent;
+
+static DateADT
+first_day(const StreamTick *tick)
+{
+	DateADT		first = tick->last_day + 1;
+
+	for (int i = 0; i < tick->nkinds; i++)
+		first = Min(first, tick->first[i]);
+	return first;
+}
+
+/* Kinds of a day share the number of a part. */
+static int
+next_part(const StreamTick *tick, const KindDay ledger[STREAM_KINDS], bool last)
+{
+	int			part = 0;
+
+	for (int i = 0; i < tick->nkinds; i++)
+		part = Max(part, ledger[tick->kinds[i]].parts);
+	return last ? REST_TICK : part;
+}
+
+static DaySent
+add_tick_day(Batch *batch, const StreamTick *tick, DateADT day, const KindDay ledger[STREAM_KINDS])
+{
+	double		share = day < tick->last_day ? 1 : tick->share;
+	int			part = next_part(tick, ledger, share >= 1);
+	int64		before = batch->events;
+	DaySent		sent = {false, 0};
+
+	/* A day in so many parts that there is no number left: its last one has the rest. */
+	if (share < 1 && part >= REST_TICK)
+		return sent;
+	for (int i = 0; i < tick->nkinds; i++)
+	{
+		const KindDay *known = &ledger[tick->kinds[i]];
+		TickKey		key = {tick->kinds[i], day, part};
+
+		if (known->done || day < tick->first[i])
+			continue;
+		sent.is_last = share >= 1;
+		sent.events += known->before;
+		add_to_batch(batch, &key, share_messages(day, key.kind, known->before, share), known->before);
+	}
+	sent.events += batch->events - before;
+	return sent;
+}
+
+static void
+log_sent(const DaySent *sent, DateADT from, int n, HTAB *ticks)
+{
+	for (int i = 0; i < n; i++)
+	{
+		if (sent[i].is_last)
+			ereport(LOG,
+					(errmsg("hospital producer: %s: %s sent", day_file_date(from + i),
+							events_in_words(sent[i].events, ticks, from + i, from + i))));
+	}
+}
+
+static bool
+publish_tick(const StreamTick *tick)
+{
+	KindDay		(*ledger)[STREAM_KINDS];
+	Batch		batch = {.ticks = ticks_new(), .stream_tick = tick->record.number};
+	DateADT		from = first_day(tick);
+	int			n = Min(tick->last_day - from + 1, BATCH_DAYS);
+	DaySent    *sent = palloc0(Max(n, 1) * sizeof(DaySent));
+	int			done = 0;
+	bool		is_all;
 
 	connect_if_needed();
-	/* Connecting may just have learnt that it was sent. */
-	ledger_read(day, 1, tick, ledger);
-	for (int i = 0; i < nkinds; i++)
+	if (n > 0)
 	{
-		KindDay    *known = &ledger[0][kinds[i]];
-		TickKey		key = {kinds[i], day, tick};
-
-		if (known->done)
-			continue;
-		missing = true;
-		add_to_batch(&batch, &key, tick_messages(day, kinds[i], known->before, tick, ticks_per_day),
-					 known->before);
-		of_day += known->before;
+		ledger = palloc(n * sizeof(ledger[0]));
+		/* Connecting may just have learnt that it was sent. */
+		ledger_read(from, n, ledger);
+		for (; done < n && !is_full(&batch); done++)
+			sent[done] = add_tick_day(&batch, tick, from + done, ledger[done]);
 	}
-	if (!missing)
-		return;
 	finish_batch(&batch);
+	is_all = from + done > tick->last_day;
 	ledger_begin("recording published events");
 	ledger_write(batch.ticks, false);
+	if (is_all)
+		window_record_tick(&tick->record, true);
 	worker_commit();
 	CRASH_POINT("producer_recorded");
-	if (tick == REST_TICK)
-		ereport(LOG,
-				(errmsg("hospital producer: %s: %s sent", day_file_date(day),
-						events_in_words(of_day + batch.events, batch.ticks))));
+	log_sent(sent, from, done, batch.ticks);
+	return is_all;
 }
 
 /* ---- days, for hospital_publish ---- */
@@ -264,7 +338,8 @@ log_days(const Batch *batch)
 	if (batch->events > 0)
 		ereport(LOG,
 				(errmsg("hospital producer: %s to %s: %s sent", first,
-						day_file_date(batch->last_day), events_in_words(batch->events, batch->ticks))));
+						day_file_date(batch->last_day),
+						events_in_words(batch->events, batch->ticks, batch->first_day, batch->last_day))));
 }
 
 /* Of one day as much as the batch takes; true when that is all. */
@@ -281,7 +356,7 @@ add_day(Batch *batch, DateADT day, KindDay ledger[STREAM_KINDS])
 
 		if (known->done)
 			continue;
-		if (batch->events >= BATCH_EVENTS || batch->bytes >= BATCH_BYTES)
+		if (is_full(batch))
 			return false;
 		add_to_batch(batch, &key, day_messages(day, kinds[i]), known->before);
 	}
@@ -299,7 +374,7 @@ publish_days(int64 request, DateADT from, DateADT to, DateADT *done)
 
 	connect_if_needed();
 	forget_messages_before(from);
-	ledger_read(from, n, REST_TICK, ledger);
+	ledger_read(from, n, ledger);
 	while (days < n && add_day(&batch, from + days, ledger[days]))
 		days++;
 	*done = from + days - 1;
@@ -323,12 +398,14 @@ publish_days(int64 request, DateADT from, DateADT to, DateADT *done)
  * that the next call fences and looks before it sends.
  */
 
-static void
-producer_publish(DateADT day, int tick, int ticks_per_day, const int *kinds, int nkinds)
+static bool
+producer_publish(const StreamTick *tick)
 {
+	bool		is_all;
+
 	PG_TRY();
 	{
-		publish_tick(day, tick, ticks_per_day, kinds, nkinds);
+		is_all = publish_tick(tick);
 	}
 	PG_CATCH();
 	{
@@ -336,6 +413,7 @@ producer_publish(DateADT day, int tick, int ticks_per_day, const int *kinds, int
 		PG_RE_THROW();
 	}
 	PG_END_TRY();
+	return is_all;
 }
 
 static bool

@@ -10,6 +10,22 @@
 
 #include "day.h"
 #include "simulation.h"
+#include "stream_topics.h"
+#include "window.h"
+
+/*
+ * A moment at which events are published: of each kind those of the days from
+ * "first" on, of the last day n * share of its n.
+ */
+typedef struct StreamTick
+{
+	TickRecord	record;
+	DateADT		last_day;
+	double		share;
+	int			nkinds;
+	int			kinds[STREAM_KINDS];
+	DateADT		first[STREAM_KINDS];
+} StreamTick;
 
 typedef struct ProducerApi
 {
@@ -24,13 +40,13 @@ typedef struct ProducerApi
 	void		(*open) (const Simulation *simulation, void (*meanwhile) (void));
 
 	/*
-	 * Publish a tick of a day, of these kinds, in one Kafka transaction: of a
-	 * kind's n events those before number (tick+1)*n/ticks (ticks count from
-	 * 0) that no earlier tick of the day has published; REST_TICK: all such.
-	 * Wait for the delivery reports, then record the tick in
-	 * hospital.published in a transaction of its own.  No transaction open.
+	 * Publish what of a tick is not published, in one Kafka transaction.  Wait
+	 * for the delivery reports, then record it in hospital.published in a
+	 * transaction of its own, and in the same, when that is all of it, the
+	 * tick's outcome in hospital.ticks.  False: there is more, call again.  No
+	 * transaction open.
 	 */
-	void		(*publish) (DateADT day, int tick, int ticks_per_day, const int *kinds, int nkinds);
+	bool		(*publish) (const StreamTick *tick);
 
 	/*
 	 * Publish, as REST_TICK, what is not published of some days from "from"
@@ -43,8 +59,9 @@ typedef struct ProducerApi
 } ProducerApi;
 
 /*
- * The last tick of a day, however many there are: it has whatever the others
- * left.  A kind's day is published when it is.
+ * In hospital.published the parts of a day are numbered from 0.  This is the
+ * last one, however many there are: it has whatever the others left.  A kind's
+ * day is published when it is.
  */
 #define REST_TICK TRANSFERS_MAX
 

@@ -77,7 +77,7 @@ old_ticks(OldTick **ticks)
 static void
 send_again(const OldTick *old, HTAB *sent)
 {
-	PublishedTick *tick = ticks_get(sent, old->key.kind, old->key.day, old->key.tick);
+	PublishedTick *tick = ticks_get(sent, &old->key, 0);
 	const Messages *messages = some_messages(old->key.day, old->key.kind, old->first, old->events);
 
 	stream_open(old->key.kind);

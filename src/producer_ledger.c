@@ -1,7 +1,7 @@
 /*
  * producer_ledger.c: hospital.published: what brokers have acknowledged.
  *
- * One row a kind, day and tick.  REST_TICK is the last one of a day and has
+ * One row a kind, day and part of it.  REST_TICK is the last one of a day and has
  * whatever the others left, so a day of a kind is done when that row is there.
  */
 #include "postgres.h"
@@ -31,15 +31,15 @@ ticks_new(void)
 }
 
 PublishedTick *
-ticks_get(HTAB *ticks, int kind, DateADT day, int tick)
+ticks_get(HTAB *ticks, const TickKey *key, int64 stream_tick)
 {
-	TickKey		key = {kind, day, tick};
 	bool		found;
-	PublishedTick *entry = hash_search(ticks, &key, HASH_ENTER, &found);
+	PublishedTick *entry = hash_search(ticks, key, HASH_ENTER, &found);
 
 	if (!found)
 	{
 		entry->events = 0;
+		entry->stream_tick = stream_tick;
 		entry->arrivals = (KafkaArrivals) {.context = GetMemoryChunkContext(ticks)};
 	}
 	return entry;
@@ -62,25 +62,26 @@ select_or_raise(const char *query, int nargs, Oid *types, Datum *values)
 }
 
 static void
-note_row(HeapTuple row, DateADT from, int tick, KindDay (*days)[STREAM_KINDS])
+note_row(HeapTuple row, DateADT from, KindDay (*days)[STREAM_KINDS])
 {
 	TupleDesc	desc = SPI_tuptable->tupdesc;
 	bool		isnull;
 	int			kind = stream_kind_by_name(SPI_getvalue(row, desc, 1));
-	int			its_tick = DatumGetInt32(SPI_getbinval(row, desc, 3, &isnull));
+	int			part = DatumGetInt32(SPI_getbinval(row, desc, 3, &isnull));
 	KindDay    *day;
 
 	if (kind < 0)
 		return;
 	day = &days[DatumGetDateADT(SPI_getbinval(row, desc, 2, &isnull)) - from][kind];
-	if (its_tick == tick || its_tick == REST_TICK)
+	day->before += DatumGetInt32(SPI_getbinval(row, desc, 4, &isnull));
+	if (part == REST_TICK)
 		day->done = true;
-	else if (its_tick < tick)
-		day->before += DatumGetInt32(SPI_getbinval(row, desc, 4, &isnull));
+	else
+		day->parts = Max(day->parts, part + 1);
 }
 
 void
-ledger_read(DateADT from, int n, int tick, KindDay (*days)[STREAM_KINDS])
+ledger_read(DateADT from, int n, KindDay (*days)[STREAM_KINDS])
 {
 	Oid			types[] = {TEXTARRAYOID, DATEOID, DATEOID};
 	Datum		names[STREAM_KINDS];
@@ -97,7 +98,7 @@ ledger_read(DateADT from, int n, int tick, KindDay (*days)[STREAM_KINDS])
 					" WHERE kind = ANY ($1) AND day BETWEEN $2 AND $3 AND tick >= 0",
 					3, types, values);
 	for (uint64 i = 0; i < SPI_processed; i++)
-		note_row(SPI_tuptable->vals[i], from, tick, days);
+		note_row(SPI_tuptable->vals[i], from, days);
 	worker_commit();
 }
 
@@ -125,28 +126,31 @@ write_tick(const PublishedTick *tick, bool again)
 	static KeptPlan update_plan;
 	static const char *const insert =
 		"INSERT INTO hospital.published (kind, day, tick, topic, events, broker_epoch,"
-		"  last_offsets, published_at)"
-		" VALUES ($1, $2, $3, $4, $5, $6, $7, pg_catalog.clock_timestamp())"
+		"  last_offsets, stream_tick, published_at)"
+		" VALUES ($1, $2, $3, $4, $5, $6, $7, $8, pg_catalog.clock_timestamp())"
 		" ON CONFLICT (kind, day, tick) DO NOTHING";
 	static const char *const update =
 		"UPDATE hospital.published SET topic = $4, broker_epoch = $6, last_offsets = $7,"
 		"  published_at = pg_catalog.clock_timestamp()"
 		" WHERE kind = $1 AND day = $2 AND tick = $3";
-	const Oid	types[] = {TEXTOID, DATEOID, INT4OID, TEXTOID, INT4OID, INT8OID, INT8ARRAYOID};
+	const Oid	types[] = {TEXTOID, DATEOID, INT4OID, TEXTOID, INT4OID, INT8OID, INT8ARRAYOID, INT8OID};
 	Datum		values[] = {
 		CStringGetTextDatum(stream_kind_name(tick->key.kind)), DateADTGetDatum(tick->key.day),
 		Int32GetDatum(tick->key.tick), CStringGetTextDatum(producer.streams[tick->key.kind].name),
-		Int32GetDatum(tick->events), Int64GetDatum(producer.target.epoch), (Datum) 0
+		Int32GetDatum(tick->events), Int64GetDatum(producer.target.epoch), (Datum) 0,
+		Int64GetDatum(tick->stream_tick)
 	};
-	char		nulls[] = "      n";
+	char		nulls[] = "      nn";
 
 	if (tick->arrivals.npartitions > 0)
 	{
 		values[6] = offsets_array(&tick->arrivals);
 		nulls[6] = ' ';
 	}
+	if (tick->stream_tick > 0)
+		nulls[7] = ' ';
 	if (again)
-		kept_run(&update_plan, update, lengthof(values), types, values, nulls, SPI_OK_UPDATE);
+		kept_run(&update_plan, update, lengthof(values) - 1, types, values, nulls, SPI_OK_UPDATE);
 	else
 		kept_run(&insert_plan, insert, lengthof(values), types, values, nulls, SPI_OK_INSERT);
 }

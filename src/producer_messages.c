@@ -25,6 +25,7 @@
 #define MESSAGE_BYTES 400		/* a guess, to make room at once */
 #define TURN 512				/* events between two looks at interrupts */
 #define AHEAD_BYTES (48 * 1024 * 1024)
+#define SHARE_ROUNDING 1e-9		/* three fifths of 15 are nine */
 
 /* A day's messages, of the kinds that were asked for; in a context of its own. */
 typedef struct PreparedDay
@@ -173,12 +174,11 @@ messages_of(DayEvents *of_day, int kind, int first, int end)
 }
 
 const Messages *
-tick_messages(DateADT day, int kind, int first, int tick, int ticks_per_day)
+share_messages(DateADT day, int kind, int first, double share)
 {
 	DayEvents	of_day = open_events(day, kind);
 
-	return messages_of(&of_day, kind, first, tick == REST_TICK ? of_day.n :
-					   (int) ((tick + INT64CONST(1)) * of_day.n / ticks_per_day));
+	return messages_of(&of_day, kind, first, (int) (share * of_day.n + SHARE_ROUNDING));
 }
 
 const Messages *
@@ -223,7 +223,7 @@ day_messages(DateADT day, int kind)
 	{
 		MemoryContext before = MemoryContextSwitchTo(prepared->context);
 
-		prepared->kinds[kind] = tick_messages(day, kind, 0, REST_TICK, 1);
+		prepared->kinds[kind] = share_messages(day, kind, 0, 1);
 		MemoryContextSwitchTo(before);
 	}
 	return prepared->kinds[kind];

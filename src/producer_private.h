@@ -47,30 +47,32 @@ typedef struct TickKey
 {
 	int			kind;
 	DateADT		day;
-	int			tick;
+	int			tick;			/* part of the day; REST_TICK: the last one */
 } TickKey;
 
-/* Events of a kind in a tick, and where they are. */
+/* Events of a kind in a part of a day, and where they are. */
 typedef struct PublishedTick
 {
 	TickKey		key;
 	int			events;
+	int64		stream_tick;	/* they went out in; 0: in none */
 	KafkaArrivals arrivals;
 } PublishedTick;
 
 /* A table of them, in the current memory context; and one of its members, made where missing. */
 extern HTAB *ticks_new(void);
-extern PublishedTick *ticks_get(HTAB *ticks, int kind, DateADT day, int tick);
+extern PublishedTick *ticks_get(HTAB *ticks, const TickKey *key, int64 stream_tick);
 
-/* What the ledger says of a kind on a day, asked for a tick. */
+/* What the ledger says of a kind on a day. */
 typedef struct KindDay
 {
-	int64		before;			/* events of earlier ticks */
-	bool		done;			/* this tick, or the day's last one, is published */
+	int64		before;			/* events that are published */
+	int			parts;			/* of the day, but for the last one */
+	bool		done;			/* the last one is published */
 } KindDay;
 
 /* Of n days. */
-extern void ledger_read(DateADT from, int n, int tick, KindDay (*days)[STREAM_KINDS]);
+extern void ledger_read(DateADT from, int n, KindDay (*days)[STREAM_KINDS]);
 
 /* In a transaction: rows that are there stay as they are, or (again) tell of the new broker. */
 extern void ledger_write(HTAB *ticks, bool again);
@@ -112,8 +114,11 @@ typedef struct Messages
 	StringInfoData text;
 } Messages;
 
-/* Of a tick, from event number "first" of the day on, or n from there; in the current memory context. */
-extern const Messages *tick_messages(DateADT day, int kind, int first, int tick, int ticks_per_day);
+/*
+ * From event number "first" of the day on: to the end of its share, or n; in
+ * the current memory context.
+ */
+extern const Messages *share_messages(DateADT day, int kind, int first, double share);
 extern const Messages *some_messages(DateADT day, int kind, int first, int n);
 
 /* Of a whole day; kept until they are forgotten, or the client is closed. */

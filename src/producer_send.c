@@ -12,7 +12,7 @@
 #include "topics.h"
 #include "worker.h"
 
-#define TICK_TEXT 40
+#define TICK_TEXT 64
 #define TURN 512				/* events between two looks at reports and interrupts */
 
 /* ---- topics ---- */
@@ -56,16 +56,21 @@ set_header(Envelope *envelope, int number, const char *name, const char *value)
 }
 
 static void
-open_envelope(Envelope *envelope, const TickKey *tick)
+open_envelope(Envelope *envelope, const PublishedTick *tick)
 {
+	const TickKey *key = &tick->key;
 	int			year,
 				month,
 				of_month;
 
-	j2date(tick->day + POSTGRES_EPOCH_JDATE, &year, &month, &of_month);
-	snprintf(envelope->tick, TICK_TEXT, "%04d-%02d-%02d %d", year, month, of_month, tick->tick);
+	j2date(key->day + POSTGRES_EPOCH_JDATE, &year, &month, &of_month);
+	if (tick->stream_tick > 0)
+		snprintf(envelope->tick, TICK_TEXT, "%04d-%02d-%02d %d " INT64_FORMAT, year, month, of_month, key->tick,
+				 tick->stream_tick);
+	else
+		snprintf(envelope->tick, TICK_TEXT, "%04d-%02d-%02d %d", year, month, of_month, key->tick);
 	set_header(envelope, OF_SIMULATION, HEADER_SIMULATION, producer.simulation_id);
-	set_header(envelope, OF_TYPE, HEADER_TYPE, stream_kind_name(tick->kind));
+	set_header(envelope, OF_TYPE, HEADER_TYPE, stream_kind_name(key->kind));
 	set_header(envelope, OF_SCHEMA_VERSION, HEADER_SCHEMA_VERSION, EVENT_SCHEMA_VERSION);
 	set_header(envelope, OF_TICK, HEADER_TICK, envelope->tick);
 }
@@ -77,7 +82,7 @@ send_messages(PublishedTick *tick, const Messages *messages, int first)
 	Envelope	envelope;
 	int64		bytes = 0;
 
-	open_envelope(&envelope, &tick->key);
+	open_envelope(&envelope, tick);
 	for (int i = first - messages->first; i < messages->n; i++)
 	{
 		const Message *message = &messages->message[i];

@@ -57,14 +57,17 @@ note_message(KafkaClient *reader, const KafkaMessage *message, int kind, HTAB *t
 				month,
 				day,
 				tick;
+	long long	stream_tick = 0;
 	PublishedTick *entry;
+	TickKey		key;
 
 	if (!header_text(headers, n, HEADER_SIMULATION, text, sizeof(text)) ||
 		strcmp(text, producer.simulation_id) != 0 ||
 		!header_text(headers, n, HEADER_TICK, text, sizeof(text)) ||
-		sscanf(text, "%4d-%2d-%2d %d", &year, &month, &day, &tick) != 4)
+		sscanf(text, "%4d-%2d-%2d %d %lld", &year, &month, &day, &tick, &stream_tick) < 4)
 		return;
-	entry = ticks_get(ticks, kind, date2j(year, month, day) - POSTGRES_EPOCH_JDATE, tick);
+	key = (TickKey) {kind, date2j(year, month, day) - POSTGRES_EPOCH_JDATE, tick};
+	entry = ticks_get(ticks, &key, stream_tick);
 	entry->events++;
 	kafka_note_arrival(&entry->arrivals, message->partition, message->offset);
 }

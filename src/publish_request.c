@@ -23,6 +23,7 @@
 #include "compat.h"
 #include "control.h"
 #include "day_file.h"
+#include "kept_plan.h"
 #include "procedure.h"
 #include "publish_request.h"
 #include "settings.h"
@@ -38,20 +39,19 @@ PG_FUNCTION_INFO_V1(hospital_publish);
 void
 publish_request_read(PublishRequest *request)
 {
-	HeapTuple	row;
+	static KeptPlan plan;
 	bool		isnull;
 
 	request->id = 0;
-	if (SPI_execute("SELECT request_id, coalesce(done_day + 1, from_day), to_day"
-					" FROM hospital.publish_requests WHERE state IN ('waiting', 'running')"
-					" ORDER BY request_id LIMIT 1", true, 1) != SPI_OK_SELECT)
-		elog(ERROR, "could not read hospital.publish_requests");
-	if (SPI_processed == 0)
-		return;
-	row = SPI_tuptable->vals[0];
-	request->id = DatumGetInt64(SPI_getbinval(row, SPI_tuptable->tupdesc, 1, &isnull));
-	request->next_day = DatumGetDateADT(SPI_getbinval(row, SPI_tuptable->tupdesc, 2, &isnull));
-	request->to_day = DatumGetDateADT(SPI_getbinval(row, SPI_tuptable->tupdesc, 3, &isnull));
+	if (kept_run(&plan, "SELECT request_id, coalesce(done_day + 1, from_day), to_day"
+				 " FROM hospital.publish_requests WHERE state IN ('waiting', 'running')"
+				 " ORDER BY request_id LIMIT 1", 0, NULL, NULL, NULL, SPI_OK_SELECT) > 0)
+	{
+		request->id = DatumGetInt64(kept_value(0, 1, &isnull));
+		request->next_day = DatumGetDateADT(kept_value(0, 2, &isnull));
+		request->to_day = DatumGetDateADT(kept_value(0, 3, &isnull));
+	}
+	kept_done();
 }
 
 static void

@@ -54,6 +54,7 @@
 #include "procedure.h"
 #include "run.h"
 #include "settings.h"
+#include "window.h"
 
 PG_FUNCTION_INFO_V1(hospital_run);
 
@@ -146,7 +147,7 @@ check_hospital(Run *run)
 static void
 check_not_live(void)
 {
-	if (holds("SELECT desired = 'running' FROM hospital.run_state"))
+	if (holds("SELECT desired <> 'stopped' FROM hospital.run_state"))
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("the live simulation is running"),
@@ -442,7 +443,7 @@ write_day(Run *run)
 
 	procedure_begin_step();
 	day_record(files);
-	run_move_clock(files->day);
+	window_skip_day(files->day);
 	procedure_end_step();
 	procedure_commit();
 	XLogFlush(XactLastCommitEnd);

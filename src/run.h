@@ -52,9 +52,6 @@ extern IngestOutcome run_ingest_next(RunShared *shared, const char *schema, Inge
 extern void run_poke(const RunShared *shared);
 extern void run_note_commit(RunShared *shared);
 
-/* In the transaction that records a day: the live clock goes on after it. */
-extern void run_move_clock(DateADT day);
-
 extern PGDLLEXPORT void hospital_run_helper_main(Datum main_arg);
 
 #endif							/* HOSPITAL_RUN_H */

@@ -33,6 +33,7 @@
 #include "day_writer.h"
 #include "kept_plan.h"
 #include "run.h"
+#include "window.h"
 #include "worker.h"
 
 /* ---- shared with the session ---- */
@@ -93,19 +94,6 @@ run_note_commit(RunShared *shared)
 		;
 }
 
-void
-run_move_clock(DateADT day)
-{
-	Oid			types[] = {DATEOID};
-	Datum		values[] = {DateADTGetDatum(day)};
-
-	/* A hospital that was started meanwhile begins its next day when this commits. */
-	if (SPI_execute_with_args("UPDATE hospital.run_state SET anchor_day = $1 + 1,"
-							  " anchor_at = CASE WHEN desired = 'running' THEN pg_catalog.now() END",
-							  1, types, values, NULL, false, 0) != SPI_OK_UPDATE)
-		elog(ERROR, "could not change hospital.run_state");
-}
-
 /* ---- the writer ---- */
 
 static void
@@ -125,7 +113,7 @@ write_day(const Simulation *simulation, DateADT day)
 
 	begin("recording a day in the ledger");
 	day_record(files);
-	run_move_clock(day);
+	window_skip_day(day);
 	worker_commit();
 	day_publish(files);
 }

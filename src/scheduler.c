@@ -1,12 +1,13 @@
 /*
- * scheduler.c: the hospital's clock and what it makes.
+ * scheduler.c: what the hospital's clock makes.
  *
  * One process for each database with a running hospital.  It looks at
- * hospital.run_state, tells the launcher which other workers are needed, and
- * makes what is due: a folder of files for each hospital day (day_writer.c),
- * events for each tick.  Nothing is kept in memory alone: hospital.days and
- * hospital.published say what has been done, the clock what should have been;
- * the first that is due and missing is made next.
+ * hospital.run_state (window.c), tells the launcher which other workers are
+ * needed, and makes what is due: a folder of files for each hospital day
+ * (day_writer.c), events at each tick.  Nothing is kept in memory alone:
+ * hospital.days and hospital.ticks say what has been done, the clock what should
+ * have been; the first that is due and missing is made next.  It also notices
+ * when the settings say another pace, and has the clock go on at that.
  *
  * Events may have to wait for Kafka, days do not: while the producer waits, it
  * calls back several times a second, and days that have become due are written
@@ -33,6 +34,7 @@
 #include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/date.h"
+#include "utils/guc.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
@@ -41,12 +43,14 @@
 #include "day_file.h"
 #include "day_writer.h"
 #include "job.h"
+#include "kept_plan.h"
 #include "lakefile.h"
 #include "producer.h"
 #include "publish_request.h"
 #include "settings.h"
 #include "simulation.h"
 #include "stream_due.h"
+#include "window.h"
 #include "worker.h"
 
 #define STREAM_RETRY_FIRST_MS 1000
@@ -58,11 +62,14 @@
 typedef struct Scheduler
 {
 	Simulation	simulation;
-	Pace		pace;
+	Window		window;
 	const char *verdict;		/* why there is nothing to do; NULL: run */
 	bool		lake_is_ours;	/* we hold its lock, for the life of this process */
 	bool		recovered;		/* leftovers of the lake have been dealt with */
-	int			written;		/* as many days from the anchor on are known to be written */
+	DateADT		live_from;		/* of the window when "unwritten" was set */
+	DateADT		unwritten;		/* the days before are known to be written */
+	const char *logged;			/* what the log has of the clock */
+	int			logged_window;
 	TimestampTz look_at;		/* when to look for due days while the producer waits */
 
 	/* The stream fails on its own: days go on while Kafka is away. */
@@ -74,7 +81,7 @@ typedef struct Scheduler
 	TimestampTz stream_retry_at;
 	uint32		reloads;		/* of the configuration, when last looked */
 	StreamDue	due;
-	DueTick		tick;			/* the one to publish */
+	StreamTick	tick;			/* the one to publish; number 0: none */
 
 	PublishRequest request;		/* the one to carry out */
 	TimestampTz request_until;	/* before that what is due waits */
@@ -83,27 +90,6 @@ typedef struct Scheduler
 } Scheduler;
 
 static Scheduler *the_scheduler = NULL; /* of this process, for "meanwhile" */
-
-static void
-execute(const char *query, int nargs, Oid *types, Datum *values, int expected)
-{
-	if (SPI_execute_with_args(query, nargs, types, values, NULL, false, 0) != expected)
-		elog(ERROR, "could not execute: %s", query);
-}
-
-/* The first row's first column, as an integer; "none" when there is no row. */
-static int64
-single_number(const char *query, int nargs, Oid *types, Datum *values, int64 none)
-{
-	bool		isnull;
-	Datum		value;
-
-	execute(query, nargs, types, values, SPI_OK_SELECT);
-	if (SPI_processed == 0)
-		return none;
-	value = SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull);
-	return isnull ? none : DatumGetInt64(value);
-}
 
 static bool
 streaming(void)
@@ -124,54 +110,38 @@ want_workers(void)
 static bool
 read_run_state(Scheduler *scheduler)
 {
-	bool		isnull;
-	HeapTuple	row;
-	TupleDesc	tupdesc;
-	DateADT		anchor_day;
+	Window	   *window = &scheduler->window;
 
-	execute("SELECT desired = 'running', anchor_at, anchor_day FROM hospital.run_state"
-			" WHERE anchor_at IS NOT NULL AND anchor_day IS NOT NULL",
-			0, NULL, NULL, SPI_OK_SELECT);
-	if (SPI_processed == 0)
+	if (!window_read(window, false) || window->wish == WISH_STOPPED || window->number == 0)
 		return false;
-	row = SPI_tuptable->vals[0];
-	tupdesc = SPI_tuptable->tupdesc;
-	if (!DatumGetBool(SPI_getbinval(row, tupdesc, 1, &isnull)) || isnull)
-		return false;
-	scheduler->pace.anchor_at = DatumGetTimestampTz(SPI_getbinval(row, tupdesc, 2, &isnull));
-	anchor_day = DatumGetDateADT(SPI_getbinval(row, tupdesc, 3, &isnull));
-	if (anchor_day != scheduler->pace.anchor_day)
-		scheduler->written = 0;
-	scheduler->pace.anchor_day = anchor_day;
-	scheduler->pace.end_day = scheduler->simulation.end_date;
-	scheduler->pace.batch_interval = hospital_batch_interval;
-	scheduler->pace.stream_interval = hospital_stream_interval;
-	scheduler->pace.ticks_per_day =
-		clock_ticks_per_day(scheduler->simulation.transfers_per_day, hospital_stream_records);
+	window_follow_settings(window, &scheduler->simulation);
+	if (scheduler->live_from != window->live_from)
+		scheduler->unwritten = scheduler->live_from = window->live_from;
 	return true;
 }
 
 /*
- * The first of the days due that has not been written, from 0; -1: none.  What
- * has been found written once is not looked at again.
+ * The first of the days due that has not been written; DATEVAL_NOEND: none.
+ * What has been found written once is not looked at again.
  */
-static int
-missing_day(Scheduler *scheduler, int due)
+static DateADT
+missing_day(Scheduler *scheduler, TimestampTz now)
 {
-	Oid			types[] = {DATEOID, INT4OID, INT4OID};
-	Datum		values[] = {
-		DateADTGetDatum(scheduler->pace.anchor_day), Int32GetDatum(scheduler->written),
-		Int32GetDatum(due)
-	};
-	int			day;
+	static KeptPlan plan;
+	Oid			types[] = {DATEOID, DATEOID};
+	DateADT		to_come = clock_first_day_to_come(&scheduler->window.pace, now);
+	Datum		values[] = {DateADTGetDatum(scheduler->unwritten), DateADTGetDatum(to_come)};
+	bool		isnull;
+	bool		found;
 
-	if (scheduler->written >= due)
-		return -1;
-	day = (int) single_number("SELECT k::bigint FROM generate_series($2, $3 - 1) k"
-							  " WHERE NOT EXISTS (SELECT FROM hospital.days d WHERE d.day = $1 + k)"
-							  " ORDER BY k LIMIT 1", 3, types, values, -1);
-	scheduler->written = day < 0 ? due : day;
-	return day;
+	if (scheduler->unwritten >= to_come)
+		return DATEVAL_NOEND;
+	found = kept_run(&plan, "SELECT $1 + k FROM generate_series(0, $2 - $1 - 1) k"
+					 " WHERE NOT EXISTS (SELECT FROM hospital.days d WHERE d.day = $1 + k)"
+					 " ORDER BY k LIMIT 1", 2, types, values, NULL, SPI_OK_SELECT) > 0;
+	scheduler->unwritten = found ? DatumGetDateADT(kept_value(0, 1, &isnull)) : to_come;
+	kept_done();
+	return found ? scheduler->unwritten : DATEVAL_NOEND;
 }
 
 /* ---- days ---------------------------------------------------------------- */
@@ -209,11 +179,26 @@ prepare_lake(Scheduler *scheduler)
 	return true;
 }
 
+/* For tests of the clock alone. */
+static void
+record_empty_day(DateADT day)
+{
+	if (!worker_begin("recording a day in the ledger"))
+		return;
+	day_record_empty(day);
+	worker_commit();
+}
+
 static void
 write_day(Scheduler *scheduler, DateADT day)
 {
 	DayFiles   *files;
 
+	if (!hospital_test_clock_data)
+	{
+		record_empty_day(day);
+		return;
+	}
 	worker_state("writing the files of %s", day_file_date(day));
 	files = day_write(&scheduler->simulation, day);
 	if (!worker_begin("recording a day in the ledger"))
@@ -277,22 +262,22 @@ static void
 write_due_day(void *arg)
 {
 	Scheduler  *scheduler = arg;
-	int			day;
+	DateADT		day;
 
 	if (!prepare_lake(scheduler) || !worker_begin("looking for a day that is due"))
 		return;
-	day = missing_day(scheduler, clock_days_due(&scheduler->pace, hospital_clock->now()));
+	day = missing_day(scheduler, clock_now(&scheduler->window.pace));
 	worker_commit();
-	if (day < 0)
+	if (day == DATEVAL_NOEND)
 		return;
-	write_day(scheduler, scheduler->pace.anchor_day + day);
+	write_day(scheduler, day);
 	scheduler->look_at = 0;		/* the next may be due as well */
 }
 
 static void
 look_later(Scheduler *scheduler, int ms)
 {
-	scheduler->look_at = TimestampTzPlusMilliseconds(hospital_clock->now(), ms);
+	scheduler->look_at = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), ms);
 }
 
 /*
@@ -306,7 +291,7 @@ write_meanwhile(void)
 	MemoryContext caller = CurrentMemoryContext;
 	MemoryContext scratch;
 
-	if (hospital_clock->now() < scheduler->look_at || scheduler->verdict != NULL)
+	if (GetCurrentTimestamp() < scheduler->look_at || scheduler->verdict != NULL)
 		return;
 	look_later(scheduler, MEANWHILE_MS);
 	want_workers();
@@ -358,17 +343,14 @@ static void
 publish_tick(void *arg)
 {
 	Scheduler  *scheduler = arg;
-	const DueTick *tick = &scheduler->tick;
-	DateADT		day = scheduler->pace.anchor_day + tick->day;
+	const StreamTick *tick = &scheduler->tick;
 
 	if (!have_producer(scheduler))
 		return;
-	if (tick->tick == REST_TICK)
-		worker_state("publishing %s, last tick", day_file_date(day));
-	else
-		worker_state("publishing %s, tick %d", day_file_date(day), tick->tick + 1);
-	scheduler->producer->publish(day, tick->tick, scheduler->pace.ticks_per_day, tick->kinds,
-								 tick->nkinds);
+	if (tick->record.number == 0)
+		return;
+	worker_state("publishing %s, tick " INT64_FORMAT, day_file_date(tick->last_day), tick->record.number);
+	(void) scheduler->producer->publish(tick);
 	worker_wake(MyDatabaseId, WORKER_CONSUMER);
 	stream_recovered(scheduler);
 }
@@ -511,22 +493,56 @@ read_simulation(void *arg)
 	worker_commit();
 }
 
+/* What the clock does, once for each change. */
 static void
-wait_for_next(Scheduler *scheduler)
+log_clock(Scheduler *scheduler, const char *does, const char *day)
 {
-	TimestampTz now = hospital_clock->now();
-	TimestampTz next = clock_next_due(&scheduler->pace, now, streaming());
+	const Window *window = &scheduler->window;
+	const Pace *pace = &window->pace;
+	const char *last;
 
-	if (next == 0)
-		worker_state("window over");
+	if (scheduler->logged_window == window->number && scheduler->logged == does)
+		return;
+	scheduler->logged_window = window->number;
+	scheduler->logged = does;
+	last = pstrdup(day_file_date(pace->last_day));
+	if (window_is_over(window))
+		ereport(LOG,
+				(errmsg("hospital scheduler: window %d is over, its last day was %s", window->number, last),
+				 errhint("SELECT hospital_start(another_window => true) begins another one.")));
 	else
-		worker_state("waiting for %s",
-					 day_file_date(scheduler->pace.anchor_day +
-								   clock_days_due(&scheduler->pace, now)));
-	if (scheduler->stream_failures > 0 && scheduler->stream_retry_at > now &&
-		(next == 0 || scheduler->stream_retry_at < next))
-		next = scheduler->stream_retry_at;
-	hospital_clock->wait_until(next);
+		ereport(LOG,
+				(errmsg("hospital scheduler: the clock %s on %s, in window %d up to %s", does, day, window->number, last),
+				 errdetail("A day takes %s, with a tick every %s.", window_duration(pace->day_us),
+						   window_duration(pace->stream_interval))));
+}
+
+static void
+show_waiting(Scheduler *scheduler, TimestampTz now)
+{
+	const Window *window = &scheduler->window;
+	const char *day = pstrdup(day_file_date(clock_first_day_to_come(&window->pace, now)));
+	bool		is_over = window_is_over(window);
+	bool		is_paused = window->wish == WISH_PAUSED;
+
+	log_clock(scheduler, is_over ? "is over" : is_paused ? "stands still" : "goes", day);
+	if (is_over)
+		worker_state("window over");
+	else if (is_paused)
+		worker_state("paused on %s", day);
+	else
+		worker_state("waiting for %s", day);
+}
+
+static void
+wait_for_next(Scheduler *scheduler, TimestampTz now)
+{
+	long		retry_ms = -1;
+
+	show_waiting(scheduler, now);
+	if (scheduler->stream_failures > 0 && scheduler->stream_retry_at > GetCurrentTimestamp())
+		retry_ms = TimestampDifferenceMilliseconds(GetCurrentTimestamp(), scheduler->stream_retry_at);
+	hospital_clock()->wait_until(clock_next_due(&scheduler->window.pace, now), retry_ms);
 }
 
 /* The configuration may be another one: try at once what failed, leave what was left. */
@@ -544,38 +560,83 @@ notice_settings(Scheduler *scheduler)
 	stream_recovered(scheduler);
 }
 
+/* The first tick that is due and has no outcome, in scheduler->tick. */
+static void
+find_tick(Scheduler *scheduler, TimestampTz now)
+{
+	const Window *window = &scheduler->window;
+	const Simulation *simulation = &scheduler->simulation;
+	StreamTick *tick = &scheduler->tick;
+	Timestamp	last_upto;
+	int64		number = window_last_tick(&last_upto) + 1;
+
+	tick->record.number = 0;
+	if (number >= clock_first_tick_to_come(&window->pace, now))
+		return;
+	tick->record.number = number;
+	tick->record.window = window->number;
+	tick->record.due_at = clock_tick_due(&window->pace, number);
+	tick->record.started_at = now;
+	tick->record.upto = Max(last_upto, position_time(clock_position(&window->pace, tick->record.due_at)));
+	if (!streaming())
+		return;
+	stream_due_plan(&scheduler->due, window, tick,
+					Max(1, (simulation->transfers_per_day + hospital_stream_records - 1) / hospital_stream_records));
+}
+
 /* The first day, and the first tick, that are due and missing. */
 static bool
-look_for_due(Scheduler *scheduler, bool stream_ready, int *day, bool *tick)
+look_for_due(Scheduler *scheduler, bool stream_ready, TimestampTz now, DateADT *day)
 {
-	TimestampTz now = hospital_clock->now();
-
 	if (!worker_begin("looking for what is due"))
 		return false;
-	*day = missing_day(scheduler, clock_days_due(&scheduler->pace, now));
-	*tick = stream_ready &&
-		stream_due_find(&scheduler->due, &scheduler->pace, now, &scheduler->tick);
+	*day = missing_day(scheduler, now);
+	if (stream_ready)
+		find_tick(scheduler, now);
 	worker_commit();
-	scheduler->due.settled |= stream_ready;
+	if (stream_ready && streaming() && scheduler->tick.record.number != 0)
+		scheduler->due.settled = true;
 	return true;
+}
+
+/*
+ * With nobody to send anything to, a tick is its outcome.  What a crash would
+ * take of that would be made again: no need to wait for the disk.
+ */
+static void
+record_tick(Scheduler *scheduler)
+{
+	if (!worker_begin("recording a tick"))
+		return;
+	(void) set_config_option("synchronous_commit", "off", PGC_USERSET, PGC_S_SESSION,
+							 GUC_ACTION_LOCAL, true, 0, false);
+	window_record_tick(&scheduler->tick.record, false);
+	worker_commit();
 }
 
 /* False: nothing is due. */
 static bool
-make_due(Scheduler *scheduler)
+make_due(Scheduler *scheduler, TimestampTz now)
 {
-	bool		stream_ready = streaming() &&
-		(scheduler->stream_failures == 0 || scheduler->stream_retry_at <= hospital_clock->now());
-	int			day;
-	bool		tick;
+	const Pace *pace = &scheduler->window.pace;
+	bool		stream_ready = !streaming() || scheduler->stream_failures == 0 ||
+		scheduler->stream_retry_at <= GetCurrentTimestamp();
+	bool		has_day;
+	bool		has_tick;
+	DateADT		day;
 
-	if (!look_for_due(scheduler, stream_ready, &day, &tick))
+	scheduler->tick.record.number = 0;
+	if (!look_for_due(scheduler, stream_ready, now, &day))
 		return true;			/* the next pass sees why */
+	has_day = day != DATEVAL_NOEND;
+	has_tick = scheduler->tick.record.number != 0;
 
 	/* In the order in which they were due; a day's files come after its ticks. */
-	if (day >= 0 && (!tick || day < scheduler->tick.day))
-		write_day(scheduler, scheduler->pace.anchor_day + day);
-	else if (tick || (stream_ready && broker_is_new(scheduler)))
+	if (has_day && (!has_tick || clock_day_due(pace, day) < scheduler->tick.record.due_at))
+		write_day(scheduler, day);
+	else if (has_tick && !streaming())
+		record_tick(scheduler);
+	else if (has_tick || (streaming() && stream_ready && broker_is_new(scheduler)))
 		try_to_publish(scheduler);
 	else
 	{
@@ -590,7 +651,8 @@ make_due(Scheduler *scheduler)
 static void
 run_hospital(Scheduler *scheduler)
 {
-	TimestampTz now = hospital_clock->now();
+	TimestampTz began = GetCurrentTimestamp();
+	TimestampTz now = clock_now(&scheduler->window.pace);
 
 	want_workers();
 	notice_settings(scheduler);
@@ -600,15 +662,14 @@ run_hospital(Scheduler *scheduler)
 		worker_wait(LAKE_RETRY_MS, -1);
 		return;
 	}
-	if (has_request(scheduler) && now < scheduler->request_until)
+	if (has_request(scheduler) && began < scheduler->request_until)
 		carry_out(scheduler);
-	else if (make_due(scheduler))
-		scheduler->request_until = hospital_clock->now() +
-			REQUEST_SHARE * (hospital_clock->now() - now);
+	else if (make_due(scheduler, now))
+		scheduler->request_until = GetCurrentTimestamp() + REQUEST_SHARE * (GetCurrentTimestamp() - began);
 	else if (has_request(scheduler))
 		carry_out(scheduler);
 	else
-		wait_for_next(scheduler);
+		wait_for_next(scheduler, now);
 }
 
 static bool

@@ -8,6 +8,7 @@
 
 #include <limits.h>
 
+#include "datatype/timestamp.h"
 #include "utils/guc.h"
 
 #include "compat.h"
@@ -23,6 +24,11 @@ char	   *hospital_topic_prefix;
 int			hospital_batch_interval;
 int			hospital_stream_interval;
 int			hospital_stream_records;
+int			hospital_window_length;
+int			hospital_window_days;
+bool		hospital_test_clock;
+bool		hospital_test_clock_data;
+int			hospital_test_clock_shift;
 int			hospital_consumer_workers;
 char	   *hospital_topics;
 int			hospital_stream_batch_rows;
@@ -80,6 +86,14 @@ define_pace_settings(void)
 							"Transfers published at each stream tick.", NULL,
 							&hospital_stream_records, 3, 1, 1000,
 							PGC_SIGHUP, 0, NULL, NULL, NULL);
+	DefineCustomIntVariable("hospital.window_length",
+							"Real time that a window of the live simulation takes.", NULL,
+							&hospital_window_length, 9 * SECS_PER_DAY, 1, 366 * SECS_PER_DAY,
+							PGC_SIGHUP, GUC_UNIT_S, NULL, NULL, NULL);
+	DefineCustomIntVariable("hospital.window_days",
+							"Hospital days that fill a window; 0 is as many as hospital.batch_interval gives.", NULL,
+							&hospital_window_days, 0, 0, 100000,
+							PGC_SIGHUP, 0, NULL, NULL, NULL);
 	DefineCustomIntVariable("hospital.consumer_workers",
 							"Consumers of each database's topics.", NULL,
 							&hospital_consumer_workers, 1, 1, 16,
@@ -92,6 +106,24 @@ define_pace_settings(void)
 							"Workers that hospital_load_people uses; 0 is one for each core, four at the most.",
 							NULL, &hospital_load_workers, 0, 0, 64,
 							PGC_USERSET, 0, NULL, NULL, NULL);
+}
+
+/* For the tests of hospital itself. */
+static void
+define_developer_settings(void)
+{
+	DefineCustomBoolVariable("hospital.test_clock",
+							 "The clock does not wait: the next moment at which something is due comes at once.", NULL,
+							 &hospital_test_clock, false,
+							 PGC_SIGHUP, GUC_NOT_IN_SAMPLE | GUC_SUPERUSER_ONLY, NULL, NULL, NULL);
+	DefineCustomBoolVariable("hospital.test_clock_data",
+							 "Off: days are recorded without any files.", NULL,
+							 &hospital_test_clock_data, true,
+							 PGC_SIGHUP, GUC_NOT_IN_SAMPLE | GUC_SUPERUSER_ONLY, NULL, NULL, NULL);
+	DefineCustomIntVariable("hospital.test_clock_shift",
+							"By how much the clock differs from the machine's.", NULL,
+							&hospital_test_clock_shift, 0, INT_MIN / 4, INT_MAX / 4,
+							PGC_SIGHUP, GUC_UNIT_S | GUC_NOT_IN_SAMPLE | GUC_SUPERUSER_ONLY, NULL, NULL, NULL);
 }
 
 static void
@@ -189,5 +221,6 @@ settings_init(void)
 	define_place_settings();
 	define_stream_settings();
 	define_ingest_settings();
+	define_developer_settings();
 	MarkGUCPrefixReserved("hospital");
 }

@@ -12,6 +12,11 @@ extern PGDLLEXPORT char *hospital_topic_prefix;
 extern PGDLLEXPORT int	hospital_batch_interval;	/* ms */
 extern PGDLLEXPORT int	hospital_stream_interval;	/* ms */
 extern PGDLLEXPORT int	hospital_stream_records;
+extern PGDLLEXPORT int	hospital_window_length; /* s */
+extern PGDLLEXPORT int	hospital_window_days;	/* 0: as batch_interval has it */
+extern PGDLLEXPORT bool hospital_test_clock;
+extern PGDLLEXPORT bool hospital_test_clock_data;	/* off: days without files */
+extern PGDLLEXPORT int	hospital_test_clock_shift;	/* s */
 extern PGDLLEXPORT int	hospital_consumer_workers;
 extern PGDLLEXPORT char *hospital_topics;
 extern PGDLLEXPORT int	hospital_stream_batch_rows;

@@ -12,6 +12,7 @@
 #include "miscadmin.h"
 #include "utils/builtins.h"
 
+#include "kept_plan.h"
 #include "simulation.h"
 
 enum
@@ -65,11 +66,13 @@ check_home(int64 system_identifier, Oid database)
 bool
 simulation_read(Simulation *simulation, bool for_workers)
 {
-	if (SPI_execute(simulation_query, true, 2) != SPI_OK_SELECT)
-		elog(ERROR, "could not read hospital.simulation");
-	if (SPI_processed == 0)
-		return false;
+	static KeptPlan plan;
 
+	if (kept_run(&plan, simulation_query, 0, NULL, NULL, NULL, SPI_OK_SELECT) == 0)
+	{
+		kept_done();
+		return false;
+	}
 	memset(simulation, 0, sizeof(*simulation));
 	simulation->id = *DatumGetUUIDP(column(COL_ID));
 	text_to_cstring_buffer(DatumGetTextPP(column(COL_NAME)), simulation->name, NAMEDATALEN);
@@ -84,5 +87,6 @@ simulation_read(Simulation *simulation, bool for_workers)
 	check_generator_version(DatumGetInt32(column(COL_VERSION)));
 	if (for_workers)
 		check_home(DatumGetInt64(column(COL_SYSTEM)), DatumGetObjectId(column(COL_DATABASE)));
+	kept_done();
 	return true;
 }

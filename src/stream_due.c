@@ -1,8 +1,9 @@
 /*
- * stream_due.c: which ticks of which kinds are to be published next.
+ * stream_due.c: which events of which kinds a tick has to publish.
  *
  * hospital.published says what has been published, the clock what should have
- * been.  A kind's days are published in order from the day of its START_TICK
+ * been by the tick's moment: days that are over whole, of the one under way a
+ * share.  A kind's days are published in order from the day of its START_TICK
  * row on, which is made when hospital.topics is first seen to have the kind, and
  * removed with it: the first kinds of a hospital begin with the day with which
  * its clock begins, later ones with the day that is under way.  What was before
@@ -65,21 +66,21 @@ drop_other_starts(const StreamDue *due)
 
 /* Have a start for each wanted kind, and for no other. */
 static void
-settle_starts(StreamDue *due, const Pace *pace, TimestampTz now)
+settle_starts(StreamDue *due, const Window *window)
 {
 	Oid			types[] = {INT4OID};
 	Datum		values[] = {Int32GetDatum(START_TICK)};
 	bool		started[STREAM_KINDS] = {false};
-	DateADT		first = pace->anchor_day;
+	DateADT		first = window->live_from;
 
 	due->nkinds = stream_kinds(due->kinds);
-	due->anchor_day = pace->anchor_day;
+	due->live_from = window->live_from;
 	execute("SELECT kind, max(day) FROM hospital.published WHERE tick = $1 GROUP BY kind",
 			1, types, values, SPI_OK_SELECT);
 	if (SPI_processed > 0)
-		first += clock_days_due(pace, now);
+		first = Max(first, clock_first_day_to_come(&window->pace, clock_now(&window->pace)));
 	for (int i = 0; i < due->nkinds; i++)
-		due->first[i] = first - pace->anchor_day;
+		due->first[i] = first;
 	for (uint64 row = 0; row < SPI_processed; row++)
 	{
 		HeapTuple	tuple = SPI_tuptable->vals[row];
@@ -92,7 +93,7 @@ settle_starts(StreamDue *due, const Pace *pace, TimestampTz now)
 			if (strcmp(stream_kind_name(due->kinds[i]), name) != 0)
 				continue;
 			started[i] = true;
-			due->first[i] = Max(0, day - pace->anchor_day);
+			due->first[i] = Max(window->live_from, day);
 		}
 	}
 	drop_other_starts(due);
@@ -105,96 +106,65 @@ settle_starts(StreamDue *due, const Pace *pace, TimestampTz now)
 
 /* ---- what is missing ---- */
 
-/*
- * Go to the first day of each kind that is not done.  Days after the one under
- * way do not matter yet.
- */
+/* Go to the first day of each kind that is not done, up to the one after "until". */
 static void
-skip_done_days(StreamDue *due, int days)
+skip_done_days(StreamDue *due, DateADT until)
 {
-	Oid			types[] = {TEXTARRAYOID, INT4ARRAYOID, DATEOID, INT4OID, INT4OID};
+	Oid			types[] = {TEXTARRAYOID, DATEARRAYOID, DATEOID, INT4OID};
 	Datum		firsts[STREAM_KINDS];
 	Datum		values[] = {
-		kind_names(due), (Datum) 0, DateADTGetDatum(due->anchor_day), Int32GetDatum(days),
-		Int32GetDatum(REST_TICK)
+		kind_names(due), (Datum) 0, DateADTGetDatum(until), Int32GetDatum(REST_TICK)
 	};
 
 	for (int i = 0; i < due->nkinds; i++)
-		firsts[i] = Int32GetDatum(due->first[i]);
-	values[1] = PointerGetDatum(construct_array(firsts, due->nkinds, INT4OID, sizeof(int32), true,
+		firsts[i] = DateADTGetDatum(due->first[i]);
+	values[1] = PointerGetDatum(construct_array(firsts, due->nkinds, DATEOID, sizeof(DateADT), true,
 												TYPALIGN_INT));
-	execute("SELECT coalesce((SELECT d FROM generate_series(w.first, $4) d"
+	execute("SELECT coalesce((SELECT w.first + d FROM generate_series(0, $3 - w.first) d"
 			"  WHERE NOT EXISTS (SELECT FROM hospital.published p"
-			"   WHERE p.kind = w.kind AND p.day = $3 + d AND p.tick = $5)"
-			"  ORDER BY d LIMIT 1), greatest(w.first, $4 + 1))"
+			"   WHERE p.kind = w.kind AND p.day = w.first + d AND p.tick = $4)"
+			"  ORDER BY d LIMIT 1), greatest(w.first, $3 + 1))"
 			" FROM unnest($1, $2) WITH ORDINALITY AS w (kind, first, number) ORDER BY w.number",
-			5, types, values, SPI_OK_SELECT);
+			4, types, values, SPI_OK_SELECT);
 	for (int i = 0; i < due->nkinds; i++)
 	{
 		bool		isnull;
 
-		due->first[i] = DatumGetInt32(SPI_getbinval(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, 1,
-													&isnull));
+		due->first[i] = DatumGetDateADT(SPI_getbinval(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, 1,
+													  &isnull));
 	}
 }
 
-/* Of a kind's day, the first of so many ticks that is not there; -1: none. */
-static int
-missing_tick(int kind, DateADT day, int due, int ticks_per_day)
+/* Does a day that may be done lie before the one under way? */
+static bool
+has_days_before(const StreamDue *due, DateADT day)
 {
-	Oid			types[] = {TEXTOID, DATEOID, INT4OID, INT4OID, INT4OID};
-	Datum		values[] = {
-		CStringGetTextDatum(stream_kind_name(kind)), DateADTGetDatum(day), Int32GetDatum(due),
-		Int32GetDatum(ticks_per_day - 1), Int32GetDatum(REST_TICK)
-	};
-	bool		isnull;
-
-	execute("SELECT t FROM (SELECT CASE n WHEN $4 THEN $5 ELSE n END AS t"
-			"  FROM generate_series(0, $3 - 1) n) s"
-			" WHERE NOT EXISTS (SELECT FROM hospital.published"
-			"  WHERE kind = $1 AND day = $2 AND tick IN (t, $5))"
-			" ORDER BY t LIMIT 1", 5, types, values, SPI_OK_SELECT);
-	return SPI_processed == 0 ? -1 :
-		DatumGetInt32(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull));
-}
-
-static void
-note_missing(DueTick *found, int kind, int day, int tick)
-{
-	if (found->nkinds > 0 && (day > found->day || (day == found->day && tick > found->tick)))
-		return;
-	if (found->nkinds > 0 && (day < found->day || tick < found->tick))
-		found->nkinds = 0;
-	found->day = day;
-	found->tick = tick;
-	found->kinds[found->nkinds++] = kind;
-}
-
-bool
-stream_due_find(StreamDue *due, const Pace *pace, TimestampTz now, DueTick *found)
-{
-	int			days = clock_days_due(pace, now);
-	int			rest = (int) (clock_ticks_due(pace, now) - (int64) days * pace->ticks_per_day);
-	int			earliest = PG_INT32_MAX;
-
-	if (!due->settled || due->anchor_day != pace->anchor_day)
-		settle_starts(due, pace, now);
-	found->nkinds = 0;
-	if (due->nkinds == 0)
-		return false;
-	skip_done_days(due, days);
-	for (int i = 0; i < due->nkinds; i++)
-		earliest = Min(earliest, due->first[i]);
 	for (int i = 0; i < due->nkinds; i++)
 	{
-		int			tick;
-
-		if (due->first[i] > earliest || earliest > days)
-			continue;
-		tick = missing_tick(due->kinds[i], pace->anchor_day + earliest,
-							earliest < days ? pace->ticks_per_day : rest, pace->ticks_per_day);
-		if (tick >= 0)
-			note_missing(found, due->kinds[i], earliest, tick);
+		if (due->first[i] < day)
+			return true;
 	}
-	return found->nkinds > 0;
+	return false;
+}
+
+void
+stream_due_plan(StreamDue *due, const Window *window, StreamTick *tick, int ticks_of_day)
+{
+	const Pace *pace = &window->pace;
+	Position	position = clock_position(pace, tick->record.due_at);
+
+	if (!due->settled || due->live_from != window->live_from)
+		settle_starts(due, window);
+	if (has_days_before(due, position.day))
+		skip_done_days(due, position.day - 1);
+	tick->last_day = position.day;
+	tick->share = clock_share(pace, position.day, tick->record.due_at, ticks_of_day);
+	if (position.day > pace->last_day || tick->share <= 0)
+	{
+		tick->last_day--;
+		tick->share = 1;
+	}
+	tick->nkinds = due->nkinds;
+	memcpy(tick->kinds, due->kinds, sizeof(tick->kinds));
+	memcpy(tick->first, due->first, sizeof(tick->first));
 }

@@ -1,5 +1,5 @@
 /*
- * stream_due.h: which ticks of which kinds are to be published next.
+ * stream_due.h: which events of which kinds a tick has to publish.
  */
 #ifndef HOSPITAL_STREAM_DUE_H
 #define HOSPITAL_STREAM_DUE_H
@@ -7,28 +7,24 @@
 #include "postgres.h"
 #include "utils/date.h"
 
-#include "clock.h"
+#include "producer.h"
 #include "stream_topics.h"
+#include "window.h"
 
 /* What is known without asking hospital.published again. */
 typedef struct StreamDue
 {
-	bool		settled;		/* the caller's: since the settings changed one find has committed */
-	DateADT		anchor_day;
+	bool		settled;		/* the caller's: since the settings changed one plan has been committed */
+	DateADT		live_from;
 	int			nkinds;
 	int			kinds[STREAM_KINDS];
-	int			first[STREAM_KINDS];	/* day of the kind, since the anchor, not known to be done */
+	DateADT		first[STREAM_KINDS];	/* day of the kind that is not known to be published */
 } StreamDue;
 
-typedef struct DueTick
-{
-	int			day;			/* since the anchor */
-	int			tick;
-	int			nkinds;
-	int			kinds[STREAM_KINDS];
-} DueTick;
-
-/* The first tick that is due and not published; false: none.  In a transaction. */
-extern bool stream_due_find(StreamDue *due, const Pace *pace, TimestampTz now, DueTick *found);
+/*
+ * Fill in the tick's days and kinds, of all that is due by its moment.  In a
+ * transaction.
+ */
+extern void stream_due_plan(StreamDue *due, const Window *window, StreamTick *tick, int ticks_of_day);
 
 #endif							/* HOSPITAL_STREAM_DUE_H */

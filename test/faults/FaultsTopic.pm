@@ -94,6 +94,8 @@ sub recreate
 	my $stopped = $w->chance(2) < 1;
 
 	$w->load_stop;
+	# of a partition that nothing was read of, nothing can tell one log from another
+	$w->send(10, to => $_) foreach 0 .. 2;
 	defined $w->catches_up or return 0;
 	$w->verify;
 	$w->pause if $stopped;

@@ -104,7 +104,7 @@ sub published
 		  if join(' ', sort keys %header) ne
 		  'event_id schema_version simulated_time simulation tick type'
 		  || $header{simulation} ne $simulation || $header{type} ne $kind || $header{schema_version} ne '1'
-		  || $header{tick} !~ /^2020-01-\d\d \d+$/;
+		  || $header{tick} !~ /^2020-01-\d\d \d+( \d+)?$/;
 		# a time without a fraction sorts before those with one
 		$time =~ s/Z$//;
 		$disorder++ if exists $last{$key} && ($last{$key}[0] gt $time || $last{$key}[1] != $partition);

@@ -66,6 +66,9 @@ extern void job_note_run(const JobRun *run);
 extern void job_hand_over(const JobOutlook *outlook);
 extern void job_leave_at(const JobOutlook *outlook);
 
+/* As whom a runner is to connect where this is the tables' owner; in a transaction. */
+extern Oid	job_session_role(Oid owner);
+
 /* The scheduler's, in a transaction: there is a hospital; does it run?  And: there is none. */
 extern void job_want_runners(bool running);
 extern void job_want_no_runners(void);

@@ -156,8 +156,8 @@ job_note_files(void)
  * a worker connect as a role without LOGIN; then commands run as every other
  * worker's statements do.
  */
-static Oid
-runner_role(Oid owner)
+Oid
+job_session_role(Oid owner)
 {
 #ifdef WORKER_ROLE_NEEDS_LOGIN
 	HeapTuple	tuple = SearchSysCache1(AUTHOID, ObjectIdGetDatum(owner));
@@ -177,7 +177,7 @@ runner_role(Oid owner)
 void
 job_want_runners(bool running)
 {
-	control_want_runners(hospital_job_workers, running, runner_role(worker_owner()));
+	control_want_runners(hospital_job_workers, running, job_session_role(worker_owner()));
 }
 
 void

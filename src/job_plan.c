@@ -236,11 +236,12 @@ insert_runs(const Job *job, const Missed *missed, bool is_day)
 
 /* Whole intervals in real time: the missed ones need not be looked at one by one. */
 static TimestampTz
-leap(const JobSchedule *schedule, Missed *missed, TimestampTz at, TimestampTz now)
+leap(const Job *job, const JobSchedule *schedule, Missed *missed, TimestampTz at, TimestampTz now)
 {
 	int64		ahead;
 
-	if (schedule->kind != JOB_INTERVAL || schedule->interval.month != 0 || schedule->interval.day != 0)
+	if (schedule->kind != JOB_INTERVAL || schedule->interval.month != 0 ||
+		schedule->interval.day != 0 || at < job->starts_at)
 		return at;
 	ahead = (now - at) / schedule->interval.time - missed->limit;
 	if (ahead <= 0)
@@ -264,7 +265,7 @@ plan_times(Job *job, const JobSchedule *schedule, Missed *missed, TimestampTz no
 		at = following;			/* new, or the machine's clock was put back */
 	else if (at <= now)
 	{
-		at = leap(schedule, missed, at, now);
+		at = leap(job, schedule, missed, at, now);
 		while (at <= now)
 		{
 			CHECK_FOR_INTERRUPTS();

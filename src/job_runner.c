@@ -331,12 +331,18 @@ finish_on_the_way_out(int code, Datum arg)
 
 /* ---- the worker -------------------------------------------------------------- */
 
-/* Somebody else's tables now: the scheduler sees to it that the next one fits. */
+/*
+ * False: the tables are somebody else's now.  Then, and when the owner may log
+ * in after all, the scheduler sees to it that the next one fits.
+ */
 static bool
 session_fits(void)
 {
 	Oid			session = GetSessionUserId();
+	Oid			role = job_session_role(worker_owner());
 
+	if (session != role && (OidIsValid(role) || session != BOOTSTRAP_SUPERUSERID))
+		worker_wake(MyDatabaseId, WORKER_SCHEDULER);
 	return session == worker_owner() || session == BOOTSTRAP_SUPERUSERID;
 }
 
@@ -395,10 +401,7 @@ runner_pass(void *arg)
 	if (!worker_begin("looking which jobs are due"))
 		leave_for_a_while("no hospital here");
 	if (!session_fits())
-	{
-		worker_wake(MyDatabaseId, WORKER_SCHEDULER);
 		leave_for_a_while("the tables have another owner");
-	}
 	if (!job_plan(&outlook))
 		leave_for_a_while("no jobs here");
 	claimed = job_claim(&outlook, &r->run);

@@ -144,6 +144,7 @@ answers('one', q(SELECT what FROM public.log WHERE what LIKE 'tidy%'), 'tidy pg_
 sql('one', 'ALTER ROLE keeper NOLOGIN');
 poll('without LOGIN of the owner jobs run all the same', 'one',
 	'SELECT count(*) > 0 FROM public.log WHERE who LIKE \'%/keeper\' AND who NOT LIKE \'keeper/%\'');
+poll('no session of the owner is left', 'postgres', q(SELECT count(*) FROM pg_stat_activity WHERE usename = 'keeper'), 0);
 by_hand('one', 'steps', 'CALL public.steps()', 'failed');
 by_hand('one', 'escape', 'RESET SESSION AUTHORIZATION', 'failed');
 answers('one', q(SELECT string_agg(DISTINCT split_part(who, '/', 2), ' ') FROM public.log), 'keeper', 'never as anybody else');
@@ -188,7 +189,7 @@ poll('pg_cancel_backend ends it for good', 'two', q(
 # ---- what was missed ------------------------------------------------------------------------------
 
 sql('two', qq(SELECT hospital_schedule_job('$_', '10 minutes', \$\$INSERT INTO public.log (what, due) VALUES ('$_', \$1)\$\$, catch_up => '$_',
-	catch_up_limit => 4, starts_at => date_trunc('second', now()) - interval '5 minutes'))) for 'skip', 'once', 'all';
+	catch_up_limit => 4, starts_at => date_trunc('second', now()) - interval '125 minutes'))) for 'skip', 'once', 'all';
 poll('seen', 'two', q(SELECT count(next_due_at) FROM hospital.jobs WHERE catch_up = job_name), 3);
 sql('two', q(
 	UPDATE hospital.jobs SET next_due_at = next_due_at - interval '1 hour' WHERE catch_up = job_name;
@@ -295,7 +296,8 @@ $node->backup('base');
 my $standby = PostgreSQL::Test::Cluster->new('standby');
 $standby->init_from_backup($node, 'base', has_streaming => 1);
 $standby->start;
-my $run = sql('two', q(SELECT hospital_run_job('victim')));
+sql('two', q(SELECT hospital_schedule_job('heir', NULL, 'SELECT pg_sleep(1000)', max_retries => 1, retry_delay => '1 second')));
+my $run = sql('two', q(SELECT hospital_run_job('heir')));
 poll('at work', 'two', "SELECT state FROM hospital.job_runs WHERE run_id = $run", 'running');
 $node->wait_for_catchup($standby, 'replay', $node->lsn('insert'));
 $server = $standby;
@@ -303,7 +305,7 @@ answers('two', "SELECT state FROM hospital.job_runs WHERE run_id = $run", 'runni
 $node->stop('immediate');
 $standby->promote;
 poll('the new primary knows that it is over', 'two', "SELECT state FROM hospital.job_history WHERE run_id = $run", 'crashed');
-poll('and goes on', 'two', "SELECT count(*) > 0 FROM hospital.job_runs WHERE job_name = 'victim' AND run_id > $run AND state = 'running'");
+poll('and goes on', 'two', "SELECT count(*) > 0 FROM hospital.job_runs WHERE job_name = 'heir' AND run_id > $run AND state = 'running'");
 answers('two', q(SELECT count(*) FROM hospital.job_history h WHERE state = 'running' AND NOT hospital_job_is_running(run_id)), 0, 'nothing is stuck');
 answers('two', $each_once, 't', 'each time has its row, once, there too');
 $standby->stop('fast');

@@ -322,7 +322,7 @@ sql('SELECT hospital_stop()');
 wait_for(q{SELECT count(*) = 0 FROM pg_stat_activity WHERE backend_type LIKE 'hospital%' AND datname IS NOT NULL}, 'stopped');
 $node->safe_psql('bare', sprintf "CALL hospital_create(people => 20000, beds => 200, start_date => '2020-01-01', end_date => '2020-01-03', transfers_per_day => %d);"
 	. ' CALL hospital_load_staff(); SELECT hospital_start()', TRANSFERS);
-change(databases => 'bare');
+change(databases => 'bare', kafka_brokers => '', batch_interval => '300ms');
 wait_for(q{SELECT count(*) = 1 FROM hospital.status WHERE worker = 'scheduler' AND database = 'bare' AND state = 'window over'}, 'window over: said');
 $node->poll_query_until('bare', q{SELECT count(*) = 39 FROM hospital.batches WHERE state = 'ingested'}) or BAIL_OUT('timed out: the last files');
 is($node->safe_psql('bare', q{SELECT coalesce(string_agg(v::text, ' '), '') FROM hospital_validate() v WHERE NOT ok AND check_name NOT LIKE 'stream%'}), '', 'its days are whole');
@@ -338,7 +338,7 @@ is(sql(q{SELECT coalesce(string_agg(a::text, ' '), '') FROM hospital_audit_strea
 is(sql(q{SELECT count(*) - count(DISTINCT (day, kind)), max(day) - min(day) + 1 - count(DISTINCT day), count(*) FILTER (WHERE state <> 'ingested') FROM hospital.batches}),
 	'0|0|0', 'each file of each day is in once');
 is(sql(q{SELECT count(*) FROM (SELECT day FROM hospital.published WHERE tick >= 0 GROUP BY day HAVING sum(events) > } . TRANSFERS . ') d'), 0, 'no event is published twice');
-change(databases => 'postgres');
+change(databases => 'postgres', kafka_brokers => 'embedded');
 
 # ---- the extension goes ---------------------------------------------------------------------------------
 

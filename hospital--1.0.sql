@@ -3359,9 +3359,15 @@ BEGIN
     UPDATE hospital.simulation
     SET system_identifier = (SELECT c.system_identifier FROM pg_control_system() c),
         database_oid = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database());
+    PERFORM @extschema@.hospital_wake_scheduler();
 END
 $adopt$;
-REVOKE EXECUTE ON FUNCTION hospital_adopt() FROM PUBLIC;
+CREATE FUNCTION hospital_wake_scheduler() RETURNS void
+    LANGUAGE C
+    AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION hospital_wake_scheduler() IS
+    'Part of hospital_adopt: at commit, have this database''s scheduler look what there is to do';
+REVOKE EXECUTE ON FUNCTION hospital_adopt(), hospital_wake_scheduler() FROM PUBLIC;
 COMMENT ON FUNCTION hospital_adopt() IS
     'Say that a restored or copied hospital may act in this server and database, where until then its workers leave it alone. Make sure that the original no longer does';
 

@@ -8,6 +8,7 @@
 #include "postgres.h"
 
 #include "access/xact.h"
+#include "access/xlog.h"
 #include "catalog/pg_authid.h"
 #include "commands/dbcommands.h"
 #include "executor/spi.h"
@@ -38,6 +39,7 @@ HospitalControl *hospital_control = NULL;
 static shmem_startup_hook_type next_startup_hook = NULL;
 
 PG_FUNCTION_INFO_V1(hospital_status);
+PG_FUNCTION_INFO_V1(hospital_wake_scheduler);
 
 static void
 control_shmem_startup(void)
@@ -286,6 +288,15 @@ control_database_is_listed(const char *database_name)
 	return false;
 }
 
+/* At commit: one that has left with nothing to do is started again. */
+Datum
+hospital_wake_scheduler(PG_FUNCTION_ARGS)
+{
+	worker_wake_at_commit(WORKER_SCHEDULER);
+	worker_wake_at_commit(WORKER_LAUNCHER);
+	PG_RETURN_VOID();
+}
+
 static void
 status_row(ReturnSetInfo *result, const WorkerSlot *slot)
 {
@@ -362,5 +373,13 @@ hospital_status(PG_FUNCTION_ARGS)
 	for (int i = 0; i < WORKER_SLOTS; i++)
 		if (copies[i].used)
 			status_row(result, &copies[i]);
+	if (RecoveryInProgress())
+	{
+		WorkerSlot	standby = {0};
+
+		standby.since = GetCurrentTimestamp();
+		strcpy(standby.state, "standby: nothing runs until it is promoted");
+		status_row(result, &standby);
+	}
 	PG_RETURN_VOID();
 }

@@ -357,6 +357,7 @@ say_outcome(IngestCall *call, const char *path, IngestOutcome outcome, const cha
 	{
 		case INGEST_PARTLY:
 		case INGEST_DONE:
+		case INGEST_MISSED:		/* not here */
 			break;
 		case INGEST_NOT_WRITTEN:
 			ereport(NOTICE,

@@ -651,7 +651,7 @@ refusal(const Batch *batch)
 }
 
 static IngestOutcome
-ingest_taken(Batch *batch, const char *schema, char **message)
+ingest_taken(Batch *batch, const char *schema, bool may_come_back, char **message)
 {
 	MemoryContext caller = CurrentMemoryContext;
 
@@ -673,6 +673,9 @@ ingest_taken(Batch *batch, const char *schema, char **message)
 	/* The scheduler commits the ledger's row before the file gets its name. */
 	if (*message != NULL && strcmp(*message, INGEST_MISSING) == 0 && lake_is_pending(batch->file))
 		return INGEST_PENDING;
+	if (*message != NULL && may_come_back && strcmp(*message, INGEST_MISSING) == 0 &&
+		ledger_note_missed(batch, *message))
+		return INGEST_MISSED;
 	ledger_update(batch, *message == NULL ? "ingested" : "refused", *message);
 	if (*message == NULL)
 		ingest_look_again(batch, schema);
@@ -692,11 +695,11 @@ ingest_batch(int64 batch_id, const char *schema, char **message)
 	*message = NULL;
 	if (batch == NULL)
 		return INGEST_NOT_WRITTEN;
-	return ingest_taken(batch, schema, message);
+	return ingest_taken(batch, schema, false, message);
 }
 
 IngestOutcome
-ingest_next(const char *schema, IngestedBatch *result)
+ingest_next(const char *schema, bool may_come_back, IngestedBatch *result)
 {
 	Batch	   *batch;
 	IngestOutcome outcome;
@@ -708,7 +711,7 @@ ingest_next(const char *schema, IngestedBatch *result)
 	result->batch_id = batch->batch_id;
 	result->file = batch->file;
 	worker_state("ingesting batch " INT64_FORMAT, batch->batch_id);
-	outcome = ingest_taken(batch, schema, &result->message);
+	outcome = ingest_taken(batch, schema, may_come_back, &result->message);
 	result->rows = batch->rows;
 	result->rejects = batch->rejects;
 	result->is_awaited = batch->kind_number >= 0 &&

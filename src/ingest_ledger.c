@@ -209,6 +209,19 @@ ledger_update(const Batch *batch, const char *state, const char *message)
 		elog(ERROR, "could not change hospital.batches");
 }
 
+bool
+ledger_note_missed(const Batch *batch, const char *message)
+{
+	static KeptPlan plan;
+	const Oid	types[] = {INT8OID, TEXTOID};
+	Datum		values[] = {Int64GetDatum(batch->batch_id), CStringGetTextDatum(message)};
+
+	return kept_run(&plan, "UPDATE hospital.batches AS b SET state = 'written', message = $2, rejects = 0, merged = 0,"
+					" offset_done = 0, line_done = 0 WHERE batch_id = $1 AND rows IS NOT NULL"
+					" AND EXISTS (SELECT FROM hospital.days AS d WHERE d.day = b.day)",
+					lengthof(types), types, values, NULL, SPI_OK_UPDATE) > 0;
+}
+
 int64
 ledger_orphans(int64 batch_id)
 {

@@ -42,6 +42,12 @@ extern Batch *ledger_take_next(bool *some_wait);
 /* At the end of a chunk, or of the file: what the batch's row says then. */
 extern void ledger_update(const Batch *batch, const char *state, const char *message);
 
+/*
+ * The file is not there: it waits, from its beginning, for being written again.
+ * False when it is not one of our own writer's.
+ */
+extern bool ledger_note_missed(const Batch *batch, const char *message);
+
 /* Its rejects, committed already, that lack a patient or an admission. */
 extern int64 ledger_orphans(int64 batch_id);
 

@@ -29,7 +29,12 @@ wait_for_files(const IngestedBatch *batch, IngestOutcome outcome)
 {
 	static bool ingested = false;	/* since it rested */
 
-	if (outcome == INGEST_PENDING)
+	if (outcome == INGEST_MISSED)
+	{
+		worker_state("waiting for \"%s\" to be written again", batch->file);
+		worker_wake(MyDatabaseId, WORKER_SCHEDULER);
+	}
+	if (outcome == INGEST_PENDING || outcome == INGEST_MISSED)
 		worker_wait(PENDING_MS, -1);
 	else if (batch->batch_id == 0)
 	{
@@ -58,10 +63,14 @@ ingestor_pass(void *arg)
 		worker_leave("no hospital here");
 	(void) set_config_option("synchronous_commit", "off", PGC_SUSET, PGC_S_OVERRIDE,
 							 GUC_ACTION_LOCAL, true, 0, false);
-	outcome = ingest_next(worker_schema(), &batch);
+	outcome = ingest_next(worker_schema(), true, &batch);
 	if (outcome == INGEST_REFUSED)
 		worker_record_error(ERRCODE_FILE_REFUSED, batch.message);
 	worker_commit();
+
+	/* What is overcome; a refused file stays refused. */
+	if (outcome == INGEST_DONE && worker_sqlstate() != ERRCODE_FILE_REFUSED)
+		worker_clear_error();
 	wait_for_files(&batch, outcome);
 	return true;
 }

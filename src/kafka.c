@@ -47,7 +47,6 @@
 
 StaticAssertDecl(RD_KAFKA_VERSION >= 0x020000ff, "librdkafka 2.0 or newer is needed");
 StaticAssertDecl(KAFKA_FROM_START == RD_KAFKA_OFFSET_BEGINNING, "same meaning");
-StaticAssertDecl(KAFKA_FROM_TAIL(5) == RD_KAFKA_OFFSET_TAIL(5), "same meaning");
 
 #define METADATA_SLICE_MS 400	/* ... when a reachable broker is slow to answer */
 #define REFUSED_MS 3000			/* the longest for brokers that refuse us */

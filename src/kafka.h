@@ -15,7 +15,6 @@ typedef struct KafkaTopic KafkaTopic;
 
 /* Positions that are not offsets. */
 #define KAFKA_FROM_START INT64CONST(-2) /* the first message that is there */
-#define KAFKA_FROM_TAIL(n) (INT64CONST(-2000) - (n))	/* the last n messages */
 
 typedef struct KafkaHeader
 {

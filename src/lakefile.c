@@ -489,6 +489,18 @@ lake_publish(LakeFile *const *files, int nfiles)
 		lake_close(files[i]);
 }
 
+/* Some file systems have no hard links: there the last one wins. */
+void
+lake_publish_first(LakeFile *file)
+{
+	if (linkat(file->folder, file->temporary, file->folder, file->name, 0) < 0 && errno != EEXIST &&
+		renameat(file->folder, file->temporary, file->folder, file->name) < 0)
+		report_access(file, "rename");
+	if (fsync(file->folder) < 0)
+		report_access(file, "sync the folder of");
+	lake_close(file);
+}
+
 /* Open file->name in the folder that has been reached, for reading. */
 static bool
 open_for_reading(LakeFile *file, const char *name)

@@ -41,6 +41,9 @@ extern void lake_sync(LakeFile *const *files, int nfiles);
 extern void lake_keep(LakeFile *file);
 extern void lake_publish(LakeFile *const *files, int nfiles);
 
+/* A single file gets its name unless another has it already. */
+extern void lake_publish_first(LakeFile *file);
+
 /* Reading: NULL from open when there is no such file; read gives 0 at the end. */
 extern LakeFile *lake_open(const char *path);
 extern size_t lake_read(LakeFile *file, char *buffer, size_t size);

@@ -2,10 +2,10 @@
  * producer_tail.c: real brokers: what was sent, but not recorded?
  *
  * Ticks are sent one after the other, and each is recorded before the next, so
- * there is at most one that hospital.published lacks, and it comes after
- * everything that is recorded.  Where nothing of a partition is recorded, no
- * more than the last TAIL_MESSAGES are read, which a Kafka transaction of ours
- * does not exceed by far.
+ * what hospital.published lacks comes after everything that is recorded.  That
+ * is a tick at most, or, where the database was taken back to an earlier time,
+ * all that was sent since: so a partition of which nothing is recorded is read
+ * from its beginning.
  */
 #include "postgres.h"
 
@@ -18,7 +18,6 @@
 #include "topics.h"
 #include "worker.h"
 
-#define TAIL_MESSAGES 200000
 #define TAILS_MAX 10000
 #define TAIL_TIMEOUT_MS 30000	/* without anything new */
 #define MAX_HEADERS 32
@@ -129,8 +128,7 @@ topic_tails(int kind, KafkaTail *tails, int room)
 	for (int i = 0; i < partitions; i++)
 	{
 		tails[i] = (KafkaTail) {.topic = producer.streams[kind].name, .number = kind, .partition = i};
-		tails[i].from = i < recorded && offsets[i] >= 0 ? offsets[i] + 1 :
-			KAFKA_FROM_TAIL(TAIL_MESSAGES);
+		tails[i].from = i < recorded && offsets[i] >= 0 ? offsets[i] + 1 : KAFKA_FROM_START;
 	}
 	worker_commit();
 	return partitions;

@@ -47,7 +47,9 @@
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
+#include "claim.h"
 #include "compat.h"
+#include "day_again.h"
 #include "day_file.h"
 #include "day_writer.h"
 #include "lakefile.h"
@@ -472,9 +474,36 @@ recover_lake(Run *run)
 {
 	MemoryContext caller = MemoryContextSwitchTo(run->day_context);
 
+	lake_claim(&run->simulation);
 	lake_recover(psprintf(BATCH_FOLDER "/%s", run->simulation.name), MANIFEST_NAME, judge_file, run);
 	MemoryContextSwitchTo(caller);
 	MemoryContextReset(run->day_context);
+}
+
+/* Files that wait and are not there: make them again.  False: none is missing. */
+static bool
+find_lost_file(Run *run)
+{
+	MemoryContext caller = MemoryContextSwitchTo(run->day_context);
+	DayFiles   *files;
+	DateADT		day;
+	bool		lost;
+
+	procedure_begin_step();
+	lost = day_find_lost(&day);
+	procedure_end_step();
+	if (lost)
+	{
+		files = day_write(&run->simulation, day);
+		procedure_begin_step();
+		day_expect_again(files);
+		procedure_end_step();
+		procedure_commit();
+		day_publish_lost(files);
+	}
+	MemoryContextSwitchTo(caller);
+	MemoryContextReset(run->day_context);
+	return lost;
 }
 
 /* ---- ingesting ---- */
@@ -578,6 +607,8 @@ run_locked(Run *run, int days)
 	plan_days(run, days);
 	procedure_end_step();
 	recover_lake(run);
+	while (find_lost_file(run))
+		CHECK_FOR_INTERRUPTS();
 	start_progress(run);
 	procedure_commit();
 	if (run->files_total == 0)

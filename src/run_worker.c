@@ -56,7 +56,7 @@ bytes_of(int64 batch_id)
 IngestOutcome
 run_ingest_next(RunShared *shared, const char *schema, IngestedBatch *batch)
 {
-	IngestOutcome outcome = ingest_next(schema, batch);
+	IngestOutcome outcome = ingest_next(schema, false, batch);
 
 	if (outcome == INGEST_DONE || outcome == INGEST_REFUSED)
 	{

@@ -38,8 +38,10 @@
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
+#include "claim.h"
 #include "clock.h"
 #include "control.h"
+#include "day_again.h"
 #include "day_file.h"
 #include "day_writer.h"
 #include "job.h"
@@ -97,10 +99,13 @@ streaming(void)
 	return hospital_kafka_brokers != NULL && hospital_kafka_brokers[0] != '\0';
 }
 
+/* Without topics of its own a hospital has no stream, and says why. */
 static void
 want_workers(void)
 {
-	control_want(streaming() ? hospital_consumer_workers : 0, hospital_ingest_workers,
+	bool		topics = topics_claim();
+
+	control_want(streaming() && topics ? hospital_consumer_workers : 0, hospital_ingest_workers,
 				 strcmp(hospital_kafka_brokers, KAFKA_EMBEDDED) == 0);
 }
 
@@ -173,6 +178,7 @@ prepare_lake(Scheduler *scheduler)
 		return true;
 	worker_state("looking for unfinished files");
 	lake_check_folder();
+	lake_claim(&scheduler->simulation);
 	lake_recover(psprintf(BATCH_FOLDER "/%s", scheduler->simulation.name), MANIFEST_NAME,
 				 judge_file, scheduler);
 	scheduler->recovered = true;
@@ -216,6 +222,8 @@ write_day(Scheduler *scheduler, DateADT day)
 
 	worker_count_rows(files->all_rows);
 	worker_wake(MyDatabaseId, WORKER_INGESTOR);
+	if (scheduler->stream_failures == 0)
+		worker_clear_error();	/* it was the days', and is over */
 	ereport(LOG,
 			(errmsg("hospital scheduler: %s: day files written, " INT64_FORMAT " records, " INT64_FORMAT " bytes",
 					day_file_date(day), files->all_rows, files->all_bytes)));
@@ -328,6 +336,8 @@ have_producer(Scheduler *scheduler)
 		close_producer(scheduler);
 	if (scheduler->producer_open)
 		return true;
+	if (!topics_claim())
+		topics_refuse();
 	worker_state("connecting to Kafka");
 	if (scheduler->brokers != NULL)
 		pfree(scheduler->brokers);
@@ -545,6 +555,36 @@ wait_for_next(Scheduler *scheduler, TimestampTz now)
 	hospital_clock()->wait_until(clock_next_due(&scheduler->window.pace, now), retry_ms);
 }
 
+/* Files that an ingestor has missed are made again.  False: none was. */
+static bool
+write_again(Scheduler *scheduler)
+{
+	DayFiles   *files;
+	DateADT		day;
+	bool		lost;
+
+	if (!worker_begin("looking for files that are missed"))
+		return true;			/* the next pass sees why */
+	lost = day_is_missed();
+	if (lost && !(lost = day_find_lost(&day)))
+		day_forget_missed();
+	worker_commit();
+	if (!lost)
+		return false;
+	worker_state("writing the files of %s again", day_file_date(day));
+	files = day_write(&scheduler->simulation, day);
+	if (!worker_begin("comparing a day with the ledger"))
+		return true;
+	day_expect_again(files);
+	worker_commit();
+	day_publish_lost(files);
+	worker_wake(MyDatabaseId, WORKER_INGESTOR);
+	ereport(LOG,
+			(errmsg("hospital scheduler: %s: files that were not in the lake are written again",
+					day_file_date(day))));
+	return true;
+}
+
 /* The configuration may be another one: try at once what failed, leave what was left. */
 static void
 notice_settings(Scheduler *scheduler)
@@ -653,15 +693,21 @@ run_hospital(Scheduler *scheduler)
 {
 	TimestampTz began = GetCurrentTimestamp();
 	TimestampTz now = clock_now(&scheduler->window.pace);
+	bool		lake_is_ready;
 
-	want_workers();
 	notice_settings(scheduler);
-	if (!prepare_lake(scheduler))
+
+	/* Where the lake is another hospital's, nobody else is to work either. */
+	lake_is_ready = prepare_lake(scheduler);
+	want_workers();
+	if (!lake_is_ready)
 	{
 		worker_state("waiting for hospital_run to end");
 		worker_wait(LAKE_RETRY_MS, -1);
 		return;
 	}
+	if (write_again(scheduler))
+		return;
 	if (has_request(scheduler) && began < scheduler->request_until)
 		carry_out(scheduler);
 	else if (make_due(scheduler, now))

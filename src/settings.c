@@ -149,8 +149,9 @@ define_place_settings(void)
 							   NULL, &hospital_kafka_config_file, "", PGC_SIGHUP, GUC_SUPERUSER_ONLY,
 							   NULL, NULL, NULL);
 	DefineCustomStringVariable("hospital.topic_prefix",
-							   "What the names of topics begin with.", NULL,
-							   &hospital_topic_prefix, "hospital.", PGC_SIGHUP, 0,
+							   "What the names of topics begin with.",
+							   "Each hospital of a server needs its own: ALTER DATABASE SET says which.",
+							   &hospital_topic_prefix, "hospital.", PGC_SUSET, 0,
 							   NULL, NULL, NULL);
 }
 

@@ -87,12 +87,20 @@ static const struct
 	{"statement_timeout", "0"},
 	{"lock_timeout", "0"},
 	{"idle_in_transaction_session_timeout", "0"},
+	{"transaction_timeout", "0"},
 	{"synchronous_commit", "on"},
 	{"session_replication_role", "origin"},
 	{"row_security", "off"},
 	{"client_min_messages", "warning"},
 	{"standard_conforming_strings", "on"},
 	{"check_function_bodies", "off"},
+	{"exit_on_error", "off"},
+	{"transform_null_equals", "off"},
+	{"array_nulls", "on"},
+	{"default_table_access_method", "heap"},
+	/* Many short statements: neither compiled nor spread over further processes. */
+	{"jit", "off"},
+	{"max_parallel_workers_per_gather", "0"},
 	{"TimeZone", "UTC"},
 	{"DateStyle", "ISO, YMD"},
 	{"IntervalStyle", "postgres"},
@@ -104,8 +112,13 @@ static void
 pin_settings(void)
 {
 	for (int i = 0; i < (int) lengthof(pinned_settings); i++)
+	{
+		/* Newer releases have more of them. */
+		if (GetConfigOption(pinned_settings[i].name, true, false) == NULL)
+			continue;
 		SetConfigOption(pinned_settings[i].name, pinned_settings[i].value,
 						PGC_SUSET, PGC_S_OVERRIDE);
+	}
 }
 
 /* before_shmem_exit: whatever happened, the slot is nobody's now. */
@@ -364,6 +377,16 @@ worker_owner(void)
 	return owner_of_tables;
 }
 
+static void
+notice_reload(void)
+{
+	if (!ConfigReloadPending)
+		return;
+	ConfigReloadPending = false;
+	ProcessConfigFile(PGC_SIGHUP);
+	reloads++;
+}
+
 bool
 worker_wait(long timeout_ms, int fd)
 {
@@ -387,12 +410,7 @@ worker_wait(long timeout_ms, int fd)
 	if (happened & WL_LATCH_SET)
 		ResetLatch(MyLatch);
 	CHECK_FOR_INTERRUPTS();
-	if (ConfigReloadPending)
-	{
-		ConfigReloadPending = false;
-		ProcessConfigFile(PGC_SIGHUP);
-		reloads++;
-	}
+	notice_reload();
 	return (happened & WL_SOCKET_READABLE) != 0;
 }
 
@@ -523,6 +541,7 @@ worker_loop(bool (*body) (void *), void *arg)
 	while (loop.more)
 	{
 		MemoryContextSwitchTo(context);
+		notice_reload();		/* one that is busy may not wait for long */
 		loop.reloads = reloads;
 		succeeded = worker_try(run_loop_body, &loop);
 
@@ -533,6 +552,7 @@ worker_loop(bool (*body) (void *), void *arg)
 		{
 			loop.failures++;
 			worker_state("waiting to retry");
+			MemoryContextReset(context);	/* unfinished files take up room meanwhile */
 
 			/* Tried, since pg_cancel_backend may interrupt it. */
 			(void) worker_try(wait_to_retry, &loop);

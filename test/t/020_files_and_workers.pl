@@ -391,9 +391,10 @@ poll('and is in nobody\'s way', q(SELECT state FROM hospital.status WHERE databa
 for my $round (1, 2)
 {
 	$node->safe_psql('postgres', 'CREATE DATABASE nowhere');
-	$node->safe_psql('nowhere', q(
+	# by another name, for the lake has folders of the one before
+	$node->safe_psql('nowhere', qq(
 		CREATE EXTENSION hospital;
-		CALL hospital_create(20000, 200, start_date => '2020-01-01', end_date => '2020-12-31');
+		CALL hospital_create(20000, 200, start_date => '2020-01-01', end_date => '2020-12-31', name => 'round$round');
 		SELECT hospital_start()));
 	poll("a hospital runs in another database, round $round", q(
 		SELECT count(*) FROM hospital.status WHERE database = 'nowhere' AND pid IS NOT NULL), 2);

@@ -17,23 +17,24 @@
 static const struct
 {
 	const char *fragment;
+	const char *another;		/* which has to be there as well; NULL: none */
 	Trouble		trouble;
 	const char *reason;
 }			reasons[] =
 {
-	{"alert certificate", TROUBLE_TLS, "the broker refuses the client's certificate"},
-	{"alert bad certificate", TROUBLE_TLS, "the broker refuses the client's certificate"},
-	{"alert unknown ca", TROUBLE_TLS, "the broker refuses the client's certificate"},
-	{"SSL handshake failed: error:0A000126", TROUBLE_TLS, "the broker does not speak TLS here"},
-	{"SSL handshake failed: error:0A00010B", TROUBLE_TLS, "the broker does not speak TLS here"},
-	{"connecting to a SSL listener", TROUBLE_UNREACHABLE, "the broker may want TLS here"},
-	{"not valid in current SASL state", TROUBLE_AUTHENTICATION, "the broker takes no passwords here"},
-	{"supported mechanisms", TROUBLE_AUTHENTICATION, "the broker does not offer this sasl.mechanism"},
-	{"invalid credentials", TROUBLE_AUTHENTICATION, "wrong user or password"},
-	{"Invalid username or password", TROUBLE_AUTHENTICATION, "wrong user or password"},
-	{"Failed to resolve", TROUBLE_UNREACHABLE, "unknown host name"},
-	{"Transactional Id authorization failed", TROUBLE_NOT_AUTHORISED, "using its transactional id"},
-	{"(TOPIC_AUTHORIZATION_FAILED)", TROUBLE_NOT_AUTHORISED, "writing to its topic"},
+	{"alert certificate", NULL, TROUBLE_TLS, "the broker refuses the client's certificate"},
+	{"alert bad certificate", NULL, TROUBLE_TLS, "the broker refuses the client's certificate"},
+	{"alert unknown ca", NULL, TROUBLE_TLS, "the broker refuses the client's certificate"},
+	{"SSL handshake failed: ", "error:0A000126", TROUBLE_TLS, "the broker does not speak TLS here"},
+	{"SSL handshake failed: ", "error:0A00010B", TROUBLE_TLS, "the broker does not speak TLS here"},
+	{"connecting to a SSL listener", NULL, TROUBLE_UNREACHABLE, "the broker may want TLS here"},
+	{"not valid in current SASL state", NULL, TROUBLE_AUTHENTICATION, "the broker takes no passwords here"},
+	{"supported mechanisms", NULL, TROUBLE_AUTHENTICATION, "the broker does not offer this sasl.mechanism"},
+	{"invalid credentials", NULL, TROUBLE_AUTHENTICATION, "wrong user or password"},
+	{"Invalid username or password", NULL, TROUBLE_AUTHENTICATION, "wrong user or password"},
+	{"Failed to resolve", NULL, TROUBLE_UNREACHABLE, "unknown host name"},
+	{"Transactional Id authorization failed", NULL, TROUBLE_NOT_AUTHORISED, "using its transactional id"},
+	{"(TOPIC_AUTHORIZATION_FAILED)", NULL, TROUBLE_NOT_AUTHORISED, "writing to its topic"},
 };
 
 /* Before our own words, when we refused a certificate. */
@@ -105,7 +106,8 @@ kafka_trouble_reason(const char *text, Trouble *trouble)
 	}
 	for (int i = 0; i < (int) lengthof(reasons); i++)
 	{
-		if (strstr(text, reasons[i].fragment) != NULL)
+		if (strstr(text, reasons[i].fragment) != NULL &&
+			(reasons[i].another == NULL || strstr(text, reasons[i].another) != NULL))
 		{
 			*trouble = reasons[i].trouble;
 			return reasons[i].reason;

@@ -3330,10 +3330,16 @@ BEGIN
     COMMENT ON COLUMN hospital.job_status.failures IS 'Runs that failed since the last that succeeded';
     COMMENT ON COLUMN hospital.job_status.problem IS 'Why its schedule cannot be kept';
 
-    INSERT INTO hospital.jobs (job_name, schedule, command, max_retries, retry_delay) VALUES
-        ('close days', 'after day ingested', 'CALL @extschema@.hospital_close_days()', 3, '1 minute'),
-        ('retry rejects', '7 * * * *', 'CALL @extschema@.hospital_retry_rejects()', 0, '1 minute'),
-        ('prune history', '37 3 * * *', 'SELECT @extschema@.hospital_prune_history()', 3, '1 minute');
+    -- disabled where the owner may not call what they call
+    INSERT INTO hospital.jobs (job_name, schedule, command, max_retries, retry_delay, enabled)
+    SELECT j.name, j.schedule, j.command, j.retries, '1 minute', has_function_privilege(j.called, 'EXECUTE')
+    FROM (VALUES
+        ('close days', 'after day ingested', 'CALL @extschema@.hospital_close_days()', 3,
+         '@extschema@.hospital_close_days(int)'),
+        ('retry rejects', '7 * * * *', 'CALL @extschema@.hospital_retry_rejects()', 0,
+         '@extschema@.hospital_retry_rejects(bigint, text)'),
+        ('prune history', '37 3 * * *', 'SELECT @extschema@.hospital_prune_history()', 3,
+         '@extschema@.hospital_prune_history()')) j (name, schedule, command, retries, called);
 
     INSERT INTO hospital.simulation (simulation_id, name, seed, people, beds, start_date, end_date, id_mode,
                                      transfers_per_day, dirty_rate, generator_version, system_identifier, database_oid)

@@ -57,14 +57,14 @@ sub poll
 
 sub make_hospital
 {
-	my ($database) = @_;
-	query(q{CREATE EXTENSION hospital;
-		CALL hospital_create(people => 20000, beds => 200, end_date => '2021-12-31');
+	my ($database, $name) = @_;
+	query(qq{CREATE EXTENSION hospital;
+		CALL hospital_create(people => 20000, beds => 200, end_date => '2021-12-31', name => '$name');
 		CALL hospital_load_staff()}, $database);
 	return;
 }
 
-make_hospital('postgres');
+make_hospital('postgres', 'hospital');
 
 # ---- metrics ------------------------------------------------------------------
 
@@ -309,7 +309,7 @@ like(error_of('SELECT hospital_start()', 'unlisted'), qr/WARNING:  55000: the ho
 # ---- making way ---------------------------------------------------------------------
 
 query('CREATE DATABASE other');
-make_hospital('other');
+make_hospital('other', 'second');
 query('SELECT hospital_start()', 'other');
 my $here = q{SELECT count(*) >= 3 FROM hospital_status() WHERE database = 'other' AND pid IS NOT NULL};
 poll('a hospital runs in another database', $here, 't');
@@ -350,7 +350,7 @@ unlike(slurp_file($node->logfile, $log), qr/FATAL:  database "third" does not ex
 # ---- a fast shutdown with everything busy ----------------------------------------------
 
 query('CREATE DATABASE other');
-make_hospital('other');
+make_hospital('other', 'third');
 query(q{ALTER SYSTEM SET hospital.batch_interval = '500ms'; ALTER SYSTEM SET hospital.stream_interval = '100ms'; ALTER SYSTEM SET hospital.topics = 'all'});
 query('SELECT pg_reload_conf()');
 query('SELECT hospital_start()');

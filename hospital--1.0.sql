@@ -3445,7 +3445,7 @@ BEGIN
                              ' AND b.day BETWEEN $1 AND $2)', k.kind)
                ELSE 'false' END AS known,
                CASE WHEN k.ends IS NULL THEN 'true'
-                    WHEN k.by_id THEN format('(g.%I < %s) = %L', k.key, k.first_id, p.old)
+                    WHEN k.by_id THEN format('(g.%s < %s) = %L', k.key, k.first_id, p.old)
                     ELSE format('(g.first_seen_on < d.%I) = %L', k.kind, p.old) END AS wanted
         FROM (SELECT c.kind, c.table_name, c.merge IN ('never', 'completes') AND c.kind <> 'registrations' AS by_id,
                      quote_ident(min(c.column_name) FILTER (WHERE c.key)) AS key,

@@ -80,6 +80,7 @@ static const struct
 	const char *value;
 }			pinned_settings[] =
 {
+	{"role", "none"},
 	{"search_path", "pg_catalog, pg_temp"},
 	{"default_transaction_isolation", "read committed"},
 	{"default_transaction_read_only", "off"},
@@ -97,6 +98,7 @@ static const struct
 	{"exit_on_error", "off"},
 	{"transform_null_equals", "off"},
 	{"array_nulls", "on"},
+	{"quote_all_identifiers", "off"},
 	{"default_table_access_method", "heap"},
 	/* Many short statements: neither compiled nor spread over further processes. */
 	{"jit", "off"},
@@ -210,8 +212,8 @@ worker_start(Datum main_arg)
 												  BGWORKER_BYPASS_ROLELOGINCHECK);
 	else
 		BackgroundWorkerInitializeConnection(NULL, NULL, 0);
-	GetUserIdAndSecContext(&connected_user, &connected_context);
 	pin_settings();
+	GetUserIdAndSecContext(&connected_user, &connected_context);
 	worker_state("started");
 }
 
@@ -220,8 +222,8 @@ worker_start_helper(Oid database)
 {
 	unblock_signals();
 	BackgroundWorkerInitializeConnectionByOid(database, InvalidOid, 0);
-	GetUserIdAndSecContext(&connected_user, &connected_context);
 	pin_settings();
+	GetUserIdAndSecContext(&connected_user, &connected_context);
 }
 
 void

@@ -224,7 +224,8 @@ is(plainly('odd', q{SELECT coalesce(string_agg(a::text, '; '), '') FROM public.h
 is(plainly('odd', q{SELECT count(*) FROM hospital.rejects WHERE topic IS NOT NULL}), 0, 'no event is rejected');
 is(plainly('odd', q{SELECT count(*) FROM evil.log}), 0, 'nobody has fallen for the search path');
 cmp_ok(plainly('odd', q{SELECT count(*) FROM public.ddl_log}), '>', 0, 'event triggers see what is made for large files');
-is(plainly('odd', q{SELECT count(*) FROM hospital.status WHERE database = 'odd' AND last_error IS NOT NULL}), 0, 'no worker had an error')
+# days with spoilt lines cannot be closed, and the job that tries says so
+is(plainly('odd', q{SELECT count(*) FROM hospital.status WHERE database = 'odd' AND last_error IS NOT NULL AND last_error !~ 'of the latest days cannot be closed yet'}), 0, 'no worker had an error')
   or diag plainly('odd', q{SELECT worker, state, last_error FROM hospital.status});
 plainly('odd', 'SELECT public.hospital_stop()');
 my $log = slurp_file($node->logfile);

@@ -44,7 +44,6 @@
 #include "worker.h"
 
 #define ABSENT_MS 500			/* between two looks for what is not there yet */
-#define LOST_LEADER_MS 100		/* before reading again what a leader refused */
 #define UNSERVED_MS 5000		/* ... when the brokers had to be asked for it */
 #define RECOUNT_MS 15000		/* between two looks at the number of partitions */
 #define LOOK_MS 1000			/* between two looks at what people have decided, while busy */
@@ -304,6 +303,7 @@ read_on(void)
 		KafkaPosition *position = &consumer.positions[n];
 
 		reading->watched = partition->witness.offset != NO_POSITION;
+		reading->lost = false;
 		reading->end = NO_POSITION;
 		if (!partition->running)
 			continue;
@@ -316,6 +316,7 @@ read_on(void)
 	}
 	kafka_read_from(consumer.client, consumer.positions, n);
 	consumer.read_anew = false;
+	consumer.came_back = false;
 }
 
 /* In consumer.context.  NULL when open, else the state to show meanwhile. */
@@ -590,16 +591,6 @@ take_in(void)
 	bool		idle;
 
 	consumer_collect();
-	if (kafka_lost_leader(consumer.client))
-	{
-		/* what has come since may be of another log: from the witness again */
-		consumer_show_state();
-		worker_wait(LOST_LEADER_MS, -1);
-		if (!read_ledger())		/* which has the last witness */
-			return false;
-		read_on();
-		return true;
-	}
 	idle = consumer.batch.n == 0;
 	if (!idle && (!apply() || !tell_listeners()))
 		return false;
@@ -612,7 +603,9 @@ take_in(void)
 		return false;
 	if (!idle && TimestampDifferenceExceeds(consumer.shown_at, GetCurrentTimestamp(), SHOW_MS))
 		show_partitions();
-	if (consumer.read_anew)
+	if (consumer.came_back && !read_ledger())	/* which has the last witness */
+		return false;
+	if (consumer.read_anew || consumer.came_back)
 		read_on();
 	return true;
 }

@@ -212,6 +212,12 @@ take(const KafkaTaken *taken, int i)
 
 	if (!partition->running || partition->stopping)
 		return;
+	if (taken->what == KAFKA_LOST || reading->lost)
+	{
+		consumer.came_back |= taken->what != KAFKA_LOST;
+		reading->lost = true;
+		return;
+	}
 	if (taken->what == KAFKA_GAP)
 	{
 		meet_gap(partition);
@@ -363,14 +369,14 @@ fill_batch(void)
 	int64		until;
 	int			i;
 
-	while (!is_full() && !consumer.read_anew && (i = oldest_waiting(&until)) >= 0)
+	while (!is_full() && !consumer.read_anew && !consumer.came_back && (i = oldest_waiting(&until)) >= 0)
 	{
 		const Reading *reading = &consumer.readings[i];
 
 		CHECK_FOR_INTERRUPTS();
 		do
 			use_waiting(i);
-		while (reading->nwaiting > 0 && next_waiting(reading)->timestamp <= until && !is_full());
+		while (!consumer.came_back && reading->nwaiting > 0 && next_waiting(reading)->timestamp <= until && !is_full());
 	}
 	consumer.parse_us += GetCurrentTimestamp() - before;
 }
@@ -412,5 +418,10 @@ consumer_collect(void)
 		}
 	}
 	kafka_attend(consumer.client);
+	if (kafka_lost_leader(consumer.client))
+	{
+		for (int i = 0; i < consumer.batch.npartitions; i++)
+			consumer.readings[i].lost = true;	/* it does not say which */
+	}
 	fill_batch();
 }

@@ -19,6 +19,7 @@ typedef struct Reading
 	int			first;			/* in the ring */
 	int			room;			/* a power of two */
 	bool		watched;		/* the witness has not been seen yet */
+	bool		lost;			/* was gone: what comes now may be of another log */
 	int64		end;			/* the log had no message from there on; NO_POSITION: not known */
 	double		rate;			/* messages a second, smoothed */
 	int64		counted;		/* messages since the rate was looked at */
@@ -50,6 +51,7 @@ typedef struct Consumer
 	int			used_room;
 	uint64		bytes;			/* of the batch */
 	bool		read_anew;		/* what to fetch has changed */
+	bool		came_back;		/* a partition that was lost: it begins with its witness again */
 	TimestampTz first_at;		/* when its first message was taken */
 	uint64		fetch_us;		/* spent taking its messages, and forming records */
 	uint64		parse_us;

@@ -40,7 +40,8 @@ typedef enum KafkaNext
 	KAFKA_NOTHING,				/* all that was there has been taken */
 	KAFKA_MESSAGE,
 	KAFKA_END,					/* the partition's end (readers to the end only) */
-	KAFKA_GAP					/* the asked position is not in the log */
+	KAFKA_GAP,					/* the asked position is not in the log */
+	KAFKA_LOST					/* the partition is gone, for now (takers of many only) */
 } KafkaNext;
 
 /* Which brokers the settings mean at this moment; palloc'd. */
@@ -136,10 +137,9 @@ extern void kafka_give_back(KafkaClient *client, int slot);
 extern void kafka_attend(KafkaClient *client);
 
 /*
- * Since the last call, was a partition gone, or refused by its leader?  Its topic
- * may have been deleted, and be there again before the library asks once more,
- * which tells us of that only in a debug line.  True comes before any message
- * read after it.
+ * Since the last call, was a partition refused by its leader?  Its topic may have
+ * been deleted, and be there again before the library asks once more, which tells
+ * us of that only in a debug line.  True comes before any message read after it.
  */
 extern bool kafka_lost_leader(KafkaClient *client);
 

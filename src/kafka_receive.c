@@ -171,6 +171,14 @@ topic_number(KafkaClient *client, const rd_kafka_topic_t *topic)
 
 /* ---- taking ---- */
 
+static bool
+is_gone(const rd_kafka_message_t *message)
+{
+	return message->err == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART ||
+		message->err == RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC ||
+		message->err == RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION;
+}
+
 /* An error in a message's place.  False: it is none of the caller's. */
 static bool
 take_error(KafkaClient *client, const rd_kafka_message_t *message)
@@ -181,10 +189,6 @@ take_error(KafkaClient *client, const rd_kafka_message_t *message)
 		message->err == RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET ||
 		message->err == RD_KAFKA_RESP_ERR_OFFSET_OUT_OF_RANGE)
 		return true;
-	if (message->err == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART ||
-		message->err == RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC ||
-		message->err == RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION)
-		client->lost_leader = true;
 	/* Said once only, and who may not read may yet ask: no answer ends this. */
 	if (message->err == RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED)
 		kafka_raise(client, psprintf("reading topic %s", rd_kafka_topic_name(message->rkt)),
@@ -192,7 +196,7 @@ take_error(KafkaClient *client, const rd_kafka_message_t *message)
 	kafka_copy_text(line, rd_kafka_message_errstr(message));
 	kafka_note_trouble(client, message->err, line);
 	ereport(DEBUG1, (errmsg_internal("Kafka: %s", line), errhidestmt(true)));
-	return false;
+	return is_gone(message);
 }
 
 static void
@@ -203,7 +207,8 @@ describe(const rd_kafka_message_t *message, int topic, KafkaTaken *taken)
 	bool		real = message->err == RD_KAFKA_RESP_ERR_NO_ERROR;
 
 	taken->what = real ? KAFKA_MESSAGE :
-		message->err == RD_KAFKA_RESP_ERR__PARTITION_EOF ? KAFKA_END : KAFKA_GAP;
+		message->err == RD_KAFKA_RESP_ERR__PARTITION_EOF ? KAFKA_END :
+		is_gone(message) ? KAFKA_LOST : KAFKA_GAP;
 	taken->topic = topic;
 	taken->partition = message->partition;
 	taken->offset = message->offset;

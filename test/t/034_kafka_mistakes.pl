@@ -132,6 +132,24 @@ $hospital->change(stream_interval => '150ms');
 $hospital->is_whole('a topic made later');
 $hospital->stop;
 
+# One of two is deleted, and stays so: what came in of the other comes in again.
+$hospital->create('half');
+$hospital->change(topics => 'transfers, visits');
+$hospital->start;
+$hospital->wait_for(sprintf(q{SELECT count(*) = 2 FROM (SELECT sum(rows + duplicates) AS came FROM hospital.stream_ranges GROUP BY topic) t
+	WHERE came >= %d}, HospitalStream::DAYS * HospitalStream::TRANSFERS), 'events of both');
+$hospital->wait_for(q{SELECT count(*) = 0 FROM hospital.stream_lag WHERE lag IS DISTINCT FROM 0}, 'both are read');
+$hospital->wait_for(q{SELECT ticks_due = ticks_done AND state = 'window over' FROM hospital.run_window}, 'nothing more is sent');
+my $events = $hospital->sql(q{SELECT sum(rows + duplicates) FROM hospital.stream_ranges WHERE topic = 'hospital.half.transfers'});
+$kafka->tool('org.apache.kafka.tools.TopicCommand', '--delete', '--topic', 'hospital.half.visits');
+$hospital->wait_for(q{SELECT count(*) = 1 FROM hospital.status WHERE worker ~ '^consumer' AND state ~ 'unknown topic'}, 'a topic that is gone');
+$hospital->sql(q{SELECT hospital_seek('hospital.half.transfers', partition, -1) FROM hospital.stream_partitions WHERE topic = 'hospital.half.transfers'});
+$hospital->wait_for(qq{SELECT sum(duplicates) >= $events FROM hospital.stream_ranges WHERE topic = 'hospital.half.transfers' AND epoch > 0},
+	'the other is read on');
+pass('one topic is gone: the others go on');
+$hospital->stop;
+$hospital->change(topics => 'transfers');
+
 # ---- databases --------------------------------------------------------------------
 
 $node->safe_psql('postgres', 'CREATE DATABASE hollow');

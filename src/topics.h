@@ -16,6 +16,6 @@
 #define HEADER_TYPE "type"
 #define HEADER_SCHEMA_VERSION "schema_version"
 #define HEADER_SIMULATED_TIME "simulated_time"
-#define HEADER_TICK "tick"		/* day and part of it, and tick of the clock: 2020-01-05 2 17 */
+#define HEADER_TICK "tick"		/* day, its part, the clock's tick: 2020-01-05 2 23 */
 
 #endif							/* HOSPITAL_TOPICS_H */

@@ -457,10 +457,13 @@ ingest_check_limits(IngestRun *run, bool end)
 	/*
 	 * Days that are ingested in another order lack patients and admissions
 	 * that are still to come: those are waited for, and no fault of the file.
+	 * What completed the days before may have been committed since a line was
+	 * looked at: only what is missing after all of it was there is a fault.
 	 */
 	orphans = rejects_orphans(run->rejects) + (before > 0 ? ledger_orphans(run->batch->batch_id) : 0);
 	if (orphans > 0 && broken_limit(rejects - orphans, lines) == NULL &&
-		!ledger_has_history(run->batch->day))
+		(!ledger_has_history(run->batch->day) ||
+		 broken_limit(rejects - ingest_orphans_found(run->batch->batch_id), lines) == NULL))
 		return;
 	ingest_refuse(psprintf(INT64_FORMAT " of " INT64_FORMAT " lines were rejects, and %s; the first: %s",
 						   rejects, lines, limit,

@@ -117,6 +117,8 @@ extern IngestOutcome ingest_chunk(Batch *batch, const char *schema, char **messa
 extern void ingest_note_waiting(IngestRun *run, const int *list, int n);
 /* Try those lines again. */
 extern void ingest_retry_waiting(IngestRun *run);
+/* Of the rejects that are written, those whose patient or admission is there by now. */
+extern int64 ingest_orphans_found(int64 batch_id);
 /* The file is "ingested": has what its rejects lack been brought at the same time? */
 extern void ingest_look_again(const Batch *batch, const char *schema);
 

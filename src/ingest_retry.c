@@ -325,6 +325,15 @@ found_since(int64 batch_id, int *n)
 	return result_numbers(*n);
 }
 
+int64
+ingest_orphans_found(int64 batch_id)
+{
+	int			n;
+
+	pfree(found_since(batch_id, &n));
+	return n;
+}
+
 void
 ingest_look_again(const Batch *batch, const char *schema)
 {

@@ -158,6 +158,7 @@ typedef struct KafkaTail
 	int			number;			/* the caller's */
 	int			partition;
 	int64		from;			/* an offset or a position */
+	int64		end;			/* the log's, when it was first heard of; 0: it has not been */
 	bool		ended;			/* the caller's */
 } KafkaTail;
 
@@ -166,6 +167,10 @@ extern void kafka_tail_begin(KafkaClient *client, const KafkaTail *tails, int n)
 
 /* Of which one is what kafka_next gave last?  NULL: of none. */
 extern KafkaTail *kafka_tail_of(KafkaClient *client, KafkaTail *tails, int n);
+
+/* Has it, with what kafka_next gave last, been read to what was its end? */
+extern bool kafka_tail_is_read(KafkaClient *client, KafkaTail *tail, KafkaNext next,
+							   const KafkaMessage *message);
 
 /* ---- sending ---- */
 

@@ -1,5 +1,10 @@
 /*
  * kafka_tail.c: reading several topics to their end, once.
+ *
+ * The end is the log's when a partition is first heard of: where others go on
+ * sending, faster than an answer comes, there may never be an answer without
+ * messages.  And what the library calls the end is not enough: it is before
+ * the first message of a transaction that somebody has open, whatever follows.
  */
 #include "postgres.h"
 
@@ -47,4 +52,27 @@ kafka_tail_of(KafkaClient *client, KafkaTail *tails, int n)
 	tail = find_tail(tails, n, partition->topic, partition->partition);
 	rd_kafka_topic_partition_destroy(partition);
 	return tail;
+}
+
+/* 0: not known yet */
+static int64
+log_end(KafkaClient *client, const KafkaTail *tail)
+{
+	int64		low;
+	int64		high;
+
+	if (rd_kafka_get_watermark_offsets(client->rk, tail->topic, tail->partition, &low, &high) !=
+		RD_KAFKA_RESP_ERR_NO_ERROR)
+		return 0;
+	return Max(high, 0);
+}
+
+bool
+kafka_tail_is_read(KafkaClient *client, KafkaTail *tail, KafkaNext next, const KafkaMessage *message)
+{
+	if (tail->end == 0)
+		tail->end = log_end(client, tail);
+	if (next == KAFKA_MESSAGE)
+		return tail->end > 0 && message->offset + 1 >= tail->end;
+	return next == KAFKA_END && message->offset >= tail->end;
 }

@@ -71,7 +71,7 @@ note_message(KafkaClient *reader, const KafkaMessage *message, int kind, HTAB *t
 	kafka_note_arrival(&entry->arrivals, message->partition, message->offset);
 }
 
-/* Read every partition to its end. */
+/* Read every partition to its end; what comes after that is not ours. */
 static void
 read_to_end(KafkaClient *reader, KafkaTail *tails, int n, HTAB *ticks)
 {
@@ -91,17 +91,20 @@ read_to_end(KafkaClient *reader, KafkaTail *tails, int n, HTAB *ticks)
 				ereport(ERROR,
 						(errcode(ERRCODE_CONNECTION_FAILURE),
 						 errmsg("could not read back the end of the topics at %s",
-								producer.target.brokers)));
+								producer.target.brokers),
+						 errdetail("For %d s nothing came, and %d partitions of %d had not been read to their end.",
+								   TAIL_TIMEOUT_MS / 1000, open, n),
+						 errhint("Somebody else may have a transaction open in them: nothing is sent before it ends.")));
 			kafka_wait(reader, WAIT_MS);
 			continue;
 		}
-		last = GetCurrentTimestamp();
 		tail = kafka_tail_of(reader, tails, n);
-		if (tail == NULL)
+		if (tail == NULL || tail->ended)
 			continue;
+		last = GetCurrentTimestamp();
 		if (next == KAFKA_MESSAGE)
 			note_message(reader, &message, tail->number, ticks);
-		else if (!tail->ended)
+		if (kafka_tail_is_read(reader, tail, next, &message))
 		{
 			tail->ended = true;
 			open--;

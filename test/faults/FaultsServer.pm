@@ -279,18 +279,30 @@ sub kill_producer
 	my ($w, $quick) = @_;
 	my @points = crash_points('producer');
 	my $times = $quick ? 3 : 6;
+	my $behind = int $w->chance($times);
+	my @with = ('-X', 'transactional.id=faults-' . ++$w->{transactions}, '-X', 'transaction.timeout.ms=60000');
 	my $done = 0;
 
+	# others send, faster than an answer comes: the end of the topic is never in sight
+	$w->{kafka}->network(qw(delay 40));
 	$w->set('hospital.batch_interval' => '2s', 'hospital.stream_interval' => '200ms');
 	$w->wait_for('SELECT count(*) > 3 FROM hospital.published', 'published events');
 	$w->{note} = @points ? scalar(@points) . ' points' : 'built without -DHOSPITAL_CRASH_POINTS: killed at random points';
 	foreach my $n (1 .. $times)
 	{
 		my $pid = $w->pid_of('scheduler');
+		my $open = $n - 1 == $behind ? FaultsTopic::open_transaction($w, \@with) : undef;
 		sleep 0.3 + $w->chance(1);
 		if (@points) { $done += crash_at($w, $points[ $n % @points ], 30) }
 		else { $done += $w->kill_process($pid) }
 		$w->pid_of('scheduler', $pid);
+		if ($open)
+		{
+			# what was sent is behind somebody else's transaction for a while
+			sleep 3;
+			FaultsTopic::end_badly($open);
+			$w->send(1, more => \@with);    # the same id: ends what was open
+		}
 		my $ticks = $w->sql('SELECT count(*) FROM hospital.published');
 		$w->wait_for("SELECT count(*) > $ticks FROM hospital.published", 'publishing that goes on');
 	}

@@ -231,20 +231,20 @@ sub transactions
 	return $done + 1 + compaction($w);
 }
 
-# What kcat has sent in a transaction that nobody has ended yet.
+# What kcat has sent in a transaction that nobody has ended yet: to one partition or to all.
 sub open_transaction
 {
-	my ($w, $with, $partition) = @_;
+	my ($w, $with, @to) = @_;
 	my $kafka = $w->{kafka};
 	my @events = $w->good(300);
-	my $from = $kafka->log_end(TOPIC, $partition);
-	my $kcat = IPC::Run::start([ $w->kcat_producer('-p', $partition, @$with) ], '<pipe', \*KCAT, '>', '/dev/null', '2>', '/dev/null');
+	my %from = map { $_ => $kafka->log_end(TOPIC, $_) } @to ? @to : $kafka->partitions(TOPIC);
+	my $kcat = IPC::Run::start([ $w->kcat_producer((map { ('-p', $_) } @to), @$with) ], '<pipe', \*KCAT, '>', '/dev/null', '2>', '/dev/null');
 	my $until = time + 30;
 
 	KCAT->autoflush(1);
 	print KCAT map { "$_->[0]\x1f$_->[1]\x1e" } @events;
 	# it reads its input in large pieces and waits for the last one to be whole
-	until (grep { ($_->[2] // '') eq $events[0][1] } $kafka->messages(TOPIC, $partition, $from, 'read_uncommitted'))
+	until (grep { ($_->[2] // '') eq $events[0][1] } map { $kafka->messages(TOPIC, $_, $from{$_}, 'read_uncommitted') } keys %from)
 	{
 		die "kcat has not sent its transaction\n" if time > $until;
 		sleep 0.1;

@@ -313,6 +313,26 @@ with_files('side');
 }
 as_clean('side', 'two sessions on days of their own', $some);
 
+# What a file lacks comes between the look at its lines and the question whether too many are rejects.
+with_files('between');
+ingest_all('between', map { "$paths[2]/$_.csv" } 'registrations', 'admissions');
+$node->safe_psql('between', q(
+	CREATE FUNCTION pause() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_catalog.pg_advisory_xact_lock(7); RETURN NEW; END $$;
+	CREATE TRIGGER pause BEFORE INSERT ON hospital.rejects FOR EACH ROW WHEN (NEW.kind = 'status_updates' AND NEW.day = '2021-01-03') EXECUTE FUNCTION pause()));
+{
+	my $holder = $node->background_psql('between');
+	$holder->query_safe('SELECT pg_advisory_lock(7)');
+	my $lacking = start_session('between', "CALL hospital_ingest('$paths[2]/status_updates.csv')");
+	poll('between', 'the file lacks admissions', q(SELECT count(*) = 1 FROM pg_stat_activity WHERE wait_event = 'advisory' AND query LIKE 'CALL%'));
+	ingest_all('between', @paths[ 0, 1 ]);
+	$holder->quit;
+	$lacking->{run}->finish;
+	is($lacking->{err} =~ /(?:ERROR|WARNING): .*/ ? $& : '', '', 'what came meanwhile is no reason to refuse a file');
+}
+$node->safe_psql('between', 'DROP FUNCTION pause() CASCADE');
+ingest_all('between', @paths);
+as_clean('between', 'what was lacking came meanwhile', $some);
+
 # And killed in the middle of that, by file.
 with_files('torn');
 foreach my $round (1 .. ($quick ? 1 : 2))

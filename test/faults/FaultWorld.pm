@@ -405,7 +405,8 @@ sub read_acks
 
 # ---- the truth ------------------------------------------------------------------------
 
-# What is new on the topic becomes truth; what was acknowledged must be there.
+# What is new on the topic becomes truth; what was acknowledged must be there, or come
+# when the transaction has ended that it is behind.
 sub read_topic
 {
 	my ($self) = @_;
@@ -424,11 +425,13 @@ sub read_topic
 			push @truth, [ $partition, $offset, @{ $self->expected($payload) } ];
 			$self->{read}{$partition} = $offset + 1;
 		}
-		my @missing = grep { $_ >= $from && !$there{$_} } @{ $self->{acked}{$partition} // [] };
+		my $read = $self->{read}{$partition} // 0;
+		my @acked = @{ $self->{acked}{$partition} // [] };
+		my @missing = grep { $_ >= $from && $_ < $read && !$there{$_} } @acked;
 		$self->violated('I1', "acknowledged but not on the topic: partition $partition, offsets @missing[0 .. ($#missing > 9 ? 9 : $#missing)]")
 		  if @missing;
-		$self->{acked}{$partition} = [];
-		$self->{last}{$partition} = $self->{read}{$partition} - 1 if $self->{read}{$partition};
+		$self->{acked}{$partition} = [ grep { $_ >= $read } @acked ];
+		$self->{last}{$partition} = $read - 1 if $read;
 	}
 	FaultOracle::learn($self, \@truth);
 	return scalar @truth;
@@ -454,7 +457,18 @@ sub catches_up
 	my ($self, $patience) = @_;
 	$patience //= PATIENCE;
 
+	my $until = time + 30;
 	$self->read_topic;
+	while (my @behind = map { @{ $self->{acked}{$_} } ? "$_:$self->{acked}{$_}[0]" : () } sort keys %{ $self->{acked} })
+	{
+		if (time > $until)
+		{
+			$self->violated('I1', "acknowledged but not on the topic, which ends before: @behind");
+			last;
+		}
+		sleep 0.2;
+		$self->read_topic;
+	}
 	my $last = $self->{last} // {};
 	my $all = join ' AND ', 'true', map {
 		"(SELECT coalesce(max(last_offset), -1) FROM hospital.stream_ranges WHERE topic = '@{[TOPIC]}' AND partition = $_) >= $last->{$_}"

@@ -158,7 +158,7 @@ sub sql { return $_[0]->{node}->safe_psql('postgres', $_[1]) }
 sub try_sql
 {
 	my ($self, $query) = @_;
-	my ($rc, $out) = $self->{node}->psql('postgres', $query, timeout => 30, timed_out => \my $late);
+	my ($rc, $out) = eval { $self->{node}->psql('postgres', $query, timeout => 30, timed_out => \my $late) };
 
 	return defined $rc && $rc == 0 ? $out : undef;
 }

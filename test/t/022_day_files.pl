@@ -71,7 +71,7 @@ sub poll
 	my ($db, $what, $query) = @_;
 	for (1 .. 600)
 	{
-		my ($code, $out) = $node->psql($db, $query, timeout => 20, timed_out => \my $slow);
+		my ($code, $out) = eval { $node->psql($db, $query, timeout => 20, timed_out => \my $slow) };
 		if (defined $code && $code == 0 && $out eq 't')
 		{
 			pass($what);

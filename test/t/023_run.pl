@@ -29,7 +29,8 @@ $node->start;
 sub try_query
 {
 	my ($query) = @_;
-	my ($code, $out, $err) = $node->psql('postgres', $query, timeout => 20, timed_out => \my $slow);
+	# A server that is not there yet may close the pipe that the query is written to.
+	my ($code, $out, $err) = eval { $node->psql('postgres', $query, timeout => 20, timed_out => \my $slow) };
 	return defined $code && $code == 0 ? $out : undef;
 }
 

@@ -108,7 +108,8 @@ sub as_clean
 sub try_query
 {
 	my ($db, $query) = @_;
-	my ($code, $out, $err) = $node->psql($db, $query, timeout => 20, timed_out => \my $slow);
+	# A server that is not there yet may close the pipe that the query is written to.
+	my ($code, $out, $err) = eval { $node->psql($db, $query, timeout => 20, timed_out => \my $slow) };
 	return defined $code && $code == 0 ? $out : undef;
 }
 

@@ -38,7 +38,8 @@ sub sql { return $node->safe_psql($db, $_[0]) }
 sub try_sql
 {
 	my ($query) = @_;
-	my ($code, $out, $err) = $node->psql($db, $query, timeout => 20, timed_out => \my $slow);
+	# A server that is not there yet may close the pipe that the query is written to.
+	my ($code, $out, $err) = eval { $node->psql($db, $query, timeout => 20, timed_out => \my $slow) };
 	return defined $code && $code == 0 ? $out : undef;
 }
 

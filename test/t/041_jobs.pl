@@ -36,7 +36,8 @@ my $server = $node;
 sub try_query
 {
 	my ($db, $query) = @_;
-	my ($code, $out, $err) = $server->psql($db, $query, timeout => 20, timed_out => \my $slow);
+	# A server that is not there yet may close the pipe that the query is written to.
+	my ($code, $out, $err) = eval { $server->psql($db, $query, timeout => 20, timed_out => \my $slow) };
 	return defined $code && $code == 0 ? $out : undef;
 }
 

@@ -59,7 +59,8 @@ sub sql { return $node->safe_psql('postgres', $_[0]) }
 # While the server may be down.
 sub try_sql
 {
-	my ($code, $out) = $node->psql('postgres', $_[0], timeout => 20, timed_out => \my $late);
+	# A server that is not there yet may close the pipe that the query is written to.
+	my ($code, $out) = eval { $node->psql('postgres', $_[0], timeout => 20, timed_out => \my $late) };
 
 	return defined $code && $code == 0 ? $out : undef;
 }

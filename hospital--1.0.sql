@@ -641,8 +641,9 @@ SELECT p.pid, CASE p.param16 WHEN 1752134514 THEN 'run' ELSE 'load' END AS activ
                         / nullif(nullif(p.param17, -1), 0), 1) AS percent,
        pg_catalog.to_timestamp(946684800 + p.param18 / 1000000.0) AS started_at
 FROM pg_catalog.pg_stat_get_progress_info('COPY') p
-WHERE p.param16 IN (1752134512, 1752134514);
-COMMENT ON VIEW hospital.progress IS 'Loads and runs that are at work now; each is also in pg_stat_progress_copy';
+WHERE p.param16 IN (1752134512, 1752134514)
+    AND p.datid = (SELECT d.oid FROM pg_catalog.pg_database d WHERE d.datname = pg_catalog.current_database());
+COMMENT ON VIEW hospital.progress IS 'Loads and runs of this database that are at work now; each is also in pg_stat_progress_copy';
 COMMENT ON COLUMN hospital.progress.pid IS 'Session that called it';
 COMMENT ON COLUMN hospital.progress.activity IS 'load or run';
 COMMENT ON COLUMN hospital.progress.loading IS 'A load''s table';

@@ -24,6 +24,17 @@ OBJS = $(filter-out $(KAFKA_OBJS) src/reference_data.o,$(patsubst %.c,%.o,$(sort
 
 SHLIB_LINK = -lcsv
 
+# gzip and zstd for what is exported, where their headers are.
+has_header = $(shell printf '\043include <%s>\n' $(1) | $(CC) -x c -E - >/dev/null 2>&1 && echo yes)
+ifeq ($(call has_header,zlib.h),yes)
+COMPRESSIONS += -DHOSPITAL_ZLIB
+SHLIB_LINK += -lz
+endif
+ifeq ($(call has_header,zstd.h),yes)
+COMPRESSIONS += -DHOSPITAL_ZSTD
+SHLIB_LINK += -lzstd
+endif
+
 # Servers load libraries with RTLD_GLOBAL: bind our own names to ourselves, so
 # that another extension's function of the same name is never called instead.
 # The compiler may rely on that, and inline them.
@@ -38,7 +49,7 @@ ifneq (,$(findstring clang,$(shell $(CC) --version 2>/dev/null)))
 WARNINGS += -Wno-unknown-warning-option -Wno-ignored-optimization-argument -Wno-ignored-attributes
 endif
 
-PG_CPPFLAGS = -DHOSPITAL_VERSION='"$(EXTVERSION)"'
+PG_CPPFLAGS = -DHOSPITAL_VERSION='"$(EXTVERSION)"' $(COMPRESSIONS)
 PG_CFLAGS = $(WARNINGS) -fno-semantic-interposition
 
 # The test that makes the extension goes first; each of the others stands alone.

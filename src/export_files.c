@@ -34,6 +34,7 @@
 #include "tcop/dest.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
+#include "utils/guc.h"
 #include "utils/json.h"
 #include "utils/memutils.h"
 #include "utils/plancache.h"
@@ -666,6 +667,9 @@ write_parts(Export *export)
 		.file_context = AllocSetContextCreate(export->context, "hospital export file", ALLOCSET_DEFAULT_SIZES)
 	};
 
+	/* a table of years, sorted, would be written to temporary files first */
+	if (export->source->by_index)
+		(void) set_config_option("enable_sort", "off", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
 	if (!has_days(export))
 		execute(export, &receiver, export->order->as_of, export->order->as_of, NULL);
 	else if (export->source->runs)

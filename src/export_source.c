@@ -198,6 +198,7 @@ by_key(ExportSource *source, const KnownDay *known, const char *relation, const 
 	bool		in_ledger = strcmp(known->table, "staff_assignments") != 0;
 
 	source->runs = true;
+	source->by_index = true;
 	source->rows = psprintf("SELECT %s, %s FROM %s t WHERE %s ORDER BY t.%s", columns, day, relation, range, known->column);
 	if (known->only_added)
 		source->states = psprintf("SELECT c.day, c.rows || coalesce(' ' || l.state, '') FROM (SELECT %s AS day, count(*) AS rows"
@@ -237,8 +238,9 @@ describe(ExportSource *source, Relation relation, ExportForm form, const char *p
 	else
 	{
 		const char *column = partition_by != NULL ? partition_by : known->column;
+		char	   *day = day_of_column(relation, column);
 
-		by_column(source, day_of_column(relation, column), qualified,
+		by_column(source, day, qualified,
 				  column_list(relation, form, strcmp(column, "date") == 0 ? column : NULL, true));
 	}
 }

@@ -19,6 +19,7 @@ typedef struct ExportSource
 	const char *rows;			/* its columns; with days, the row's day as a last column, in order of days */
 	const char *states;			/* (day, state): days there are, and what changes when one has changed; NULL: no days */
 	bool		runs;			/* rows of days in a row come cheaply: one execution for each run of days */
+	bool		by_index;		/* an index has the rows in their order: nothing is to be sorted */
 	int			run_days;		/* the longest run; 0: as it comes */
 	bool		documents;		/* the one column is a JSON document: the line itself */
 	const char *suffix;			/* of the files of documents */

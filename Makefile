@@ -70,7 +70,7 @@ ifneq ($(origin with_llvm),command line)
 override with_llvm = no
 endif
 
-.PHONY: help demo demo-stop clean-demo test test-quick test-containers faults soak bench bench-run bench-stream bench-idle brief clean-test
+.PHONY: help demo demo-stop clean-demo test test-quick test-containers faults soak bench bench-run bench-stream bench-idle bench-export brief clean-test
 
 PG_CONFIG ?= pg_config
 PGXS := $(shell $(PG_CONFIG) --pgxs 2>/dev/null)
@@ -129,6 +129,7 @@ help:
 	@echo "make bench-stream the stream against other ways from Kafka into PostgreSQL, by an Apache Kafka"
 	@echo "                  (NUM_EVENTS=1000000, RUNS=..., ROWS='13 18', CONSUMERS=2; LONG=yes: ten minutes without a broker)"
 	@echo "make bench-idle   wake-ups, CPU and WAL of a hospital at rest, fast shutdown, DROP DATABASE (IDLE_S=60, ROWS='24 28')"
+	@echo "make bench-export a table to JSON Lines against COPY (EXPORT_MB=2000, RUNS=3)"
 	@echo "make brief        make docs/project_brief.pdf from the documents (a venv in .brief/ with WeasyPrint)"
 	@echo "make installcheck the regression tests against a running server of your own"
 
@@ -159,5 +160,7 @@ bench-stream:
 		CONSUMERS='$(CONSUMERS)' OUTAGE_S='$(or $(OUTAGE_S),$(if $(LONG),600,))' bash bench/run.sh
 bench-idle:
 	@IDLE_S='$(IDLE_S)' RUNS='$(RUNS)' ROWS='$(or $(ROWS),24 25 26 27 28)' bash bench/run.sh
+bench-export:
+	@EXPORT_MB='$(EXPORT_MB)' RUNS='$(or $(RUNS),3)' ROWS='$(or $(ROWS),40 41)' bash bench/run.sh
 brief:
 	@bash docs/brief/make.sh

@@ -477,6 +477,7 @@ remove_gone(Export *export)
 		if (part->exists || !part->published || !in_order(export, part->day))
 			continue;
 		lake_remove(part_path(export, part));
+		lake_remove_folder(psprintf("%s/date=%s", export->order->target, day_text(part->day)));
 		part->published = false;
 	}
 }

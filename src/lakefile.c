@@ -694,19 +694,33 @@ lake_names(const char *folder)
 	return names;
 }
 
-void
-lake_remove(const char *path)
+/* Of files that are not there, and folders that are not empty, nothing is said. */
+static void
+remove_named(const char *path, int flags)
 {
 	LakeFile   *file = new_file(path);
 
 	if (walk_to(file, false))
 	{
-		if (unlinkat(file->folder, file->name, 0) < 0 && errno != ENOENT)
+		if (unlinkat(file->folder, file->name, flags) < 0 && errno != ENOENT &&
+			(flags == 0 || (errno != ENOTEMPTY && errno != EEXIST)))
 			report_access(file, "remove");
 		if (fsync(file->folder) < 0)
 			report_access(file, "sync the folder of");
 	}
 	lake_close(file);
+}
+
+void
+lake_remove(const char *path)
+{
+	remove_named(path, 0);
+}
+
+void
+lake_remove_folder(const char *path)
+{
+	remove_named(path, AT_REMOVEDIR);
 }
 
 void

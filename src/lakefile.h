@@ -43,6 +43,8 @@ extern void lake_publish(LakeFile *const *files, int nfiles);
 
 /* No such file is no error; folders stay. */
 extern void lake_remove(const char *path);
+/* If it is there and empty. */
+extern void lake_remove_folder(const char *path);
 
 /*
  * What a writer that died left in a folder: temporary files that were to be

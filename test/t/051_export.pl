@@ -222,7 +222,7 @@ is( join(' ', map { /date=([0-9-]+)/ } @changed),
 my $batch = sql(q(SELECT batch_id FROM hospital.batches WHERE kind = 'lab_results' AND day = '2020-01-10'));
 sql("CALL hospital_undo_batch($batch)");
 notice_of(q(CALL hospital_export('lab_results', 'jsonl')));
-ok(!-e "$folder/$base/lab_results/date=2020-01-10/lab_results.jsonl", 'the day of a file that was taken back is removed');
+ok(!-e "$folder/$base/lab_results/date=2020-01-10", 'the day of a file that was taken back is removed');
 lines_are_rows("$base/lab_results", 'hospital.lab_results', $day{lab_results}, 'and nothing else is');
 manifest_is_true("$base/lab_results", 'after that');
 

@@ -4644,6 +4644,20 @@ $tables$;
 COMMENT ON FUNCTION hospital_privacy_tables(name) IS
     'Part of hospital_create_roles: the table with the key, the one that says who is who, and the view on it';
 
+-- A function of the caller's, since the planner counts a subquery in a policy
+-- for each row of what it protects, and plans, and compiles, accordingly.
+
+CREATE FUNCTION hospital_my_departments() RETURNS text[]
+    LANGUAGE plpgsql STABLE PARALLEL SAFE COST 1
+    SET search_path = pg_catalog, pg_temp
+AS $mine$
+BEGIN
+    RETURN ARRAY(SELECT m.department_code FROM hospital.my_departments m);
+END
+$mine$;
+COMMENT ON FUNCTION hospital_my_departments() IS
+    'Part of the policies of hospital_create_roles: the departments of hospital.my_departments';
+
 -- Policies: hospital_all leaves everybody who has been granted a table as it
 -- was; hospital_clinician takes from clinicians what is not their department's.
 
@@ -4652,9 +4666,10 @@ CREATE FUNCTION hospital_privacy_policies(clinician name) RETURNS void
     SET search_path = pg_catalog, pg_temp
 AS $policies$
 DECLARE
-    mine    CONSTANT text := 'department_code = ANY (ARRAY(SELECT m.department_code FROM hospital.my_departments m))';
-    visited CONSTANT text := 'EXISTS (SELECT FROM hospital.visits v WHERE v.%2$I = %1$I.%3$I AND v.' || mine || ')';
-    stayed  CONSTANT text := 'EXISTS (SELECT FROM hospital.admissions a WHERE a.admission_id = %1$I.admission_id AND a.' || mine || ')';
+    -- once a statement; what belongs to a visit or a stay is seen by whom these show themselves to
+    mine    CONSTANT text := 'department_code = ANY ((SELECT @extschema@.hospital_my_departments())::text[])';
+    visited CONSTANT text := 'EXISTS (SELECT FROM hospital.visits v WHERE v.%2$I = %1$I.%3$I)';
+    stayed  CONSTANT text := 'EXISTS (SELECT FROM hospital.admissions a WHERE a.admission_id = %1$I.admission_id)';
     a_table  record;
     a_policy name;
     a_row    text;
@@ -4935,6 +4950,7 @@ audit; SELECT; hospital.people hospital.patients hospital.staff hospital.admissi
 $relations$;
     functions CONSTANT text := $functions$
 admin; hospital_%
+clinician; hospital_my_departments
 loader; hospital_ingest hospital_retry_rejects hospital_status
 $functions$;
     a_grant text[];
@@ -5151,7 +5167,7 @@ $revoke$;
 COMMENT ON PROCEDURE hospital_revoke_roles(boolean) IS
     'Take back all that hospital_create_roles has granted in this database, its row security and its views; drop the roles, too, where no other database needs them. hospital.clinicians stays, and hospital.privacy with the key, so that pseudonyms stay what they are';
 
-REVOKE ALL ON FUNCTION hospital_privacy_role(text, text), hospital_privacy_take_back(oid[]), hospital_privacy_tables(name),
+REVOKE ALL ON FUNCTION hospital_my_departments(), hospital_privacy_role(text, text), hospital_privacy_take_back(oid[]), hospital_privacy_tables(name),
     hospital_privacy_policies(name), hospital_privacy_views(name), hospital_privacy_grants(text, name),
     hospital_privacy_generators(boolean, name), hospital_privacy_owner(), hospital_privacy_warn() FROM PUBLIC;
 REVOKE ALL ON PROCEDURE hospital_create_roles(text), hospital_revoke_roles(boolean) FROM PUBLIC;

@@ -4634,7 +4634,7 @@ BEGIN
     CREATE OR REPLACE VIEW hospital.my_departments WITH (security_barrier) AS
     SELECT coalesce(c.department_code, s.department_code) AS department_code
     FROM hospital.clinicians c JOIN hospital.staff s ON s.staff_id = c.staff_id
-    CROSS JOIN (SELECT coalesce((SELECT max(d.day) FROM hospital.days d), m.start_date) AS day FROM hospital.simulation m) today
+    CROSS JOIN (SELECT max(d.day) AS day FROM hospital.days d) today
     WHERE c.role_name = current_user AND s.hired_on <= today.day AND (s.left_on > today.day OR s.left_on IS NULL);
     COMMENT ON VIEW hospital.my_departments IS 'Departments whose patients the current role may see, by hospital.clinicians, on the hospital''s latest day';
     COMMENT ON COLUMN hospital.my_departments.department_code IS 'Department';
@@ -4946,7 +4946,8 @@ loader; SELECT, INSERT, UPDATE; hospital.people hospital.patients hospital.admis
 loader; SELECT; hospital.simulation hospital.departments hospital.wards hospital.days hospital.faults hospital.status hospital.stream_topics hospital.stream_partitions hospital.published
 loader; SELECT (staff_id); hospital.staff
 loader; SELECT, INSERT, UPDATE, DELETE; hospital_mart.+
-audit; SELECT; hospital.people hospital.patients hospital.staff hospital.admissions hospital.visits hospital.status_updates hospital.doctor_assignments hospital.transfers hospital.diagnoses hospital.treatments hospital.lab_results hospital.vital_signs hospital.prescriptions hospital.billing_payments hospital.alerts hospital.patient_activity hospital.rejects hospital.faults hospital.stream_extras hospital.simulation hospital.privacy hospital.clinicians hospital_mart.patient_journey hospital_mart.patient_spending
+audit; SELECT (national_id, first_name, last_name, date_of_birth, registration_no); hospital.staff
+audit; SELECT; hospital.people hospital.patients hospital.admissions hospital.visits hospital.status_updates hospital.doctor_assignments hospital.transfers hospital.diagnoses hospital.treatments hospital.lab_results hospital.vital_signs hospital.prescriptions hospital.billing_payments hospital.alerts hospital.patient_activity hospital.rejects hospital.faults hospital.stream_extras hospital.simulation hospital.privacy hospital_mart.patient_journey hospital_mart.patient_spending
 $relations$;
     functions CONSTANT text := $functions$
 admin; hospital_%

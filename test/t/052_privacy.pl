@@ -106,7 +106,7 @@ sql(q{CREATE EXTENSION hospital; CREATE ROLE director LOGIN;
 	CREATE ROLE other LOGIN});
 sub make_hospital
 {
-	my ($code, undef, $err) = $node->psql($db, "CALL hospital_create(people => 20000, beds => 200, seed => $seed, start_date => '2020-03-28', end_date => '2020-12-31');
+	my ($code, undef, $err) = $node->psql($db, "CALL hospital_create(people => 20000, beds => 200, seed => $seed, start_date => '2020-03-28', end_date => '2020-04-20');
 		CALL hospital_load_people(); CALL hospital_load_staff(); CALL hospital_run(6)", extra_params => [ '-U', 'director' ], on_error_stop => 1);
 	die $err if $code != 0;
 	return;
@@ -208,7 +208,12 @@ sub found_by
 	foreach my $i (0 .. $#relations)
 	{
 		$said[$i][1] eq '' or die $said[$i][1];
-		exists $needle{$_} and $found{ $relations[$i] }{$_} = 1 foreach split /[|\n]/, $said[$i][0];
+		foreach my $value (split /[|\n]/, $said[$i][0])
+		{
+			# a day in a mart of sums is nobody's birthday
+			next if !exists $needle{$value} || $relations[$i] =~ /^hospital_mart/ && $value =~ /^\d{4}-\d\d-\d\d$/;
+			$found{ $relations[$i] }{$value} = 1;
+		}
 	}
 	return join ' ', map { "$_:" . keys %{ $found{$_} } } sort keys %found;
 }

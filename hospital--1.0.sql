@@ -4551,7 +4551,7 @@ DECLARE
 BEGIN
     FOR an_object IN
         WITH schemas AS (
-            SELECT n.oid, n.nspname, n.nspacl FROM pg_namespace n
+            SELECT n.oid FROM pg_namespace n
             WHERE n.nspname IN ('hospital', 'hospital_mart', 'hospital_research')
         ), relations AS (
             SELECT c.oid, c.relacl FROM pg_class c JOIN schemas s ON s.oid = c.relnamespace
@@ -4569,7 +4569,8 @@ BEGIN
         UNION
         SELECT 'ROUTINE ' || r.oid::regprocedure, a.grantee FROM routines r, aclexplode(r.proacl) a
         UNION
-        SELECT 'SCHEMA ' || quote_ident(s.nspname), a.grantee FROM schemas s, aclexplode(s.nspacl) a
+        SELECT 'SCHEMA ' || quote_ident(n.nspname), a.grantee FROM pg_namespace n, aclexplode(n.nspacl) a
+        WHERE n.oid IN (SELECT s.oid FROM schemas s) OR n.oid = '@extschema@'::regnamespace
     LOOP
         IF an_object.grantee = ANY (roles) THEN
             EXECUTE format('REVOKE ALL ON %s FROM %I', an_object.name, pg_get_userbyid(an_object.grantee));
@@ -4994,8 +4995,8 @@ BEGIN
     FOR a_grant IN
         SELECT ARRAY[n.nspname, r.name] FROM pg_namespace n,
             (VALUES ('admin', 'hospital_mart'), ('clinician', 'hospital_mart'), ('analyst', 'hospital_mart'), ('loader', 'hospital_mart'),
-                    ('admin', 'hospital_research'), ('analyst', 'hospital_research')) r (name, schema)
-        WHERE n.nspname = r.schema
+                    ('admin', 'hospital_research'), ('analyst', 'hospital_research'), ('admin', NULL), ('loader', NULL)) r (name, schema)
+        WHERE n.nspname = r.schema OR r.schema IS NULL AND n.oid = '@extschema@'::regnamespace
     LOOP
         EXECUTE format('GRANT USAGE ON SCHEMA %I TO %I', a_grant[1], prefix || a_grant[2]);
     END LOOP;

@@ -70,7 +70,7 @@ ifneq ($(origin with_llvm),command line)
 override with_llvm = no
 endif
 
-.PHONY: help demo demo-stop clean-demo test test-quick test-containers faults soak bench bench-run bench-stream bench-idle bench-export brief clean-test
+.PHONY: help demo demo-stop clean-demo test test-quick test-containers test-tools faults soak bench bench-run bench-stream bench-idle bench-export brief clean-test
 
 PG_CONFIG ?= pg_config
 PGXS := $(shell $(PG_CONFIG) --pgxs 2>/dev/null)
@@ -121,6 +121,7 @@ help:
 	@echo "make test-quick   the same without the long ones"
 	@echo "make test-containers  the same for docker-compose.yml: up, a day, pgAdmin in a browser, down, up again"
 	@echo "                  (needs a Docker engine; without one it says so)"
+	@echo "make test-tools   the tests that fetch what they need: a browser's driver, Python packages and others"
 	@echo "make faults       break the stream in 22 ways, again and again (RUNS=5, FAULTS='1 2', LONG=1), and check it"
 	@echo "make soak         the same at random, for an hour (SOAK_SECONDS=3600, HOSPITAL_TEST_SEED=... repeats one)"
 	@echo "make clean-test   remove what make test and make bench made"
@@ -145,6 +146,8 @@ test-quick:
 	@bash test/run.sh quick
 test-containers:
 	@bash test/containers.sh
+test-tools:
+	@TESTS='$(TESTS)' bash test/tools.sh
 faults:
 	@RUNS='$(RUNS)' FAULTS='$(FAULTS)' HOSPITAL_FAULT_LONG='$(LONG)' bash test/run.sh faults
 soak:

@@ -49,8 +49,6 @@
 #define EXPORT_LOCK 0x6578		/* advisory locks of a class that no SQL function takes */
 #define MANIFEST_EVERY 1000		/* milliseconds */
 #define MANIFEST_MAX (256 * 1024 * 1024)
-#define FIRST_DATE (-730119)	/* 0001-01-01 */
-#define LAST_DATE 2921939		/* 9999-12-31 */
 #define PARAMETERS 3			/* first day, last day, days */
 
 /* A file: of a day, or the only one. */
@@ -378,7 +376,7 @@ compare_parts(const void *a, const void *b)
 static void
 check_day(const Export *export, bool isnull, DateADT day)
 {
-	if (isnull || day < FIRST_DATE || day > LAST_DATE)
+	if (isnull || day < PUT_FIRST_DATE || day > PUT_LAST_DATE)
 		ereport(ERROR,
 				(errcode(isnull ? ERRCODE_NULL_VALUE_NOT_ALLOWED : ERRCODE_DATETIME_VALUE_OUT_OF_RANGE),
 				 errmsg("\"%s\" has rows without a day, or of one outside of years 1 to 9999", export->source->title),
@@ -653,7 +651,7 @@ execute_days(Export *export, PartReceiver *receiver)
 		if (export->parts[i].wanted)
 			days[n++] = DateADTGetDatum(export->parts[i].day);
 	if (n > 0)
-		execute(export, receiver, FIRST_DATE, LAST_DATE,
+		execute(export, receiver, PUT_FIRST_DATE, PUT_LAST_DATE,
 				construct_array(days, n, DATEOID, sizeof(DateADT), true, TYPALIGN_INT));
 }
 
@@ -738,8 +736,8 @@ export_to_files(ExportSource *source, const ExportOrder *order)
 	ExportOrder *bounded = palloc(sizeof(ExportOrder));
 
 	*bounded = *order;
-	bounded->first = order->has_first ? order->first : FIRST_DATE;
-	bounded->last = order->has_last ? order->last : LAST_DATE;
+	bounded->first = order->has_first ? order->first : PUT_FIRST_DATE;
+	bounded->last = order->has_last ? order->last : PUT_LAST_DATE;
 	export->source = source;
 	export->order = bounded;
 	export->context = AllocSetContextCreate(CurrentMemoryContext, "hospital export of a relation",

@@ -40,9 +40,6 @@
 #define ESCAPED 6				/* \u001f: the most that a byte of a text becomes */
 #define EXACT_INTEGER (INT64CONST(1) << 53) /* beyond it, readers that have doubles alone err */
 
-#define FIRST_DATE (-730119)	/* 0001-01-01, in days since 2000 */
-#define LAST_DATE 2921939		/* 9999-12-31 */
-
 typedef struct JsonColumn
 {
 	Oid			type;			/* what it is written as; InvalidOid: by its output function, as a string */
@@ -234,7 +231,7 @@ put_bytes_as_base64(JsonWriter *writer, Datum value)
 
 	make_room(writer, room);
 	*writer->to++ = '"';
-	length = pg_b64_encode(VARDATA_ANY(bytes), VARSIZE_ANY_EXHDR(bytes), writer->to, room);
+	length = pg_b64_encode((const void *) VARDATA_ANY(bytes), VARSIZE_ANY_EXHDR(bytes), writer->to, room);
 	if (length < 0)
 		elog(ERROR, "could not encode bytes");
 	writer->to += length;
@@ -330,7 +327,7 @@ put_day(JsonWriter *writer, JsonColumn *column, Datum value)
 {
 	DateADT		day = DatumGetDateADT(value);
 
-	if (unlikely(day < FIRST_DATE || day > LAST_DATE))
+	if (unlikely(day < PUT_FIRST_DATE || day > PUT_LAST_DATE))
 	{
 		put_by_output(writer, column, value);
 		return;
@@ -345,7 +342,7 @@ put_moment(JsonWriter *writer, JsonColumn *column, Datum value)
 {
 	Timestamp	at = DatumGetTimestamp(value);
 
-	if (unlikely(at < FIRST_DATE * USECS_PER_DAY || at >= (LAST_DATE + 1) * USECS_PER_DAY))
+	if (unlikely(at < PUT_FIRST_DATE * USECS_PER_DAY || at >= (PUT_LAST_DATE + 1) * USECS_PER_DAY))
 	{
 		put_by_output(writer, column, value);
 		return;

@@ -29,17 +29,17 @@
 PG_FUNCTION_INFO_V1(hospital_export);
 
 /* $1 is the date asked for. */
-typedef struct Export
+typedef struct NamedExport
 {
 	const char *name;
 	const char *query;
 	const char *target;			/* where to, unless said; NULL: <name>.csv */
-} Export;
+} NamedExport;
 
 /* A hospital day is one of Johannesburg's. */
 #define LOCAL_MIDNIGHT(date) "((" date ")::timestamp AT TIME ZONE 'Africa/Johannesburg')"
 
-static const Export exports[] = {
+static const NamedExport exports[] = {
 	{
 		"people",
 		"SELECT * FROM hospital.people ORDER BY person_id"
@@ -104,7 +104,7 @@ static const Export exports[] = {
 	},
 };
 
-static const Export *
+static const NamedExport *
 find_export(const char *what)
 {
 	for (int i = 0; i < (int) lengthof(exports); i++)
@@ -184,7 +184,7 @@ simulation_value(const char *query)
 }
 
 static ExportSource *
-named_source(const Export *named)
+named_source(const NamedExport *named)
 {
 	ExportSource *source = palloc0(sizeof(ExportSource));
 
@@ -203,7 +203,7 @@ usual_target(const ExportOrder *order, const char *form, const char *name)
 }
 
 static void
-export_named(const Export *named, ExportOrder *order)
+export_named(const NamedExport *named, ExportOrder *order)
 {
 	if (order->target == NULL)
 		order->target = psprintf("%s%s", named->target != NULL ? named->target : psprintf("%s.csv", named->name),
@@ -250,7 +250,7 @@ export_all_fhir(ExportOrder *order)
 static void
 export_what(const char *what, ExportOrder *order, const char *partition_by)
 {
-	const Export *named = find_export(what);
+	const NamedExport *named = find_export(what);
 	ExportSource *source;
 
 	if (strcmp(what, "fhir") == 0)

@@ -27,7 +27,6 @@
 #include "executor/tuptable.h"
 #include "fmgr.h"
 #include "lib/stringinfo.h"
-#include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "nodes/params.h"
 #include "storage/lock.h"
@@ -43,44 +42,13 @@
 #include "compat.h"
 #include "csv_write.h"
 #include "export_files.h"
+#include "export_private.h"
 #include "json_write.h"
 #include "put_value.h"
 
 #define EXPORT_LOCK 0x6578		/* advisory locks of a class that no SQL function takes */
 #define MANIFEST_EVERY 1000		/* milliseconds */
-#define MANIFEST_MAX (256 * 1024 * 1024)
 #define PARAMETERS 3			/* first day, last day, days */
-
-/* A file: of a day, or the only one. */
-typedef struct Part
-{
-	DateADT		day;
-	bool		exists;			/* the source has rows of that day */
-	bool		wanted;			/* it is to be written */
-	bool		published;		/* rows, bytes, sha256 are of the file that is there */
-	char	   *state;			/* of what is published; NULL: none is known */
-	char	   *new_state;
-	int64		rows;
-	int64		bytes;
-	char		sha256[LAKE_HASH_LENGTH + 1];
-} Part;
-
-typedef struct Export
-{
-	ExportSource *source;
-	const ExportOrder *order;
-	MemoryContext context;
-	char	   *columns;		/* names and types, as JSON */
-	SPIPlanPtr	plan;
-	Part	   *parts;			/* in order of days */
-	int			nparts;
-	bool		complete;		/* the manifest that was there says so */
-	TimestampTz manifest_at;	/* written last */
-	int			files;			/* for the NOTICE */
-	int			same;
-	int64		rows;
-	int64		bytes;
-} Export;
 
 /* The executor's rows, on their way to the files of their days. */
 typedef struct PartReceiver
@@ -98,205 +66,6 @@ typedef struct PartReceiver
 	int64		rows;
 } PartReceiver;
 
-static bool
-has_days(const Export *export)
-{
-	return export->source->states != NULL;
-}
-
-/* ---- names ---- */
-
-static char *
-day_text(DateADT day)
-{
-	char		text[PUT_DATE_LENGTH + 1];
-
-	*put_date(text, day) = '\0';
-	return pstrdup(text);
-}
-
-static char *
-file_name(const Export *export)
-{
-	const char *suffix = export->source->documents ? export->source->suffix :
-		export->order->form == EXPORT_JSON ? ".jsonl" : ".csv";
-
-	return psprintf("%s%s%s", export->source->name, suffix, compression_suffix(export->order->compression));
-}
-
-static char *
-part_path(const Export *export, const Part *part)
-{
-	if (export->order->one_file)
-		return pstrdup(export->order->target);
-	if (!has_days(export))
-		return psprintf("%s/%s", export->order->target, file_name(export));
-	return psprintf("%s/date=%s/%s", export->order->target, day_text(part->day), file_name(export));
-}
-
-static char *
-manifest_path(const Export *export)
-{
-	return psprintf("%s.manifest.json", export->order->target);
-}
-
-/* ---- the manifest, written ---- */
-
-static void
-add_text(StringInfo json, const char *name, const char *value)
-{
-	appendStringInfo(json, "\"%s\": ", name);
-	escape_json(json, value);
-	appendStringInfoString(json, ", ");
-}
-
-static void
-add_part(StringInfo json, const Export *export, const Part *part)
-{
-	const char *path = part_path(export, part);
-	const char *slash = strrchr(export->order->target, '/');
-
-	/* relative to the manifest's folder */
-	appendStringInfoString(json, "  {");
-	add_text(json, "file", slash == NULL ? path : path + (slash + 1 - export->order->target));
-	if (has_days(export))
-		add_text(json, "date", day_text(part->day));
-	appendStringInfo(json, "\"rows\": " INT64_FORMAT ", \"bytes\": " INT64_FORMAT ", ", part->rows, part->bytes);
-	if (part->state != NULL)
-		add_text(json, "state", part->state);
-	appendStringInfo(json, "\"sha256\": \"%s\"}", part->sha256);
-}
-
-static void
-write_manifest(Export *export, bool complete)
-{
-	MemoryContext scratch = AllocSetContextCreate(export->context, "hospital manifest", ALLOCSET_DEFAULT_SIZES);
-	MemoryContext caller = MemoryContextSwitchTo(scratch);
-	LakeFile   *file;
-	StringInfoData json;
-	const char *separator = "";
-
-	if (!export->order->one_file)
-	{
-		initStringInfo(&json);
-		appendStringInfoString(&json, "{");
-		add_text(&json, "relation", export->source->title);
-		add_text(&json, "format", export->order->form == EXPORT_CSV ? "csv" : "jsonl");
-		add_text(&json, "compression", compression_name(export->order->compression));
-		appendStringInfo(&json, "\"partitioned\": %s, \"complete\": %s,\n \"columns\": %s,\n \"files\": [\n",
-						 has_days(export) ? "true" : "false", complete ? "true" : "false", export->columns);
-		for (int i = 0; i < export->nparts; i++)
-			if (export->parts[i].published)
-			{
-				appendStringInfoString(&json, separator);
-				add_part(&json, export, &export->parts[i]);
-				separator = ",\n";
-			}
-		appendStringInfoString(&json, "\n]}\n");
-		file = lake_create(manifest_path(export));
-		lake_write(file, json.data, json.len);
-		lake_finish(file);
-		lake_sync(&file, 1);
-		lake_publish(&file, 1);
-	}
-	export->manifest_at = GetCurrentTimestamp();
-	MemoryContextSwitchTo(caller);
-	MemoryContextDelete(scratch);
-}
-
-/* ---- the manifest, read ---- */
-
-static void
-add_manifest_context(void *arg)
-{
-	errcontext("reading \"%s\" in hospital.data_folder; without it everything is written again", (char *) arg);
-}
-
-/* NULL: there is none. */
-static char *
-read_manifest(const char *path)
-{
-	LakeFile   *file = lake_open(path);
-	StringInfoData text;
-	char		buffer[8192];
-	size_t		got;
-
-	if (file == NULL)
-		return NULL;
-	initStringInfo(&text);
-	while ((got = lake_read(file, buffer, sizeof(buffer))) > 0)
-	{
-		if (text.len + got > MANIFEST_MAX)
-			ereport(ERROR,
-					(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
-					 errmsg("\"%s\" is too long to be a manifest", path)));
-		appendBinaryStringInfo(&text, buffer, (int) got);
-	}
-	lake_close(file);
-	(void) pg_verify_mbstr(PG_UTF8, text.data, text.len, false);
-	return text.data;
-}
-
-static void
-take_part(Export *export, HeapTuple tuple, TupleDesc tupdesc, Part *part)
-{
-	bool		isnull[7];
-	Datum		values[7];
-
-	heap_deform_tuple(tuple, tupdesc, values, isnull);
-	if (isnull[0] == has_days(export) || isnull[6] || DatumGetBool(values[6]) != has_days(export))
-		ereport(ERROR,
-				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("\"%s\" was exported there %s days before", export->order->target,
-						has_days(export) ? "without" : "by"),
-				 errhint("Name another target, or remove what is there with its manifest.")));
-	part->day = isnull[0] ? 0 : DatumGetDateADT(values[0]);
-	part->rows = isnull[1] ? 0 : DatumGetInt64(values[1]);
-	part->bytes = isnull[2] ? -1 : DatumGetInt64(values[2]);
-	if (!isnull[3])
-		strlcpy(part->sha256, TextDatumGetCString(values[3]), sizeof(part->sha256));
-	part->state = isnull[4] ? NULL : TextDatumGetCString(values[4]);
-	part->published = true;
-	export->complete = !isnull[5] && DatumGetBool(values[5]);
-}
-
-/* The parts that it knows; of other columns, or to be written anyhow: without a state. */
-static void
-take_manifest(Export *export)
-{
-	static const char files[] =
-		"SELECT f.date, f.rows, f.bytes, f.sha256, CASE WHEN m->'columns' = $2::jsonb AND $3 THEN f.state END,"
-		" (m->>'complete')::bool, (m->>'partitioned')::bool"
-		" FROM (SELECT $1::jsonb AS m) AS manifest"
-		" CROSS JOIN LATERAL jsonb_to_recordset(m->'files') AS f(date date, rows int8, bytes int8, sha256 text, state text)"
-		" ORDER BY 1";
-	Oid			types[] = {TEXTOID, TEXTOID, BOOLOID};
-	Datum		values[3];
-	char	   *path = manifest_path(export);
-	char	   *text = export->order->one_file ? NULL : read_manifest(path);
-	ErrorContextCallback callback = {error_context_stack, add_manifest_context, path};
-
-	if (text == NULL)
-		return;
-	values[0] = CStringGetTextDatum(text);
-	values[1] = CStringGetTextDatum(export->columns);
-	values[2] = BoolGetDatum(export->order->incremental);
-	error_context_stack = &callback;
-	if (SPI_execute_with_args(files, 3, types, values, NULL, true, 0) != SPI_OK_SELECT)
-		elog(ERROR, "could not read a manifest");
-	export->parts = MemoryContextAllocZero(export->context, Max(SPI_processed, 1) * sizeof(Part));
-	for (uint64 i = 0; i < SPI_processed; i++)
-	{
-		MemoryContext caller = MemoryContextSwitchTo(export->context);
-
-		take_part(export, SPI_tuptable->vals[i], SPI_tuptable->tupdesc, &export->parts[i]);
-		MemoryContextSwitchTo(caller);
-	}
-	error_context_stack = callback.previous;
-	export->nparts = (int) SPI_processed;
-	SPI_freetuptable(SPI_tuptable);
-}
-
 /* ---- which parts there are ---- */
 
 /* As the rows' statement has them, the day left out. */
@@ -304,7 +73,7 @@ static void
 describe_columns(Export *export)
 {
 	CachedPlanSource *plan = linitial(SPI_plan_get_plan_sources(export->plan));
-	int			ncolumns = plan->resultDesc->natts - (has_days(export) ? 1 : 0);
+	int			ncolumns = plan->resultDesc->natts - (export_has_days(export) ? 1 : 0);
 	StringInfoData json;
 
 	initStringInfo(&json);
@@ -428,7 +197,7 @@ file_is_there(const Export *export, const Part *part)
 {
 	LakeStatus	status;
 
-	return part->published && lake_look(part_path(export, part), &status) &&
+	return part->published && lake_look(export_part_path(export, part), &status) &&
 		!status.is_folder && status.bytes == part->bytes;
 }
 
@@ -445,7 +214,7 @@ choose_parts(Export *export)
 {
 	bool		any = false;
 
-	if (!has_days(export))
+	if (!export_has_days(export))
 	{
 		if (export->nparts == 0)
 			export->parts = MemoryContextAllocZero(export->context, sizeof(Part));
@@ -474,8 +243,8 @@ remove_gone(Export *export)
 
 		if (part->exists || !part->published || !in_order(export, part->day))
 			continue;
-		lake_remove(part_path(export, part));
-		lake_remove_folder(psprintf("%s/date=%s", export->order->target, day_text(part->day)));
+		lake_remove(export_part_path(export, part));
+		lake_remove_folder(psprintf("%s/date=%s", export->order->target, export_day_text(part->day)));
 		part->published = false;
 	}
 }
@@ -489,7 +258,7 @@ start_part(PartReceiver *receiver, Part *part)
 
 	receiver->part = part;
 	receiver->rows = 0;
-	receiver->out = out_create(part_path(receiver->export, part), receiver->export->order->compression);
+	receiver->out = out_create(export_part_path(receiver->export, part), receiver->export->order->compression);
 	MemoryContextSwitchTo(caller);
 	if (receiver->csv != NULL)
 		csv_write_header(receiver->csv, receiver->out);
@@ -504,16 +273,12 @@ publish(Export *export, Part *part, LakeFile *file)
 
 	lake_hash(file, hash);
 	if (file_is_there(export, part) && bytes == part->bytes && strcmp(hash, part->sha256) == 0)
-	{
 		lake_close(file);
-		export->same++;
-	}
 	else
 	{
 		lake_sync(&file, 1);
 		lake_publish(&file, 1);
 		export->files++;
-		export->bytes += bytes;
 	}
 	part->bytes = bytes;
 	strlcpy(part->sha256, hash, sizeof(part->sha256));
@@ -539,7 +304,7 @@ finish_part(PartReceiver *receiver)
 	MemoryContextSwitchTo(caller);
 	MemoryContextReset(receiver->file_context);
 	if (TimestampDifferenceExceeds(export->manifest_at, GetCurrentTimestamp(), MANIFEST_EVERY))
-		write_manifest(export, false);
+		export_write_manifest(export, false);
 }
 
 /* Rows come in order of days, and of such days only as were asked for. */
@@ -557,7 +322,7 @@ turn_to_day(PartReceiver *receiver, DateADT day)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("\"%s\" has other rows each time it is read", export->source->title),
-				 errdetail("Rows of %s were not there before.", day_text(day)),
+				 errdetail("Rows of %s were not there before.", export_day_text(day)),
 				 errhint("Export it with partition_by => 'none'.")));
 	start_part(receiver, &export->parts[receiver->next]);
 }
@@ -569,13 +334,13 @@ receiver_startup(DestReceiver *self, int operation, TupleDesc tupdesc)
 	Export	   *export = receiver->export;
 	MemoryContext caller = MemoryContextSwitchTo(receiver->run_context);
 
-	receiver->ncolumns = tupdesc->natts - (has_days(export) ? 1 : 0);
+	receiver->ncolumns = tupdesc->natts - (export_has_days(export) ? 1 : 0);
 	if (export->order->form == EXPORT_JSON)
 		receiver->json = json_writer(tupdesc, receiver->ncolumns, export->source->documents);
 	else
 		receiver->csv = csv_writer(tupdesc, receiver->ncolumns);
 	MemoryContextSwitchTo(caller);
-	if (!has_days(export))
+	if (!export_has_days(export))
 		start_part(receiver, &export->parts[0]);
 }
 
@@ -585,7 +350,7 @@ receive_row(TupleTableSlot *slot, DestReceiver *self)
 	PartReceiver *receiver = (PartReceiver *) self;
 
 	slot_getallattrs(slot);
-	if (has_days(receiver->export))
+	if (export_has_days(receiver->export))
 	{
 		DateADT		day = DatumGetDateADT(slot->tts_values[receiver->ncolumns]);
 
@@ -669,7 +434,7 @@ write_parts(Export *export)
 	/* a table of years, sorted, would be written to temporary files first */
 	if (export->source->by_index)
 		(void) set_config_option("enable_sort", "off", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
-	if (!has_days(export))
+	if (!export_has_days(export))
 		execute(export, &receiver, export->order->as_of, export->order->as_of, NULL);
 	else if (export->source->runs)
 		execute_runs(export, &receiver);
@@ -697,7 +462,7 @@ lock_target(const char *target)
 static void
 sweep(const Export *export)
 {
-	char	   *manifest = manifest_path(export);
+	char	   *manifest = export_manifest_path(export);
 	char	   *slash = strrchr(manifest, '/');
 	ListCell   *cell;
 
@@ -718,10 +483,10 @@ report(const Export *export)
 
 	for (int i = 0; i < export->nparts; i++)
 		kept += export->parts[i].published && in_order(export, export->parts[i].day);
-	if (!has_days(export))
+	if (!export_has_days(export))
 		ereport(NOTICE,
 				(errmsg("%s: " INT64_FORMAT " rows written to \"%s\"", export->source->name, export->rows,
-						part_path(export, &export->parts[0]))));
+						export_part_path(export, &export->parts[0]))));
 	else
 		ereport(NOTICE,
 				(errmsg("%s: " INT64_FORMAT " rows of %d days written to \"%s\", %d days have not changed",
@@ -748,16 +513,16 @@ export_to_files(ExportSource *source, const ExportOrder *order)
 	if (export->plan == NULL)
 		elog(ERROR, "could not prepare the export of %s", source->title);
 	describe_columns(export);
-	take_manifest(export);
+	export_read_manifest(export);
 	if (choose_parts(export))
 	{
-		write_manifest(export, false);
+		export_write_manifest(export, false);
 		remove_gone(export);
 		write_parts(export);
 		export->complete = false;
 	}
 	if (!export->complete)
-		write_manifest(export, true);
+		export_write_manifest(export, true);
 	report(export);
 	MemoryContextDelete(export->context);
 }

@@ -4580,6 +4580,10 @@ BEGIN
                     (SELECT max(l.day) FROM hospital_mart.live_days l)) AS day;
     COMMENT ON VIEW hospital_mart.last_day IS 'The day as of which the marts speak of a present';
     COMMENT ON COLUMN hospital_mart.last_day.day IS 'The last one of which files are ingested; where none are, the last one that events have come of';
+    CREATE VIEW hospital_mart.last_beds_day AS
+    SELECT (max(u.recorded_at) AT TIME ZONE 'Africa/Johannesburg')::date AS day FROM hospital.status_updates u;
+    COMMENT ON VIEW hospital_mart.last_beds_day IS 'The last day of which it is known who lies where';
+    COMMENT ON COLUMN hospital_mart.last_beds_day.day IS 'The last one that has status updates';
 
     -- Cells, and the same from the facts: dimensions, sums, and the query for the day "l".
     FOR a_cells IN SELECT c.*, c.dimensions || c.sums AS fields FROM (VALUES
@@ -4801,7 +4805,7 @@ BEGIN
                        + coalesce(sum(v.change) OVER (PARTITION BY v.ward_code ORDER BY v.day
                                                       ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), 0)::bigint,
                        v.change, v.upto
-                FROM hospital_mart.beds_live v$query$),
+                FROM hospital_mart.beds_live v WHERE v.day <= (SELECT t.day FROM hospital_mart.last_beds_day t)$query$),
         ('ward_occupancy_by_hour', 'Inpatients of each ward at each full hour of the days that have status updates; a patient is in the ward of the last update that says admitted or moved, until one that ends the stay',
          $query$SELECT h.at, d.ward_code, w.department_code, d.start + d.upto[extract(hour FROM h.at AT TIME ZONE 'Africa/Johannesburg')::int + 1] AS occupied,
                        w.beds
@@ -5102,12 +5106,14 @@ BEGIN
                 RETURN false;
             END IF;
             before := (SELECT c.day FROM hospital_mart.beds_cells c ORDER BY c.month DESC, c.day DESC LIMIT 1);
-            INSERT INTO hospital_mart.beds_cells (month, day, ward_code, change, upto, start)
-            SELECT v.month, v.day, v.ward_code, v.change, v.upto,
-                   coalesce((SELECT c.start + c.change FROM hospital_mart.beds_cells c
-                             WHERE c.month = date_trunc('month', before::timestamp)::date AND c.day = before
-                               AND c.ward_code = v.ward_code), 0)
-            FROM hospital_mart.beds_live v WHERE v.day = $2;
+            IF $2 <= (SELECT t.day FROM hospital_mart.last_beds_day t) THEN
+                INSERT INTO hospital_mart.beds_cells (month, day, ward_code, change, upto, start)
+                SELECT v.month, v.day, v.ward_code, v.change, v.upto,
+                       coalesce((SELECT c.start + c.change FROM hospital_mart.beds_cells c
+                                 WHERE c.month = date_trunc('month', before::timestamp)::date AND c.day = before
+                                   AND c.ward_code = v.ward_code), 0)
+                FROM hospital_mart.beds_live v WHERE v.day = $2;
+            END IF;
     END CASE;
     -- A fact whose visit is not there yet has no department: it waits.
     IF orphans THEN
@@ -5370,6 +5376,8 @@ BEGIN
                 WHERE (d.day BETWEEN $1 AND $2 OR EXISTS (SELECT FROM hospital_mart.merged_months m
                                                           WHERE m.kind = %1$L AND m.month = date_trunc('month', d.day)::date))
                   AND NOT EXISTS (SELECT FROM hospital_mart.live_days l WHERE l.kind = %1$L AND l.day = d.day::date)
+                  AND (%1$L <> 'beds' OR d.day BETWEEN (SELECT min(c.day) FROM hospital_mart.beds_cells c)
+                                                   AND (SELECT max(c.day) FROM hospital_mart.beds_cells c))
             ), facts AS MATERIALIZED (
                 SELECT %2$s, %3$s, %4$s FROM (%5$s) c GROUP BY 1, %3$s
             ), cells AS MATERIALIZED (

@@ -5235,7 +5235,6 @@ BEGIN
     IF to_regclass('hospital_mart.live_days') IS NULL OR NOT current_setting('hospital.marts')::boolean THEN
         RETURN 0;
     END IF;
-    PERFORM @extschema@.hospital_lock_marts();
     FOR a_day IN
         SELECT l.kind, l.day FROM hospital_mart.live_days l
         WHERE l.day < (SELECT max(o.day) - 1 FROM hospital_mart.live_days o)
@@ -5275,13 +5274,15 @@ BEGIN
 END
 $fold$;
 COMMENT ON FUNCTION hospital_fold_some(int) IS
-    'A part of the marts: fold some of the live days that are over, or merge some months; how many';
+    'A part of the marts: fold some of the live days that are over, or merge some months; how many. The caller has the lock';
 
 CREATE PROCEDURE hospital_fold_marts()
     LANGUAGE plpgsql
 AS $fold$
 BEGIN
-    WHILE @extschema@.hospital_fold_some(20) OPERATOR(pg_catalog.>) 0 LOOP
+    LOOP
+        PERFORM @extschema@.hospital_lock_marts();
+        EXIT WHEN @extschema@.hospital_fold_some(20) OPERATOR(pg_catalog.=) 0;
         COMMIT;
     END LOOP;
 END
@@ -5407,8 +5408,5 @@ END
 $validate$;
 COMMENT ON FUNCTION hospital_validate_marts(date, date) IS
     'The part of hospital_validate that makes the cells of the marts again from the tables: expected are cells, same those that are as they should be';
-
-REVOKE ALL ON FUNCTION hospital_refresh_marts(date, date) FROM PUBLIC;
-REVOKE ALL ON PROCEDURE hospital_fold_marts() FROM PUBLIC;
 
 -- ==== end of marts ========================================================

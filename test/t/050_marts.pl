@@ -37,6 +37,7 @@ hospital.data_folder = '$folders/stream'
 hospital.databases = 'stream'
 hospital.kafka_brokers = 'embedded'
 hospital.topics = 'all'
+hospital.batch_interval = '1h'
 hospital.reject_percent = 100
 ));
 $node->start;
@@ -59,7 +60,11 @@ sub hospital
 
 my $dep = '(SELECT v.department_code FROM hospital.visits v WHERE v.visit_id = x.visit_id)';
 my $doc = '(SELECT v.doctor_id FROM hospital.visits v WHERE v.visit_id = x.visit_id)';
-my $last = q((SELECT max(day) FROM hospital.batches WHERE state = 'ingested'));
+my $last = q(coalesce((SELECT max(day) FROM hospital.batches WHERE state = 'ingested'),
+	(SELECT max(d) FROM (SELECT max(billing_date) AS d FROM hospital.billing_payments UNION ALL SELECT greatest(max(visit_date), max(day_of(left_at))) FROM hospital.visits
+		UNION ALL SELECT day_of(max(at)) FROM hospital.diagnoses UNION ALL SELECT day_of(max(prescribed_at)) FROM hospital.prescriptions
+		UNION ALL SELECT greatest(day_of(max(admitted_at)), day_of(max(discharged_at))) FROM hospital.admissions
+		UNION ALL SELECT day_of(max(recorded_at)) FROM hospital.status_updates) x)));
 my $minutes = q(round(extract(epoch FROM x.left_at) / 60 - extract(epoch FROM x.arrived_at) / 60)::bigint);
 my $stays = q(
 	changes AS (SELECT u.*, lead(recorded_at, 1, 'infinity') OVER (PARTITION BY admission_id ORDER BY recorded_at, update_id) AS until
@@ -294,12 +299,14 @@ is(live('restored'), live('run'), 'dumped and restored: so is what is folded');
 # ---- events before files -------------------------------------------------------------------------
 
 hospital('stream');
+$node->safe_psql('stream', 'SELECT hospital_start()');
 $node->safe_psql('stream', q(CALL hospital_publish('2020-01-25', '2020-01-28')));
 my $caught_up = q(SELECT count(*) = (SELECT coalesce(sum(events), -1) FROM hospital.published WHERE kind = 'billing_payments') FROM hospital.billing_payments);
 $node->poll_query_until('stream', $caught_up) or die 'events do not come in';
 $node->poll_query_until('stream', q(SELECT coalesce(bool_and(lag = 0), false) FROM hospital.stream_lag)) or die 'events do not come in';
 cmp_ok(live('stream'), '>', 20, 'events: their days are live');
 right('stream', 'events alone');
+$node->safe_psql('stream', 'SELECT hospital_stop()');
 $node->safe_psql('stream', 'CALL hospital_run(2)');
 right('stream', 'events before files');
 $node->safe_psql('stream', 'CALL hospital_run(3)');

@@ -4809,9 +4809,9 @@ BEGIN
         ('ward_occupancy_by_hour', 'Inpatients of each ward at each full hour of the days that have status updates; a patient is in the ward of the last update that says admitted or moved, until one that ends the stay',
          $query$SELECT h.at, d.ward_code, w.department_code, d.start + d.upto[extract(hour FROM h.at AT TIME ZONE 'Africa/Johannesburg')::int + 1] AS occupied,
                        w.beds
-                FROM (SELECT min(x.first_day) AS first_day, max(x.last_day) AS last_day
-                      FROM (SELECT min(c.day) AS first_day, max(c.day) AS last_day FROM hospital_mart.beds_cells c
-                            UNION ALL SELECT min(l.day), max(l.day) FROM hospital_mart.live_days l WHERE l.kind = 'beds') x) e
+                FROM (SELECT least((SELECT c.day FROM hospital_mart.beds_cells c ORDER BY c.month, c.day LIMIT 1),
+                                   (SELECT min(l.day) FROM hospital_mart.live_days l WHERE l.kind = 'beds')) AS first_day,
+                             (SELECT t.day FROM hospital_mart.last_beds_day t) AS last_day) e
                 CROSS JOIN generate_series(e.first_day::timestamp AT TIME ZONE 'Africa/Johannesburg',
                                            e.last_day::timestamp AT TIME ZONE 'Africa/Johannesburg' + interval '23 hours',
                                            interval '1 hour') h (at)
@@ -4839,20 +4839,28 @@ BEGIN
                        sum(c.readmitted_30_days)::bigint AS readmitted_30_days
                 FROM [readmissions] c GROUP BY c.month, c.department_code$query$),
         ('staffing_against_need', 'Nurses on a ward''s twelve-hour shifts, and how many its patients of three hours into the shift ask for',
-         $query$SELECT d.day, d.ward_code, w.department_code, s.shift, coalesce(n.nurses, 0) AS nurses,
-                       ceil((d.start + d.upto[s.hour + 1]) / s.patients_per_nurse)::bigint AS nurses_needed
-                FROM hospital_mart.ward_days d
-                JOIN hospital.wards w ON w.ward_code = d.ward_code
-                JOIN hospital.ward_plan p ON p.ward_code = d.ward_code
-                CROSS JOIN LATERAL (VALUES ('N12D', 10, p.patients_per_nurse_day),
-                                           ('N12N', 22, p.patients_per_nurse_night)) s (shift, hour, patients_per_nurse)
-                LEFT JOIN LATERAL (SELECT count(*) AS nurses FROM hospital.staff_assignments a
-                                   JOIN hospital.staff m ON m.staff_id = a.staff_id
-                                   WHERE a.assignment_id >= (d.day - '2000-01-01'::date) * 100000::bigint
-                                     AND a.assignment_id < (d.day - '2000-01-01'::date + 1) * 100000::bigint
-                                     AND a.ward_code = d.ward_code AND a.shift = s.shift
-                                     AND m.role IN (SELECT r.role FROM hospital.staff_roles r WHERE r.category = 'nursing')) n ON true
-                WHERE n.nurses <> 0 OR d.start + d.upto[s.hour + 1] <> 0$query$)
+         $query$SELECT x.day, x.ward_code, w.department_code, x.shift, sum(x.nurses)::bigint AS nurses,
+                       sum(x.nurses_needed)::bigint AS nurses_needed
+                FROM (SELECT d.day, d.ward_code, s.shift, 0::bigint AS nurses,
+                             ceil((d.start + d.upto[s.hour + 1]) / s.patients_per_nurse)::bigint AS nurses_needed
+                      FROM hospital_mart.ward_days d
+                      JOIN hospital.ward_plan p ON p.ward_code = d.ward_code
+                      CROSS JOIN LATERAL (VALUES ('N12D', 10, p.patients_per_nurse_day),
+                                                 ('N12N', 22, p.patients_per_nurse_night)) s (shift, hour, patients_per_nurse)
+                      UNION ALL
+                      SELECT e.day, n.ward_code, n.shift, n.nurses, 0
+                      FROM (SELECT DISTINCT d.day FROM hospital_mart.ward_days d) e
+                      CROSS JOIN LATERAL (
+                          SELECT a.ward_code, a.shift, count(*) AS nurses
+                          FROM hospital.staff_assignments a JOIN hospital.staff m ON m.staff_id = a.staff_id
+                          WHERE a.assignment_id >= (e.day - '2000-01-01'::date) * 100000::bigint
+                            AND a.assignment_id < (e.day - '2000-01-01'::date + 1) * 100000::bigint
+                            AND a.ward_code IS NOT NULL AND a.shift IN ('N12D', 'N12N')
+                            AND m.role IN (SELECT r.role FROM hospital.staff_roles r WHERE r.category = 'nursing')
+                          GROUP BY a.ward_code, a.shift) n) x
+                JOIN hospital.wards w ON w.ward_code = x.ward_code
+                GROUP BY x.day, x.ward_code, w.department_code, x.shift
+                HAVING sum(x.nurses) + sum(x.nurses_needed) <> 0$query$)
         ) m (name, comment, query)
     LOOP
         EXECUTE format('CREATE VIEW hospital_mart.%I AS %s', a_mart.name,

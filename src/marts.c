@@ -71,6 +71,8 @@ typedef struct Touched
 static Touched *touched;
 static int	ntouched;
 static int	capacity;
+static int64 *gone;				/* visits that were taken out */
+static int	ngone;
 static MemoryContextCallback at_end;
 
 /* ---- notes ---- */
@@ -79,6 +81,7 @@ void
 marts_forget(void)
 {
 	ntouched = 0;
+	ngone = 0;
 }
 
 static void
@@ -87,6 +90,8 @@ end_of_transaction(void *arg)
 	(void) arg;
 	touched = NULL;
 	ntouched = capacity = 0;
+	gone = NULL;
+	ngone = 0;
 }
 
 static void
@@ -165,31 +170,32 @@ marts_note(int kind_number, const void *record, bool own_row)
 void
 marts_note_file(int kind_number, DateADT day)
 {
-	switch (kind_number)
+	static const struct
 	{
-		case KIND_VISITS:
-			note(FACT_ARRIVALS, day, true);
-			note(FACT_DEPARTURES, day, true);
-			break;
-		case KIND_ADMISSIONS:
-			note(FACT_ADMISSIONS, day, true);
-			note(FACT_DISCHARGES, day, true);
-			break;
-		case KIND_STATUS_UPDATES:
-			note(FACT_BEDS, day, true);
-			break;
-		case KIND_DIAGNOSES:
-			note(FACT_DIAGNOSES, day, true);
-			break;
-		case KIND_PRESCRIPTIONS:
-			note(FACT_PRESCRIPTIONS, day, true);
-			break;
-		case KIND_BILLING_PAYMENTS:
-			note(FACT_BILLS, day, true);
-			break;
-		default:
-			break;
-	}
+		int			kind_number;
+		FactKind	fact;
+	}			facts[] = {
+		{KIND_VISITS, FACT_ARRIVALS}, {KIND_VISITS, FACT_DEPARTURES},
+		{KIND_ADMISSIONS, FACT_ADMISSIONS}, {KIND_ADMISSIONS, FACT_DISCHARGES},
+		{KIND_STATUS_UPDATES, FACT_BEDS}, {KIND_DIAGNOSES, FACT_DIAGNOSES},
+		{KIND_PRESCRIPTIONS, FACT_PRESCRIPTIONS}, {KIND_BILLING_PAYMENTS, FACT_BILLS},
+	};
+
+	for (int i = 0; i < (int) lengthof(facts); i++)
+		if (facts[i].kind_number == kind_number)
+			note(facts[i].fact, day, true);
+}
+
+void
+marts_note_visits_gone(const int64 *visits, int n)
+{
+	MemoryContext caller = MemoryContextSwitchTo(TopTransactionContext);
+
+	make_room();
+	gone = gone == NULL ? palloc(n * sizeof(int64)) : repalloc_huge(gone, (ngone + n) * sizeof(int64));
+	memcpy(gone + ngone, visits, n * sizeof(int64));
+	ngone += n;
+	MemoryContextSwitchTo(caller);
 }
 
 static Datum
@@ -201,32 +207,6 @@ int8_array(const int64 *numbers, int n)
 		elements[i] = Int64GetDatum(numbers[i]);
 	return PointerGetDatum(construct_array(elements, n, INT8OID, sizeof(int64), FLOAT8PASSBYVAL,
 										   TYPALIGN_DOUBLE));
-}
-
-/* Facts of other days have their department and doctor from them. */
-void
-marts_note_visits_gone(const int64 *visits, int n)
-{
-	static KeptPlan plan;
-	const Oid	types[] = {INT8ARRAYOID};
-	Datum		values[] = {int8_array(visits, n)};
-	uint64		rows;
-
-	rows = kept_run(&plan, "SELECT DISTINCT 2, (at AT TIME ZONE 'Africa/Johannesburg')::date"
-					" FROM hospital.diagnoses WHERE visit_id = ANY ($1)"
-					" UNION ALL SELECT DISTINCT 3, (prescribed_at AT TIME ZONE 'Africa/Johannesburg')::date"
-					" FROM hospital.prescriptions WHERE visit_id = ANY ($1)"
-					" UNION ALL SELECT DISTINCT 4, billing_date FROM hospital.billing_payments WHERE visit_id = ANY ($1)",
-					1, types, values, NULL, SPI_OK_SELECT);
-	StaticAssertStmt(FACT_DIAGNOSES == 2 && FACT_PRESCRIPTIONS == 3 && FACT_BILLS == 4, "as the query has them");
-	for (uint64 row = 0; row < rows; row++)
-	{
-		bool		isnull;
-
-		note((FactKind) DatumGetInt32(kept_value(row, 1, &isnull)), DatumGetDateADT(kept_value(row, 2, &isnull)),
-			 false);
-	}
-	kept_done();
 }
 
 /* ---- what they mean ---- */
@@ -327,6 +307,32 @@ run_as(Oid owner, KeptPlan *plan, const char *query, int nargs, const Oid *types
 	return rows;
 }
 
+/* Facts of other days had their department and doctor from them.  With the lock: nobody folds such a day meanwhile. */
+static void
+note_what_counts_on_gone(Oid owner)
+{
+	static KeptPlan plan;
+	const Oid	types[] = {INT8ARRAYOID};
+	Datum		values[] = {int8_array(gone, ngone)};
+	uint64		rows;
+
+	StaticAssertStmt(FACT_DIAGNOSES == 2 && FACT_PRESCRIPTIONS == 3 && FACT_BILLS == 4, "as the query has them");
+	rows = run_as(owner, &plan, "SELECT DISTINCT 2, (at AT TIME ZONE 'Africa/Johannesburg')::date"
+				  " FROM hospital.diagnoses WHERE visit_id = ANY ($1)"
+				  " UNION ALL SELECT DISTINCT 3, (prescribed_at AT TIME ZONE 'Africa/Johannesburg')::date"
+				  " FROM hospital.prescriptions WHERE visit_id = ANY ($1)"
+				  " UNION ALL SELECT DISTINCT 4, billing_date FROM hospital.billing_payments WHERE visit_id = ANY ($1)",
+				  1, types, values);
+	for (uint64 row = 0; row < rows; row++)
+	{
+		bool		isnull;
+
+		note((FactKind) DatumGetInt32(kept_value(row, 1, &isnull)), DatumGetDateADT(kept_value(row, 2, &isnull)),
+			 false);
+	}
+	kept_done();
+}
+
 void
 marts_apply(const char *schema)
 {
@@ -341,11 +347,13 @@ marts_apply(const char *schema)
 	if (OidIsValid(owner))
 	{
 		require_new_snapshots();
+		hospital_lock_transaction(HOSPITAL_LOCK_MARTS, some_whole() || ngone > 0 ? ExclusiveLock : ShareLock);
+		if (ngone > 0)
+			note_what_counts_on_gone(owner);
 		qsort(touched, ntouched, sizeof(Touched), compare_touched);
 		values[0] = name_array();
 		values[1] = day_array();
 		values[2] = whole_array();
-		hospital_lock_transaction(HOSPITAL_LOCK_MARTS, some_whole() ? ExclusiveLock : ShareLock);
 		(void) run_as(owner, &plan, psprintf("SELECT %s.hospital_touch_marts($1, $2, $3)", schema),
 					  lengthof(types), types, values);
 		kept_done();

@@ -14,7 +14,7 @@ extern void marts_note(int kind_number, const void *record, bool own_row);
 /* A day file of this kind is in, whole. */
 extern void marts_note_file(int kind_number, DateADT day);
 
-/* These visits are about to go; SPI connected. */
+/* These visits are gone. */
 extern void marts_note_visits_gone(const int64 *visits, int n);
 
 /* What has been noted was rolled back. */

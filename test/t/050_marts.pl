@@ -50,7 +50,7 @@ sub hospital
 	$node->safe_psql($db, qq(
 		CREATE EXTENSION hospital;
 		CALL hospital_create(people => 20000, beds => 200, seed => $seed, name => 'same', start_date => '2020-01-25', end_date => '2020-03-31', dirty_rate => 0);
-		CALL hospital_load_people(); CALL hospital_load_staff();
+		CALL hospital_load_staff();
 		CREATE FUNCTION day_of(at timestamptz) RETURNS date LANGUAGE sql IMMUTABLE AS \$\$ SELECT ((at + interval '2 hours') AT TIME ZONE 'UTC')::date \$\$;
 		CREATE FUNCTION month_of(day date) RETURNS date LANGUAGE sql IMMUTABLE AS \$\$ SELECT make_date(extract(year FROM day)::int, extract(month FROM day)::int, 1) \$\$));
 	return;

@@ -24,6 +24,17 @@ OBJS = $(filter-out $(KAFKA_OBJS) src/reference_data.o,$(patsubst %.c,%.o,$(sort
 
 SHLIB_LINK = -lcsv
 
+# gzip and zstd for what is exported, where their headers are.
+has_header = $(shell printf '\043include <%s>\n' $(1) | $(CC) -x c -E - >/dev/null 2>&1 && echo yes)
+ifeq ($(call has_header,zlib.h),yes)
+COMPRESSIONS += -DHOSPITAL_ZLIB
+SHLIB_LINK += -lz
+endif
+ifeq ($(call has_header,zstd.h),yes)
+COMPRESSIONS += -DHOSPITAL_ZSTD
+SHLIB_LINK += -lzstd
+endif
+
 # Servers load libraries with RTLD_GLOBAL: bind our own names to ourselves, so
 # that another extension's function of the same name is never called instead.
 # The compiler may rely on that, and inline them.
@@ -38,7 +49,7 @@ ifneq (,$(findstring clang,$(shell $(CC) --version 2>/dev/null)))
 WARNINGS += -Wno-unknown-warning-option -Wno-ignored-optimization-argument -Wno-ignored-attributes
 endif
 
-PG_CPPFLAGS = -DHOSPITAL_VERSION='"$(EXTVERSION)"'
+PG_CPPFLAGS = -DHOSPITAL_VERSION='"$(EXTVERSION)"' $(COMPRESSIONS)
 PG_CFLAGS = $(WARNINGS) -fno-semantic-interposition
 
 # The test that makes the extension goes first; each of the others stands alone.
@@ -59,7 +70,7 @@ ifneq ($(origin with_llvm),command line)
 override with_llvm = no
 endif
 
-.PHONY: help demo demo-stop clean-demo test test-quick test-containers test-tools faults soak bench bench-run bench-stream bench-idle bench-marts brief clean-test
+.PHONY: help demo demo-stop clean-demo test test-quick test-containers test-tools faults soak bench bench-run bench-stream bench-idle bench-marts brief clean-test bench-export
 
 PG_CONFIG ?= pg_config
 PGXS := $(shell $(PG_CONFIG) --pgxs 2>/dev/null)
@@ -120,6 +131,7 @@ help:
 	@echo "                  (NUM_EVENTS=1000000, RUNS=..., ROWS='13 18', CONSUMERS=2; LONG=yes: ten minutes without a broker)"
 	@echo "make bench-marts  what hospital_mart costs and gives (NUM=..., DAYS=..., PARTS='a b')"
 	@echo "make bench-idle   wake-ups, CPU and WAL of a hospital at rest, fast shutdown, DROP DATABASE (IDLE_S=60, ROWS='24 28')"
+	@echo "make bench-export a table to JSON Lines against COPY (EXPORT_MB=2000, RUNS=3)"
 	@echo "make brief        make docs/project_brief.pdf from the documents (a venv in .brief/ with WeasyPrint)"
 	@echo "make installcheck the regression tests against a running server of your own"
 
@@ -154,5 +166,7 @@ bench-marts:
 	@NUM='$(NUM)' DAYS='$(DAYS)' PARTS='$(PARTS)' bash bench/marts.sh
 bench-idle:
 	@IDLE_S='$(IDLE_S)' RUNS='$(RUNS)' ROWS='$(or $(ROWS),24 25 26 27 28)' bash bench/run.sh
+bench-export:
+	@EXPORT_MB='$(EXPORT_MB)' RUNS='$(or $(RUNS),3)' ROWS='$(or $(ROWS),40 41)' bash bench/run.sh
 brief:
 	@bash docs/brief/make.sh

@@ -664,18 +664,20 @@ COMMENT ON PROCEDURE hospital_run(int, int) IS
     'Run the next hospital days as fast as possible: their files are written and ingested, day by day, by as many workers as there are cores unless said. May be interrupted and called again at any time; progress is in hospital.progress';
 
 CREATE PROCEDURE hospital_export(what text, format text DEFAULT 'csv', target text DEFAULT NULL,
-                                 as_of date DEFAULT NULL)
+                                 as_of date DEFAULT NULL, compression text DEFAULT 'none',
+                                 partition_by text DEFAULT NULL, from_day date DEFAULT NULL,
+                                 to_day date DEFAULT NULL, incremental boolean DEFAULT true)
     LANGUAGE C
     AS 'MODULE_PATHNAME';
-COMMENT ON PROCEDURE hospital_export(text, text, text, date) IS
-    'Write people, doctors, staff_assignments, assigned_staff (of a date; the first day by default) or hospital_patients (one row a patient, with what was done in all) to a file below hospital.data_folder';
+COMMENT ON PROCEDURE hospital_export(text, text, text, date, text, text, date, date, boolean) IS
+    'Write people, doctors, staff_assignments, assigned_staff (as_of a date; the first day by default), hospital_patients (one row a patient), fhir, or any table or view to files below hospital.data_folder: csv or jsonl, compressed by gzip or zstd, in a folder a day (date=YYYY-MM-DD) where it has one, days that have changed only';
 
 REVOKE ALL ON FUNCTION hospital_start(boolean), hospital_stop(), hospital_pause(), hospital_resume(),
     hospital_speed(double precision), hospital_jump(timestamp), hospital_status() FROM PUBLIC;
-REVOKE ALL ON PROCEDURE hospital_run(int, int), hospital_export(text, text, text, date) FROM PUBLIC;
+REVOKE ALL ON PROCEDURE hospital_run(int, int), hospital_export(text, text, text, date, text, text, date, date, boolean) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION hospital_status() TO pg_monitor;
 GRANT SELECT ON hospital.status TO pg_monitor;
-GRANT EXECUTE ON PROCEDURE hospital_export(text, text, text, date) TO pg_write_server_files;
+GRANT EXECUTE ON PROCEDURE hospital_export(text, text, text, date, text, text, date, date, boolean) TO pg_write_server_files;
 
 -- ==== end of workers and files ============================================
 

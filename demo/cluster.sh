@@ -170,6 +170,8 @@ find_missing() {
     command -v gcc >/dev/null && has_header librdkafka/rdkafka.h librdkafka/rdkafka_mock.h ||
         MISSING+=(librdkafka-dev)
     command -v gcc >/dev/null && has_header csv.h || MISSING+=(libcsv-dev)
+    command -v gcc >/dev/null && has_header zlib.h || MISSING+=(zlib1g-dev)
+    command -v gcc >/dev/null && has_header zstd.h || MISSING+=(libzstd-dev)
     if [ "${1:-}" = test ]; then
         perl -MIPC::Run -e 1 2>/dev/null || MISSING+=(libipc-run-perl)
         command -v python3 >/dev/null || MISSING+=(python3)

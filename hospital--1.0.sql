@@ -4777,3 +4777,67 @@ $data$;
 COMMENT ON FUNCTION hospital_dashboard_data(date, date, text) IS
     'All charts of the dashboard, from the marts that the caller may read: rows by chart, rankings with the rest as "other". Monthly marts give the whole months that the days fall in, hours and shifts the last two weeks and the last month of the period; without arguments all days and departments';
 
+CREATE FUNCTION hospital_report_data(from_day date DEFAULT NULL, to_day date DEFAULT NULL) RETURNS jsonb
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+    SET search_path = pg_catalog, pg_temp
+    SET timezone = 'Africa/Johannesburg'
+    SET jit = off
+AS $report$
+#variable_conflict use_column
+DECLARE
+    a_from     date;
+    a_to       date;
+    validation jsonb;
+    stream     jsonb := '[]';
+BEGIN
+    IF to_regclass('hospital.simulation') IS NULL THEN
+        RAISE EXCEPTION 'this database has no hospital'
+            USING ERRCODE = 'undefined_table', HINT = 'CALL hospital_create() makes one.';
+    END IF;
+    IF from_day > to_day THEN
+        RAISE EXCEPTION 'the period ends before it begins'
+            USING ERRCODE = 'invalid_parameter_value', DETAIL = format('It is from %s to %s.', from_day, to_day);
+    END IF;
+    SELECT min(b.day), max(b.day) INTO a_from, a_to FROM hospital.batches b
+    WHERE b.state = 'ingested' AND b.day >= coalesce(from_day, '-infinity') AND b.day <= coalesce(to_day, 'infinity');
+
+    -- first, for it may close days, which the rows of days below then say
+    SELECT jsonb_agg(v) INTO validation FROM @extschema@.hospital_validate(from_day, to_day) v;
+    IF has_function_privilege('@extschema@.hospital_audit_stream()', 'EXECUTE') THEN
+        SELECT coalesce(jsonb_agg(s ORDER BY s.check_name), '[]') INTO stream
+        FROM (SELECT a.check_name, sum(a.expected)::bigint AS expected, sum(a.found)::bigint AS found, bool_and(a.ok) AS ok
+              FROM @extschema@.hospital_audit_stream() a GROUP BY a.check_name) s;
+    END IF;
+
+    RETURN jsonb_build_object(
+        'made_at', now(), 'from_day', a_from, 'to_day', a_to,
+        'hospital', (SELECT jsonb_build_object('name', s.name, 'people', s.people, 'beds', s.beds, 'seed', s.seed,
+                                               'start_date', s.start_date, 'end_date', s.end_date,
+                                               'generator_version', s.generator_version)
+                     FROM hospital.simulation s),
+        'validation', coalesce(validation, '[]'),
+        'stream', stream,
+        'days', coalesce((
+            SELECT jsonb_agg(x ORDER BY x.day)
+            FROM (SELECT d.day, d.rows AS written, coalesce(f.rows, 0) AS rows, coalesce(f.rejects, 0) AS rejects,
+                         coalesce(t.events, 0) AS events, coalesce(t.arrived, 0) AS arrived, coalesce(t.gone, 0) AS gone,
+                         coalesce(t.rejects, 0) AS stream_rejects, d.closed_at IS NOT NULL AS closed
+                  FROM hospital.days d
+                  LEFT JOIN (SELECT b.day, sum(b.rows)::bigint AS rows, sum(b.rejects)::bigint AS rejects
+                             FROM hospital.batches b WHERE b.state = 'ingested' GROUP BY b.day) f ON f.day = d.day
+                  LEFT JOIN (SELECT t.day, sum(t.events)::bigint AS events, sum(t.arrived)::bigint AS arrived,
+                                    sum(t.gone)::bigint AS gone, sum(t.rejects)::bigint AS rejects
+                             FROM @extschema@.hospital_validate_ticks(a_from, a_to) t GROUP BY t.day) t ON t.day = d.day
+                  WHERE d.day BETWEEN a_from AND a_to) x), '[]'),
+        'targets', coalesce((
+            SELECT jsonb_agg(to_jsonb(t) - 'place' || jsonb_build_object(
+                       'off', CASE WHEN t.target LIKE '%-%-%' THEN t.measured ELSE t.measured - t.target::numeric END,
+                       'allowed', split_part(t.tolerance, ' ', 1)::numeric) ORDER BY t.place)
+            FROM @extschema@.hospital_targets_report()
+                 WITH ORDINALITY t (metric, scope, target, tolerance, measured, ok, note, place)), '[]'));
+END
+$report$;
+COMMENT ON FUNCTION hospital_report_data(date, date) IS
+    'What the validation report shows: the rows of hospital_validate for these days, of hospital_audit_stream where the caller may call it, files and events by day, and hospital_targets_report with how far off each measure is';
+
+-- ==== end of dashboards ===================================================

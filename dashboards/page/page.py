@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """page.py: the hospital's dashboard and validation report as web pages.
 
-    page.py serve [--port 8090] [--tries 20] [--address-file FILE]
+    page.py serve [--port 8090] [--tries 20] [--address-file FILE] [--pid-file FILE]
     page.py dashboard FILE [--from DAY] [--to DAY] [--department CODE]
     page.py report FILE [--from DAY] [--to DAY]
 
@@ -258,6 +258,9 @@ def open_server(port, tries):
 def serve(arguments):
     server = open_server(arguments.port, arguments.tries)
     address = f"http://127.0.0.1:{server.server_address[1]}/"
+    # who finds the address may rely on the other
+    if arguments.pid_file:
+        write_whole(arguments.pid_file, f"{os.getpid()}\n")
     if arguments.address_file:
         write_whole(arguments.address_file, address + "\n")
     print(address, flush=True)
@@ -285,6 +288,7 @@ def main():
     command.add_argument("--port", type=int, default=8090, help="0: any that is free")
     command.add_argument("--tries", type=int, default=20, help="so many ports, from that one on, are tried")
     command.add_argument("--address-file", help="where to write the address")
+    command.add_argument("--pid-file", help="where to write the number of the process")
     for name in ("dashboard", "report"):
         command = commands.add_parser(name)
         command.add_argument("file")

@@ -108,7 +108,10 @@ function names(list, width) {
 }
 
 function times(list, name, extra, label) {
-	return axis({ type: 'category', data: list, splitLine: { show: false }, ...extra }, { formatter: name, ...label });
+	/* where the first and the last stand at the very edge, their texts keep inside */
+	const edges = extra && extra.boundaryGap === false ? { alignMinLabel: 'left', alignMaxLabel: 'right' } : {};
+
+	return axis({ type: 'category', data: list, splitLine: { show: false }, ...extra }, { formatter: name, ...edges, ...label });
 }
 
 /* The width that names may take, on this screen. */
@@ -180,7 +183,7 @@ function fillTable(card, chart, rows) {
 	const head = element('tr', {}, ...chart.columns.map(([, heading, format]) =>
 		element('th', { scope: 'col', class: isNumber(format) ? 'n' : null }, heading)));
 	const body = rows.map((row) => element('tr', {}, ...chart.columns.map(([key, , format, classOf]) =>
-		element('td', { class: classOf ? classOf(row) : isNumber(format) ? 'n' : null, 'data-value': row[key] ?? '' },
+		element('td', { class: classOf ? classOf(row) : isNumber(format) ? 'n' : null, 'data-key': key, 'data-value': row[key] ?? '' },
 			FORMATS[format](row[key])))));
 
 	card.querySelector('.scroll').replaceChildren(element('table', { 'aria-label': chart.title },

@@ -20,7 +20,9 @@ function inOrder(values, order) {
 	return unique(values).sort((a, b) => place(a) - place(b) || String(a).localeCompare(String(b)));
 }
 
-/* Of an epidemic's or a ward's last weeks: where the line ends. */
+const isNarrow = () => window.innerWidth < 860;
+
+/* Where a line begins and ends. */
 function lastDays(rows, key, name) {
 	return rows.length ? name(rows[0][key]) + ' to ' + name(rows[rows.length - 1][key]) : '';
 }
@@ -100,14 +102,18 @@ const CHARTS = [
 		columns: [['ward_code', 'Ward', 'text'], ['label', 'Name', 'text'], ['occupied', 'Patients', 'count'], ['beds', 'Beds', 'count'],
 			['percent', 'Full', 'percent']],
 		rows: (data) => data.charts.ward_occupancy_now.map((row) => ({ ...row, percent: share(row.occupied, row.beds) })),
-		height: () => 330,
-		option: (rows) => frame({
-			xAxis: axis({ type: 'category', data: rows.map((row) => row.ward_code), splitLine: { show: false } },
-				{ interval: 0, rotate: 90, hideOverlap: false, fontSize: 11 }),
-			yAxis: values((v) => v + ' %', { min: 0, max: (range) => Math.max(100, Math.ceil(range.max / 25) * 25), interval: 25 }),
-			series: [{ type: 'bar', name: 'Full', barMaxWidth: 22, tooltip: { valueFormatter: FORMATS.percent },
-				data: rows.map((row) => ({ value: row.percent, itemStyle: { color: row.percent >= 95 ? '#c2452d' : row.percent >= 80 ? '#dd8a2c' : COLOURS[0] } })) }],
-		}),
+		height: (rows) => isNarrow() ? lying(rows) : PLOT,
+		option: (rows) => {
+			const percent = values((v) => v + ' %', { min: 0, max: (range) => Math.max(100, Math.ceil(range.max / 25) * 25), interval: 25 });
+			const bars = [{ type: 'bar', name: 'Full', barMaxWidth: 22, tooltip: { valueFormatter: FORMATS.percent },
+				data: rows.map((row) => ({ value: row.percent, itemStyle: { color: row.percent >= 95 ? '#c2452d' : row.percent >= 80 ? '#dd8a2c' : COLOURS[0] } })) }];
+
+			/* so many names stand side by side on a wide screen alone */
+			return isNarrow() ? frame({ xAxis: percent, yAxis: names(rows.map((row) => row.label), nameWidth()), series: bars }) : frame({
+				xAxis: axis({ type: 'category', data: rows.map((row) => row.ward_code), splitLine: { show: false } },
+					{ interval: 0, rotate: 90, hideOverlap: false, fontSize: 11 }),
+				yAxis: percent, series: bars });
+		},
 	},
 	{
 		id: 'length_of_stay', title: 'Length of stay, in days',

@@ -4951,6 +4951,7 @@ CREATE FUNCTION hospital_dashboard_data(from_day date DEFAULT NULL, to_day date 
     SET search_path = pg_catalog, pg_temp
     SET timezone = 'Africa/Johannesburg'
     SET jit = off
+    SET work_mem = '64MB'
 AS $data$
 #variable_conflict use_column
 DECLARE
@@ -4959,8 +4960,7 @@ DECLARE
     a_to       date;                 -- last day
     first_day  date;
     last_day   date;
-    last_hour  timestamptz;
-    until_hour timestamptz;          -- the last one of the period
+    until_hour timestamptz;          -- the last hour of the period
     charts     jsonb := '{}';
 BEGIN
     IF to_regclass('hospital_mart.monthly_visit_stats') IS NULL THEN
@@ -4976,11 +4976,10 @@ BEGIN
             USING ERRCODE = 'invalid_parameter_value', HINT = 'Their codes are in hospital.department_plan.';
     END IF;
     SELECT min(m.month) INTO first_day FROM hospital_mart.monthly_visit_stats m;
-    SELECT max(o.at) INTO last_hour FROM hospital_mart.ward_occupancy_by_hour o;
-    SELECT coalesce(last_hour::date, max(m.month)) INTO last_day FROM hospital_mart.monthly_visit_stats m;
+    SELECT l.day INTO last_day FROM hospital_mart.last_day l WHERE first_day IS NOT NULL;
     a_from := date_trunc('month', coalesce(from_day, first_day))::date;
     a_to := coalesce(to_day, last_day);
-    until_hour := least(last_hour, (a_to + 1)::timestamp AT TIME ZONE 'Africa/Johannesburg' - interval '1 hour');
+    until_hour := (least(a_to, last_day) + 1)::timestamp AT TIME ZONE 'Africa/Johannesburg' - interval '1 hour';
 
     -- Each row of a ranking says how many it stands for; the last may stand for many.
     charts := charts || jsonb_build_object('diagnosis_distribution', (
@@ -5128,22 +5127,25 @@ BEGIN
               WHERE s.month BETWEEN a_from AND a_to GROUP BY s.patient_class, s.payment_status) r));
 
     -- an empty ward has no row in an hour, but its beds are there
-    charts := charts || jsonb_build_object('ward_occupancy_by_hour', (
+    charts := charts || (
         WITH hours AS MATERIALIZED (
             SELECT o.* FROM hospital_mart.ward_occupancy_by_hour o
             WHERE o.at > greatest(until_hour - interval '14 days',
                                   coalesce(from_day, a_from)::timestamp AT TIME ZONE 'Africa/Johannesburg' - interval '1 hour')
               AND o.at <= until_hour AND (department IS NULL OR o.department_code = department)
+        ), beds AS (
+            SELECT sum(w.beds)::bigint AS beds FROM (SELECT max(h.beds) AS beds FROM hours h GROUP BY h.ward_code) w
         )
-        SELECT jsonb_agg(r ORDER BY r.at)
-        FROM (SELECT h.at, sum(h.occupied)::bigint AS occupied,
-                     (SELECT sum(w.beds) FROM (SELECT max(b.beds) AS beds FROM hours b GROUP BY b.ward_code) w)::bigint AS beds
-              FROM hours h GROUP BY h.at) r), 'ward_occupancy_now', (
-        SELECT jsonb_agg(to_jsonb(r) ORDER BY r.occupied::numeric / r.beds DESC, r.ward_code)
-        FROM (SELECT o.ward_code, coalesce(p.name, o.ward_code) AS label, o.occupied, o.beds
-              FROM hospital_mart.ward_occupancy_by_hour o
-              LEFT JOIN hospital.ward_plan p ON p.ward_code = o.ward_code
-              WHERE o.at = until_hour AND (department IS NULL OR o.department_code = department)) r));
+        SELECT jsonb_build_object(
+            'ward_occupancy_by_hour',
+            (SELECT jsonb_agg(r ORDER BY r.at)
+             FROM (SELECT h.at, sum(h.occupied)::bigint AS occupied, max(b.beds) AS beds
+                   FROM hours h CROSS JOIN beds b GROUP BY h.at) r),
+            'ward_occupancy_now',
+            (SELECT jsonb_agg(r ORDER BY r.occupied::numeric / r.beds DESC, r.ward_code)
+             FROM (SELECT h.ward_code, coalesce(p.name, h.ward_code) AS label, h.occupied, h.beds
+                   FROM hours h LEFT JOIN hospital.ward_plan p ON p.ward_code = h.ward_code
+                   WHERE h.at = until_hour) r)));
 
     charts := charts || jsonb_build_object('length_of_stay', (
         SELECT jsonb_agg(r ORDER BY r.admission_type)
@@ -5194,7 +5196,7 @@ BEGIN
               GROUP BY s.day, s.shift) r));
 
     RETURN jsonb_build_object(
-        'made_at', now(), 'first_day', first_day, 'last_day', last_day, 'last_hour', last_hour,
+        'made_at', now(), 'first_day', first_day, 'last_day', last_day,
         'filter', jsonb_build_object('from_day', from_day, 'to_day', to_day, 'department', department,
                                      'first_month', a_from, 'last_month', date_trunc('month', a_to)::date),
         'live', @extschema@.hospital_dashboard_state(),

@@ -72,6 +72,10 @@ make_hospital() {
     if [ "$(ask "SELECT to_regclass('hospital.simulation') IS NULL")" = t ]; then
         owner -c "CALL hospital_create()"
     fi
+    owner -v viewer="${VIEWER_USER:-viewer}" -o /dev/null -f - <<'SQL'
+GRANT USAGE ON SCHEMA hospital_mart TO :"viewer";
+GRANT SELECT ON ALL TABLES IN SCHEMA hospital_mart TO :"viewer";
+SQL
     say "hospital: $(ask "SELECT format('%s people, %s beds, %s to %s, seed %s', people, beds, start_date, end_date, seed) FROM hospital.simulation")"
     local differs
     differs=$(ask "SELECT string_agg(format('%s=%s', what, proposed), ' ')

@@ -72,7 +72,7 @@ make_database() {
         say "   extension: there already"
     else
         query -d "$DB" --single-transaction -c "CREATE EXTENSION hospital" \
-            -c "GRANT CREATE, USAGE ON SCHEMA hospital TO $OWNER" \
+            -c "GRANT CREATE, USAGE ON SCHEMA hospital, hospital_mart TO $OWNER" \
             -c "GRANT EXECUTE ON FUNCTION hospital_start(boolean), hospital_stop(), hospital_audit_stream() TO $OWNER" \
             -c "GRANT EXECUTE ON PROCEDURE hospital_run(int, int) TO $OWNER" \
             -c "GRANT pg_monitor, pg_read_server_files, pg_write_server_files TO $OWNER"
@@ -110,7 +110,7 @@ make_viewer() {
     query -d "$DB" -c "SET client_min_messages = warning" \
         -c "DO \$\$ BEGIN IF to_regrole('viewer') IS NULL THEN CREATE ROLE viewer LOGIN; END IF; END \$\$" \
         -c "ALTER ROLE viewer SET default_transaction_read_only = on" -c "ALTER ROLE viewer SET statement_timeout = '15s'"
-    hospital_psql -q -c "GRANT USAGE ON SCHEMA hospital_mart TO viewer" -c "GRANT SELECT ON ALL TABLES IN SCHEMA hospital_mart TO viewer" \
+    hospital_psql -q -c "GRANT SELECT ON ALL TABLES IN SCHEMA hospital_mart TO viewer" \
         -c "ALTER DEFAULT PRIVILEGES IN SCHEMA hospital_mart GRANT SELECT ON TABLES TO viewer" \
         -c "GRANT SELECT ON hospital.run_window TO viewer"
 }

@@ -9,8 +9,8 @@
 const TRIAGE = { RED: '#c43131', ORANGE: '#e0821f', YELLOW: '#d9b616', GREEN: '#3a9a4b', BLUE: '#3566bd' };
 const PAYMENT = { Paid: '#2a9d78', Pending: '#d9b616', Unpaid: '#c2452d' };
 const PARTS = ['consultation', 'accommodation', 'procedures', 'imaging', 'laboratory', 'medicines', 'other'];
-const STAYS = [['under_1_day', 'below 1'], ['days_1_2', '1-2'], ['days_3_6', '3-6'], ['days_7_13', '7-13'], ['days_14_29', '14-29'],
-	['days_30_more', '30 and more']];
+const STAYS = [['under_1_day', '< 1'], ['days_1_2', '1-2'], ['days_3_6', '3-6'], ['days_7_13', '7-13'], ['days_14_29', '14-29'],
+	['days_30_more', '30+']];
 const KINDS = ['outpatient', 'emergency', 'elective', 'maternity', 'newborn', 'transfer in'];
 const SHIFTS = { N12D: 'day', N12N: 'night' };
 

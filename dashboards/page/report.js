@@ -103,8 +103,8 @@ const REALISM = [{
 	rows: (data) => withWords(data.targets.filter((row) => row.metric === metric && row.measured !== null)
 		.map((row) => ({ ...row, target_percent: 100 * row.target, percent: 100 * row.measured }))),
 	option: (rows) => frame({
-		xAxis: times(rows.map((row) => row.scope), (name) => name, {}, { interval: 0, hideOverlap: false, width: Math.max(40, Math.min(480, window.innerWidth - 60) / rows.length - 8), overflow: 'truncate' }),
-		yAxis: values((v) => v + ' %'),
+		xAxis: values((v) => v + ' %'),
+		yAxis: names(rows.map((row) => row.scope), nameWidth()),
 		series: [
 			{ type: 'bar', name: 'Target', barMaxWidth: 26, barGap: '0%', itemStyle: { color: '#b9c3cd' }, data: rows.map((row) => row.target_percent), tooltip: { valueFormatter: FORMATS.percent } },
 			{ type: 'bar', name: 'Measured', barMaxWidth: 26, itemStyle: { color: GOOD }, tooltip: { valueFormatter: FORMATS.percent },

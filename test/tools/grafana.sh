@@ -21,7 +21,7 @@ check() {
     esac
 }
 
-tool_server grafana "wal_level = logical"
+tool_server grafana
 query -d postgres -c "CREATE DATABASE $DB"
 # what docker/setup/setup.sh gives the role
 psql_do -q -d "$DB" -c "SET client_min_messages = warning" -c "CREATE EXTENSION hospital" \

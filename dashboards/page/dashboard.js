@@ -365,7 +365,8 @@ async function refresh() {
 	} catch (error) {
 		if (mine !== asking)
 			return;
-		const why = error.name === 'AbortError' ? 'no answer within ' + PATIENCE / 1000 + ' seconds' : error.message;
+		const why = error.name === 'AbortError' ? 'no answer within ' + PATIENCE / 1000 + ' seconds'
+			: error.name === 'TypeError' ? 'the page\'s server does not answer' : error.message;
 
 		complain('The data cannot be had: ' + why + '. ' + (shown ? 'What is shown is of ' + shown.made_at.slice(11, 19) + '. ' : '') + 'Trying again.');
 		showState(shown, true);

@@ -105,7 +105,7 @@ check "a report is written" page_py postgres report "$WORK/home/report.html"
 query -d "$DB" -c "SELECT jsonb_build_object('validation', (SELECT jsonb_agg(to_jsonb(v) - 'ok') FROM hospital_validate() v),
     'files', (SELECT jsonb_agg(f ORDER BY f.day) FROM (SELECT day, sum(rows) AS rows, sum(rejects) AS rejects FROM hospital.batches
                                                        WHERE state = 'ingested' GROUP BY day) f),
-    'targets', (SELECT jsonb_agg(jsonb_build_object('metric', t.metric, 'scope', t.scope, 'measured', coalesce(to_jsonb(t.measured), '""')))
+    'targets', (SELECT jsonb_agg(jsonb_build_object('metric', t.metric, 'scope', t.scope, 'measured', coalesce(to_jsonb(t.measured), to_jsonb(''::text))))
                 FROM hospital_targets_report() t))" > "$WORK/report.json"
 
 # what the browser's test asks for meanwhile

@@ -59,7 +59,7 @@ ifneq ($(origin with_llvm),command line)
 override with_llvm = no
 endif
 
-.PHONY: help demo demo-stop clean-demo report test test-quick test-containers test-tools faults soak bench bench-run bench-stream bench-idle brief clean-test
+.PHONY: help demo demo-stop clean-demo report test test-quick test-containers test-tools faults soak bench bench-run bench-stream bench-idle bench-marts brief clean-test
 
 PG_CONFIG ?= pg_config
 PGXS := $(shell $(PG_CONFIG) --pgxs 2>/dev/null)
@@ -121,6 +121,7 @@ help:
 	@echo "make bench-run    the same for 1455 hospital days alone: some minutes, 25 GB of disk"
 	@echo "make bench-stream the stream against other ways from Kafka into PostgreSQL, by an Apache Kafka"
 	@echo "                  (NUM_EVENTS=1000000, RUNS=..., ROWS='13 18', CONSUMERS=2; LONG=yes: ten minutes without a broker)"
+	@echo "make bench-marts  what hospital_mart costs and gives (NUM=..., DAYS=..., PARTS='a b')"
 	@echo "make bench-idle   wake-ups, CPU and WAL of a hospital at rest, fast shutdown, DROP DATABASE (IDLE_S=60, ROWS='24 28')"
 	@echo "make brief        make docs/project_brief.pdf from the documents (a venv in .brief/ with WeasyPrint)"
 	@echo "make installcheck the regression tests against a running server of your own"
@@ -154,6 +155,8 @@ bench-run:
 bench-stream:
 	@RUNS='$(RUNS)' ROWS='$(or $(ROWS),13 14 15 16 17 18 19 20 21 22 23)' NUM_EVENTS='$(NUM_EVENTS)' \
 		CONSUMERS='$(CONSUMERS)' OUTAGE_S='$(or $(OUTAGE_S),$(if $(LONG),600,))' bash bench/run.sh
+bench-marts:
+	@NUM='$(NUM)' DAYS='$(DAYS)' PARTS='$(PARTS)' bash bench/marts.sh
 bench-idle:
 	@IDLE_S='$(IDLE_S)' RUNS='$(RUNS)' ROWS='$(or $(ROWS),24 25 26 27 28)' bash bench/run.sh
 brief:

@@ -4581,6 +4581,10 @@ BEGIN
                     (SELECT max(l.day) FROM hospital_mart.live_days l)) AS day;
     COMMENT ON VIEW hospital_mart.last_day IS 'The day as of which the marts speak of a present';
     COMMENT ON COLUMN hospital_mart.last_day.day IS 'The last one of which files are ingested; where none are, the last one that events have come of';
+    CREATE VIEW hospital_mart.last_beds_day AS
+    SELECT (max(u.recorded_at) AT TIME ZONE 'Africa/Johannesburg')::date AS day FROM hospital.status_updates u;
+    COMMENT ON VIEW hospital_mart.last_beds_day IS 'The last day of which it is known who lies where';
+    COMMENT ON COLUMN hospital_mart.last_beds_day.day IS 'The last one that has status updates';
 
     -- Cells, and the same from the facts: dimensions, sums, and the query for the day "l".
     FOR a_cells IN SELECT c.*, c.dimensions || c.sums AS fields FROM (VALUES
@@ -4802,13 +4806,13 @@ BEGIN
                        + coalesce(sum(v.change) OVER (PARTITION BY v.ward_code ORDER BY v.day
                                                       ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), 0)::bigint,
                        v.change, v.upto
-                FROM hospital_mart.beds_live v$query$),
+                FROM hospital_mart.beds_live v WHERE v.day <= (SELECT t.day FROM hospital_mart.last_beds_day t)$query$),
         ('ward_occupancy_by_hour', 'Inpatients of each ward at each full hour of the days that have status updates; a patient is in the ward of the last update that says admitted or moved, until one that ends the stay',
          $query$SELECT h.at, d.ward_code, w.department_code, d.start + d.upto[extract(hour FROM h.at AT TIME ZONE 'Africa/Johannesburg')::int + 1] AS occupied,
                        w.beds
-                FROM (SELECT min(x.first_day) AS first_day, max(x.last_day) AS last_day
-                      FROM (SELECT min(c.day) AS first_day, max(c.day) AS last_day FROM hospital_mart.beds_cells c
-                            UNION ALL SELECT min(l.day), max(l.day) FROM hospital_mart.live_days l WHERE l.kind = 'beds') x) e
+                FROM (SELECT least((SELECT c.day FROM hospital_mart.beds_cells c ORDER BY c.month, c.day LIMIT 1),
+                                   (SELECT min(l.day) FROM hospital_mart.live_days l WHERE l.kind = 'beds')) AS first_day,
+                             (SELECT t.day FROM hospital_mart.last_beds_day t) AS last_day) e
                 CROSS JOIN generate_series(e.first_day::timestamp AT TIME ZONE 'Africa/Johannesburg',
                                            e.last_day::timestamp AT TIME ZONE 'Africa/Johannesburg' + interval '23 hours',
                                            interval '1 hour') h (at)
@@ -4836,20 +4840,28 @@ BEGIN
                        sum(c.readmitted_30_days)::bigint AS readmitted_30_days
                 FROM [readmissions] c GROUP BY c.month, c.department_code$query$),
         ('staffing_against_need', 'Nurses on a ward''s twelve-hour shifts, and how many its patients of three hours into the shift ask for',
-         $query$SELECT d.day, d.ward_code, w.department_code, s.shift, coalesce(n.nurses, 0) AS nurses,
-                       ceil((d.start + d.upto[s.hour + 1]) / s.patients_per_nurse)::bigint AS nurses_needed
-                FROM hospital_mart.ward_days d
-                JOIN hospital.wards w ON w.ward_code = d.ward_code
-                JOIN hospital.ward_plan p ON p.ward_code = d.ward_code
-                CROSS JOIN LATERAL (VALUES ('N12D', 10, p.patients_per_nurse_day),
-                                           ('N12N', 22, p.patients_per_nurse_night)) s (shift, hour, patients_per_nurse)
-                LEFT JOIN LATERAL (SELECT count(*) AS nurses FROM hospital.staff_assignments a
-                                   JOIN hospital.staff m ON m.staff_id = a.staff_id
-                                   WHERE a.assignment_id >= (d.day - '2000-01-01'::date) * 100000::bigint
-                                     AND a.assignment_id < (d.day - '2000-01-01'::date + 1) * 100000::bigint
-                                     AND a.ward_code = d.ward_code AND a.shift = s.shift
-                                     AND m.role IN (SELECT r.role FROM hospital.staff_roles r WHERE r.category = 'nursing')) n ON true
-                WHERE n.nurses <> 0 OR d.start + d.upto[s.hour + 1] <> 0$query$)
+         $query$SELECT x.day, x.ward_code, w.department_code, x.shift, sum(x.nurses)::bigint AS nurses,
+                       sum(x.nurses_needed)::bigint AS nurses_needed
+                FROM (SELECT d.day, d.ward_code, s.shift, 0::bigint AS nurses,
+                             ceil((d.start + d.upto[s.hour + 1]) / s.patients_per_nurse)::bigint AS nurses_needed
+                      FROM hospital_mart.ward_days d
+                      JOIN hospital.ward_plan p ON p.ward_code = d.ward_code
+                      CROSS JOIN LATERAL (VALUES ('N12D', 10, p.patients_per_nurse_day),
+                                                 ('N12N', 22, p.patients_per_nurse_night)) s (shift, hour, patients_per_nurse)
+                      UNION ALL
+                      SELECT e.day, n.ward_code, n.shift, n.nurses, 0
+                      FROM (SELECT DISTINCT d.day FROM hospital_mart.ward_days d) e
+                      CROSS JOIN LATERAL (
+                          SELECT a.ward_code, a.shift, count(*) AS nurses
+                          FROM hospital.staff_assignments a JOIN hospital.staff m ON m.staff_id = a.staff_id
+                          WHERE a.assignment_id >= (e.day - '2000-01-01'::date) * 100000::bigint
+                            AND a.assignment_id < (e.day - '2000-01-01'::date + 1) * 100000::bigint
+                            AND a.ward_code IS NOT NULL AND a.shift IN ('N12D', 'N12N')
+                            AND m.role IN (SELECT r.role FROM hospital.staff_roles r WHERE r.category = 'nursing')
+                          GROUP BY a.ward_code, a.shift) n) x
+                JOIN hospital.wards w ON w.ward_code = x.ward_code
+                GROUP BY x.day, x.ward_code, w.department_code, x.shift
+                HAVING sum(x.nurses) + sum(x.nurses_needed) <> 0$query$)
         ) m (name, comment, query)
     LOOP
         EXECUTE format('CREATE VIEW hospital_mart.%I AS %s', a_mart.name,
@@ -5103,12 +5115,14 @@ BEGIN
                 RETURN false;
             END IF;
             before := (SELECT c.day FROM hospital_mart.beds_cells c ORDER BY c.month DESC, c.day DESC LIMIT 1);
-            INSERT INTO hospital_mart.beds_cells (month, day, ward_code, change, upto, start)
-            SELECT v.month, v.day, v.ward_code, v.change, v.upto,
-                   coalesce((SELECT c.start + c.change FROM hospital_mart.beds_cells c
-                             WHERE c.month = date_trunc('month', before::timestamp)::date AND c.day = before
-                               AND c.ward_code = v.ward_code), 0)
-            FROM hospital_mart.beds_live v WHERE v.day = $2;
+            IF $2 <= (SELECT t.day FROM hospital_mart.last_beds_day t) THEN
+                INSERT INTO hospital_mart.beds_cells (month, day, ward_code, change, upto, start)
+                SELECT v.month, v.day, v.ward_code, v.change, v.upto,
+                       coalesce((SELECT c.start + c.change FROM hospital_mart.beds_cells c
+                                 WHERE c.month = date_trunc('month', before::timestamp)::date AND c.day = before
+                                   AND c.ward_code = v.ward_code), 0)
+                FROM hospital_mart.beds_live v WHERE v.day = $2;
+            END IF;
     END CASE;
     -- A fact whose visit is not there yet has no department: it waits.
     IF orphans THEN
@@ -5230,7 +5244,6 @@ BEGIN
     IF to_regclass('hospital_mart.live_days') IS NULL OR NOT current_setting('hospital.marts')::boolean THEN
         RETURN 0;
     END IF;
-    PERFORM @extschema@.hospital_lock_marts();
     FOR a_day IN
         SELECT l.kind, l.day FROM hospital_mart.live_days l
         WHERE l.day < (SELECT max(o.day) - 1 FROM hospital_mart.live_days o)
@@ -5270,13 +5283,15 @@ BEGIN
 END
 $fold$;
 COMMENT ON FUNCTION hospital_fold_some(int) IS
-    'A part of the marts: fold some of the live days that are over, or merge some months; how many';
+    'A part of the marts: fold some of the live days that are over, or merge some months; how many. The caller has the lock';
 
 CREATE PROCEDURE hospital_fold_marts()
     LANGUAGE plpgsql
 AS $fold$
 BEGIN
-    WHILE @extschema@.hospital_fold_some(20) OPERATOR(pg_catalog.>) 0 LOOP
+    LOOP
+        PERFORM @extschema@.hospital_lock_marts();
+        EXIT WHEN @extschema@.hospital_fold_some(20) OPERATOR(pg_catalog.=) 0;
         COMMIT;
     END LOOP;
 END
@@ -5371,6 +5386,8 @@ BEGIN
                 WHERE (d.day BETWEEN $1 AND $2 OR EXISTS (SELECT FROM hospital_mart.merged_months m
                                                           WHERE m.kind = %1$L AND m.month = date_trunc('month', d.day)::date))
                   AND NOT EXISTS (SELECT FROM hospital_mart.live_days l WHERE l.kind = %1$L AND l.day = d.day::date)
+                  AND (%1$L <> 'beds' OR d.day BETWEEN (SELECT min(c.day) FROM hospital_mart.beds_cells c)
+                                                   AND (SELECT max(c.day) FROM hospital_mart.beds_cells c))
             ), facts AS MATERIALIZED (
                 SELECT %2$s, %3$s, %4$s FROM (%5$s) c GROUP BY 1, %3$s
             ), cells AS MATERIALIZED (
@@ -5400,9 +5417,6 @@ END
 $validate$;
 COMMENT ON FUNCTION hospital_validate_marts(date, date) IS
     'The part of hospital_validate that makes the cells of the marts again from the tables: expected are cells, same those that are as they should be';
-
-REVOKE ALL ON FUNCTION hospital_refresh_marts(date, date) FROM PUBLIC;
-REVOKE ALL ON PROCEDURE hospital_fold_marts() FROM PUBLIC;
 
 -- ==== end of marts ========================================================
 

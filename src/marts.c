@@ -22,18 +22,17 @@
 
 #include "access/xact.h"
 #include "catalog/namespace.h"
+#include "catalog/pg_class.h"
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
 #include "miscadmin.h"
+#include "utils/acl.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
-#include "utils/rel.h"
 #include "utils/syscache.h"
-
-#include "catalog/pg_class.h"
 
 #include "day_writer.h"
 #include "journey.h"
@@ -364,16 +363,30 @@ marts_fold(const char *schema)
 
 	if (!OidIsValid(owner) || !hospital_marts)
 		return 0;
+	require_new_snapshots();
+	hospital_lock_transaction(HOSPITAL_LOCK_MARTS, ExclusiveLock);
 	(void) run_as(owner, &plan, psprintf("SELECT %s.hospital_fold_some(20)", schema), 0, NULL, NULL);
 	folded = DatumGetInt32(kept_value(0, 1, &isnull));
 	kept_done();
 	return folded;
 }
 
-/* hospital_lock_marts(): alone, until the transaction ends. */
+/* hospital_lock_marts(): alone, until the transaction ends.  The owner's: it keeps everybody waiting. */
 Datum
 hospital_lock_marts(PG_FUNCTION_ARGS)
 {
+	Oid			owner = marts_owner();
+
+	if (!OidIsValid(owner))
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_TABLE),
+				 errmsg("there are no marts in this database"),
+				 errhint("CALL hospital_create_marts() makes them.")));
+	if (!has_privs_of_role(GetUserId(), owner))
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("permission denied to change the marts"),
+				 errdetail("Their tables belong to role \"%s\".", GetUserNameFromId(owner, false))));
 	require_new_snapshots();
 	hospital_lock_transaction(HOSPITAL_LOCK_MARTS, ExclusiveLock);
 	PG_RETURN_VOID();

@@ -372,7 +372,8 @@ async function refresh() {
 		showState(shown, true);
 	} finally {
 		clearTimeout(impatient);
-		if (mine === asking)
+		/* a page that nobody sees asks nobody */
+		if (mine === asking && !document.hidden)
 			timer = setTimeout(refresh, Math.max(FRESH, 9 * (performance.now() - began)));
 	}
 }
@@ -412,7 +413,6 @@ function start() {
 	here('filter').addEventListener('change', filterChanged);
 	here('filter').addEventListener('submit', (event) => event.preventDefault());
 	here('filter').addEventListener('reset', () => setTimeout(filterChanged));
-	/* a page that nobody sees asks nobody */
 	document.addEventListener('visibilitychange', () => { if (document.hidden) clearTimeout(timer); else refresh(); });
 	refresh();
 }

@@ -37,6 +37,7 @@ import urllib.parse
 HERE = os.path.dirname(os.path.abspath(__file__))
 FRESH_S = 2              # so old an answer may be: many browsers cost what one does
 KEPT = 64                # answers
+QUERIES = 4              # at a time
 STATEMENT_TIMEOUT_S = 15
 
 DASHBOARD_SQL = """SELECT hospital_dashboard_data(nullif(:'from', '')::date, nullif(:'to', '')::date, nullif(:'department', ''));"""
@@ -118,24 +119,33 @@ def told(said):
 
 
 class Answers:
-    """Answers by filter, each asked for once while it is fresh."""
+    """Answers by filter, each asked for once while it is fresh, errors as well."""
 
     def __init__(self):
         self.lock = threading.Lock()
+        self.at_once = threading.BoundedSemaphore(QUERIES)
         self.kept = {}
 
-    def get(self, variables):
-        key = tuple(sorted(variables.items()))
+    def place(self, key):
         with self.lock:
-            # the oldest goes first; a lock that somebody waits on stays with them
+            # the oldest goes first; those who wait for it still have it
             while len(self.kept) >= KEPT and key not in self.kept:
                 self.kept.pop(next(iter(self.kept)))
-            mine = self.kept.setdefault(key, {"lock": threading.Lock(), "at": 0.0, "data": b""})
+            return self.kept.setdefault(key, {"lock": threading.Lock(), "at": None, "said": None})
+
+    def get(self, variables):
+        mine = self.place(tuple(sorted(variables.items())))
         with mine["lock"]:
-            if time.monotonic() - mine["at"] > FRESH_S or not mine["data"]:
-                mine["data"] = ask(DASHBOARD_SQL, variables)
+            if mine["at"] is None or time.monotonic() - mine["at"] > FRESH_S:
+                try:
+                    with self.at_once:
+                        mine["said"] = ask(DASHBOARD_SQL, variables)
+                except (Refused, Unreachable) as error:
+                    mine["said"] = error
                 mine["at"] = time.monotonic()
-            return mine["data"]
+            if isinstance(mine["said"], Exception):
+                raise type(mine["said"])(str(mine["said"]))
+            return mine["said"]
 
 
 # ---- pages ----------------------------------------------------------------

@@ -70,7 +70,7 @@ ifneq ($(origin with_llvm),command line)
 override with_llvm = no
 endif
 
-.PHONY: help demo demo-stop clean-demo test test-quick test-containers test-tools faults soak bench bench-run bench-stream bench-idle bench-marts brief clean-test bench-export
+.PHONY: help demo demo-stop clean-demo test test-quick test-containers test-tools faults soak bench bench-run bench-stream bench-idle bench-marts brief clean-test bench-export report
 
 PG_CONFIG ?= pg_config
 PGXS := $(shell $(PG_CONFIG) --pgxs 2>/dev/null)
@@ -114,7 +114,9 @@ help:
 	@echo "make install      install into that server"
 	@echo "make demo         install what is needed, make a private cluster with a hospital in it,"
 	@echo "                  show it (NUM_PEOPLE=100000 for a small one; 5000000 by default;"
-	@echo "                  KAFKA=real with an Apache Kafka of its own, else one that is built in)"
+	@echo "                  KAFKA=real with an Apache Kafka of its own, else one that is built in),"
+	@echo "                  and serve its dashboards on this machine (PAGE_PORT=8090, or the next that is free)"
+	@echo "make report       the demo's validation report, one HTML file (REPORT=report.html)"
 	@echo "make demo-stop    stop the demo's cluster; make demo starts it again"
 	@echo "make clean-demo   stop it and remove everything that make demo made"
 	@echo "make test         install what is needed, build, run all tests in clusters of their own (TESTS=test/t/...)"
@@ -122,6 +124,7 @@ help:
 	@echo "make test-containers  the same for docker-compose.yml: up, a day, pgAdmin in a browser, down, up again"
 	@echo "                  (needs a Docker engine; without one it says so)"
 	@echo "make test-tools   the tests that fetch what they need: a browser's driver, Python packages and others"
+	@echo "                  (TESTS='page grafana' chooses; what cannot be fetched is skipped)"
 	@echo "make faults       break the stream in 22 ways, again and again (RUNS=5, FAULTS='1 2', LONG=1), and check it"
 	@echo "make soak         the same at random, for an hour (SOAK_SECONDS=3600, HOSPITAL_TEST_SEED=... repeats one)"
 	@echo "make clean-test   remove what make test and make bench made"
@@ -136,11 +139,13 @@ help:
 	@echo "make installcheck the regression tests against a running server of your own"
 
 demo:
-	@NUM_PEOPLE='$(NUM_PEOPLE)' KAFKA='$(KAFKA)' bash demo/run.sh start
+	@NUM_PEOPLE='$(NUM_PEOPLE)' KAFKA='$(KAFKA)' PAGE_PORT='$(PAGE_PORT)' bash demo/run.sh start
 demo-stop:
 	@bash demo/run.sh stop
 clean-demo:
 	@bash demo/run.sh clean
+report:
+	@REPORT='$(REPORT)' bash demo/run.sh report
 test:
 	@bash test/run.sh
 test-quick:

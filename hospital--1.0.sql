@@ -5422,6 +5422,359 @@ COMMENT ON FUNCTION hospital_validate_marts(date, date) IS
 
 -- ==== end of marts ========================================================
 
+-- ==== dashboards ==========================================================
+--
+-- What the pages in dashboards/page draw, as one JSON value: psql, the server of
+-- the page and the tests ask the same.  The dashboard reads the marts alone, by
+-- the caller's own rights; the report calls what compares and measures.
+
+CREATE FUNCTION hospital_dashboard_state() RETURNS jsonb
+    LANGUAGE plpgsql STABLE PARALLEL UNSAFE
+    SET search_path = pg_catalog, pg_temp
+AS $state$
+BEGIN
+    -- who may only read the marts sees no clock
+    IF NOT coalesce(has_table_privilege(to_regclass('hospital.run_window'), 'SELECT'), false) THEN
+        RETURN NULL;
+    END IF;
+    RETURN (SELECT jsonb_build_object('state', w.state, 'hospital_time', w.hospital_time,
+                                      'day_takes_seconds', extract(epoch FROM w.day_takes))
+            FROM hospital.run_window w);
+END
+$state$;
+COMMENT ON FUNCTION hospital_dashboard_state() IS
+    'The part of hospital_dashboard_data about the clock: null for callers who may not read hospital.run_window';
+
+CREATE FUNCTION hospital_dashboard_data(from_day date DEFAULT NULL, to_day date DEFAULT NULL, department text DEFAULT NULL)
+    RETURNS jsonb
+    LANGUAGE plpgsql STABLE PARALLEL UNSAFE
+    SET search_path = pg_catalog, pg_temp
+    SET timezone = 'Africa/Johannesburg'
+    SET jit = off
+    SET work_mem = '64MB'
+AS $data$
+#variable_conflict use_column
+DECLARE
+    shown      CONSTANT int := 12;   -- what comes behind these is one row, other
+    a_from     date;                 -- first month
+    a_to       date;                 -- last day
+    first_day  date;
+    last_day   date;
+    until_hour timestamptz;          -- the last hour of the period
+    charts     jsonb := '{}';
+BEGIN
+    IF to_regclass('hospital_mart.monthly_visit_stats') IS NULL THEN
+        RAISE EXCEPTION 'this database has no marts'
+            USING ERRCODE = 'undefined_table', HINT = 'CALL hospital_create() makes them with a hospital.';
+    END IF;
+    IF from_day > to_day THEN
+        RAISE EXCEPTION 'the period ends before it begins'
+            USING ERRCODE = 'invalid_parameter_value', DETAIL = format('It is from %s to %s.', from_day, to_day);
+    END IF;
+    IF department IS NOT NULL AND NOT EXISTS (SELECT FROM hospital.department_plan p WHERE p.department_code = department) THEN
+        RAISE EXCEPTION 'there is no department "%"', department
+            USING ERRCODE = 'invalid_parameter_value', HINT = 'Their codes are in hospital.department_plan.';
+    END IF;
+    SELECT min(m.month) INTO first_day FROM hospital_mart.monthly_visit_stats m;
+    SELECT l.day INTO last_day FROM hospital_mart.last_day l WHERE first_day IS NOT NULL;
+    a_from := date_trunc('month', coalesce(from_day, first_day))::date;
+    a_to := coalesce(to_day, last_day);
+    until_hour := (least(a_to, last_day) + 1)::timestamp AT TIME ZONE 'Africa/Johannesburg' - interval '1 hour';
+
+    -- Each row of a ranking says how many it stands for; the last may stand for many.
+    charts := charts || jsonb_build_object('diagnosis_distribution', (
+        WITH sums AS (
+            SELECT d.code, max(d.description) AS label, sum(d.diagnoses)::bigint AS n
+            FROM hospital_mart.diagnosis_distribution d
+            WHERE d.month BETWEEN a_from AND a_to AND d.rank = 'primary'
+              AND (department IS NULL OR d.department_code = department)
+            GROUP BY d.code
+        ), places AS (
+            SELECT s.*, least(row_number() OVER (ORDER BY s.n DESC, s.code), shown + 1) AS place FROM sums s
+        )
+        SELECT jsonb_agg(to_jsonb(r) - 'place' ORDER BY r.place)
+        FROM (SELECT p.place, CASE WHEN p.place <= shown THEN min(p.code) END AS code,
+                     CASE WHEN p.place <= shown THEN min(p.label) ELSE 'other' END AS label,
+                     sum(p.n)::bigint AS diagnoses, count(*) AS members
+              FROM places p GROUP BY p.place) r));
+
+    charts := charts || jsonb_build_object('revenue_by_month', (
+        SELECT jsonb_agg(r ORDER BY r.month)
+        FROM (SELECT m.month, sum(m.bills)::bigint AS bills, sum(m.total_amount) AS total_amount,
+                     sum(m.consultation) AS consultation, sum(m.accommodation) AS accommodation,
+                     sum(m.procedures) AS procedures, sum(m.imaging) AS imaging, sum(m.laboratory) AS laboratory,
+                     sum(m.medicines) AS medicines, sum(m.other) AS other
+              FROM hospital_mart.revenue_by_month m
+              WHERE m.month BETWEEN a_from AND a_to AND (department IS NULL OR m.department_code = department)
+              GROUP BY m.month) r));
+
+    -- bills of visits without a doctor are a row of their own
+    charts := charts || jsonb_build_object('revenue_by_doctor', (
+        WITH sums AS (
+            SELECT d.doctor_id, coalesce(max(d.full_name), 'no doctor') AS label, max(d.specialty) AS specialty,
+                   sum(d.bills)::bigint AS bills, sum(d.total_amount) AS amount
+            FROM hospital_mart.revenue_by_doctor d
+            WHERE d.month BETWEEN a_from AND a_to AND (department IS NULL OR d.department_code = department)
+            GROUP BY d.doctor_id
+        ), places AS (
+            SELECT s.*, CASE WHEN s.doctor_id IS NULL THEN shown + 2
+                             ELSE least(row_number() OVER (PARTITION BY s.doctor_id IS NULL ORDER BY s.amount DESC, s.doctor_id),
+                                        shown + 1) END AS place
+            FROM sums s
+        )
+        SELECT jsonb_agg(to_jsonb(r) - 'place' ORDER BY r.place)
+        FROM (SELECT p.place, CASE WHEN p.place <= shown THEN min(p.doctor_id) END AS doctor_id,
+                     CASE WHEN p.place = shown + 1 THEN 'other' ELSE min(p.label) END AS label,
+                     CASE WHEN p.place <= shown THEN min(p.specialty) END AS specialty,
+                     sum(p.bills)::bigint AS bills, sum(p.amount) AS total_amount, count(p.doctor_id) AS members
+              FROM places p GROUP BY p.place) r));
+
+    charts := charts || jsonb_build_object('doctor_performance', (
+        WITH sums AS (
+            SELECT d.doctor_id, max(d.full_name) AS label, max(d.role) AS role, sum(d.visits)::bigint AS visits,
+                   sum(d.completed_visits)::bigint AS completed_visits, sum(d.minutes)::bigint AS minutes,
+                   sum(d.prescriptions)::bigint AS prescriptions, sum(d.bills)::bigint AS bills,
+                   sum(d.total_amount) AS total_amount
+            FROM hospital_mart.doctor_performance d
+            WHERE d.month BETWEEN a_from AND a_to AND (department IS NULL OR d.department_code = department)
+              AND d.doctor_id IS NOT NULL
+            GROUP BY d.doctor_id
+        ), places AS (
+            SELECT s.*, least(row_number() OVER (ORDER BY s.visits DESC, s.doctor_id), shown + 1) AS place FROM sums s
+        )
+        SELECT jsonb_agg(to_jsonb(r) - 'place' ORDER BY r.place)
+        FROM (SELECT p.place, CASE WHEN p.place <= shown THEN min(p.doctor_id) END AS doctor_id,
+                     CASE WHEN p.place <= shown THEN min(p.label) ELSE 'other' END AS label,
+                     CASE WHEN p.place <= shown THEN min(p.role) END AS role, sum(p.visits)::bigint AS visits,
+                     sum(p.completed_visits)::bigint AS completed_visits, sum(p.minutes)::bigint AS minutes,
+                     sum(p.prescriptions)::bigint AS prescriptions, sum(p.bills)::bigint AS bills,
+                     sum(p.total_amount) AS total_amount, count(*) AS members
+              FROM places p GROUP BY p.place) r));
+
+    charts := charts || jsonb_build_object('doctors_by_specialization', (
+        WITH sums AS (
+            SELECT coalesce(p.name, CASE d.specialty WHEN 'ANA' THEN 'Anaesthesiology' WHEN 'RADI' THEN 'Radiology'
+                                                     WHEN 'NUC' THEN 'Nuclear Medicine' WHEN 'ROTATION' THEN 'Rotation'
+                                                     ELSE coalesce(d.specialty, 'none') END) AS label,
+                   sum(d.doctors)::bigint AS doctors, sum(d.posts_vacated)::bigint AS vacated
+            FROM hospital_mart.doctors_by_specialization d
+            LEFT JOIN hospital.department_plan p ON p.department_code = d.specialty
+            WHERE department IS NULL OR d.department_code = department
+            GROUP BY 1
+        ), places AS (
+            SELECT s.*, least(row_number() OVER (ORDER BY s.doctors DESC, s.label), shown + 1) AS place FROM sums s
+        )
+        SELECT jsonb_agg(to_jsonb(r) - 'place' ORDER BY r.place)
+        FROM (SELECT p.place, CASE WHEN p.place <= shown THEN min(p.label) ELSE 'other' END AS label,
+                     sum(p.doctors)::bigint AS doctors, sum(p.vacated)::bigint AS posts_vacated, count(*) AS members
+              FROM places p GROUP BY p.place) r));
+
+    charts := charts || jsonb_build_object('patient_age_distribution', (
+        SELECT jsonb_agg(r ORDER BY substring(r.age_band FROM '^[0-9]+')::int)
+        FROM (SELECT a.age_band, coalesce(sum(a.patients) FILTER (WHERE a.gender = 'Female'), 0)::bigint AS female,
+                     coalesce(sum(a.patients) FILTER (WHERE a.gender = 'Male'), 0)::bigint AS male
+              FROM hospital_mart.patient_age_distribution a GROUP BY a.age_band) r));
+
+    charts := charts || jsonb_build_object('monthly_visit_stats', (
+        SELECT jsonb_agg(r ORDER BY r.month, r.kind)
+        FROM (SELECT m.month, m.kind, sum(m.visits)::bigint AS visits, sum(m.completed_visits)::bigint AS completed_visits,
+                     sum(m.minutes)::bigint AS minutes, sum(m.total_cost) AS total_cost
+              FROM hospital_mart.monthly_visit_stats m
+              WHERE m.month BETWEEN a_from AND a_to AND (department IS NULL OR m.department_code = department)
+              GROUP BY m.month, m.kind) r));
+
+    -- a month is enough to see how visits end, and is found by its ids
+    charts := charts || jsonb_build_object('patient_journey', (
+        SELECT jsonb_agg(r ORDER BY r.kind, r.disposition)
+        FROM (SELECT j.kind, coalesce(j.disposition, 'not over') AS disposition, count(*) AS visits
+              FROM hospital_mart.patient_journey j
+              WHERE j.visit_id BETWEEN (greatest(a_to - 30, coalesce(from_day, a_from)) - '2000-01-01'::date) * 1000000::bigint
+                                   AND (a_to - '2000-01-01'::date) * 1000000::bigint + 999999
+                AND (department IS NULL OR j.department_code = department)
+              GROUP BY 1, 2) r));
+
+    charts := charts || jsonb_build_object('patient_spending', (
+        SELECT jsonb_agg(to_jsonb(r) - 'place' ORDER BY r.place)
+        FROM (SELECT b.place, b.label AS band, count(*) AS patients, sum(s.total_amount) AS total_amount,
+                     sum(coalesce(s.paid, 0)) AS paid, sum(coalesce(s.pending, 0)) AS pending, sum(coalesce(s.unpaid, 0)) AS unpaid
+              FROM hospital_mart.patient_spending s
+              JOIN (VALUES (1, 'nothing', -1e12, 0.005), (2, 'below R100', 0.005, 100), (3, 'R100 to R500', 100, 500),
+                           (4, 'R500 to R1,000', 500, 1000), (5, 'R1,000 to R5,000', 1000, 5000),
+                           (6, 'R5,000 to R20,000', 5000, 20000), (7, 'R20,000 to R100,000', 20000, 100000),
+                           (8, 'R100,000 and more', 100000, 1e15)) b (place, label, at_least, below)
+                ON s.total_amount >= b.at_least AND s.total_amount < b.below
+              GROUP BY b.place, b.label) r));
+
+    charts := charts || jsonb_build_object('medication_usage', (
+        WITH sums AS (
+            SELECT m.medicine_id, max(m.medicine) AS label, sum(m.prescriptions)::bigint AS n, sum(m.quantity)::bigint AS packs
+            FROM hospital_mart.medication_usage m
+            WHERE m.month BETWEEN a_from AND a_to AND (department IS NULL OR m.department_code = department)
+            GROUP BY m.medicine_id
+        ), places AS (
+            SELECT s.*, least(row_number() OVER (ORDER BY s.n DESC, s.medicine_id), shown + 1) AS place FROM sums s
+        )
+        SELECT jsonb_agg(to_jsonb(r) - 'place' ORDER BY r.place)
+        FROM (SELECT p.place, CASE WHEN p.place <= shown THEN min(p.medicine_id) END AS medicine_id,
+                     CASE WHEN p.place <= shown THEN min(p.label) ELSE 'other' END AS label,
+                     sum(p.n)::bigint AS prescriptions, sum(p.packs)::bigint AS quantity, count(*) AS members
+              FROM places p GROUP BY p.place) r));
+
+    charts := charts || jsonb_build_object('payment_status', (
+        SELECT jsonb_agg(r ORDER BY r.patient_class, r.payment_status)
+        FROM (SELECT s.patient_class, s.payment_status, sum(s.bills)::bigint AS bills, sum(s.total_amount) AS total_amount
+              FROM hospital_mart.payment_status s
+              WHERE s.month BETWEEN a_from AND a_to GROUP BY s.patient_class, s.payment_status) r));
+
+    -- an empty ward has no row in an hour, but its beds are there
+    charts := charts || (
+        WITH hours AS MATERIALIZED (
+            SELECT o.* FROM hospital_mart.ward_occupancy_by_hour o
+            WHERE o.at > greatest(until_hour - interval '14 days',
+                                  coalesce(from_day, a_from)::timestamp AT TIME ZONE 'Africa/Johannesburg' - interval '1 hour')
+              AND o.at <= until_hour AND (department IS NULL OR o.department_code = department)
+        ), beds AS (
+            SELECT sum(w.beds)::bigint AS beds FROM (SELECT max(h.beds) AS beds FROM hours h GROUP BY h.ward_code) w
+        )
+        SELECT jsonb_build_object(
+            'ward_occupancy_by_hour',
+            (SELECT jsonb_agg(r ORDER BY r.at)
+             FROM (SELECT h.at, sum(h.occupied)::bigint AS occupied, max(b.beds) AS beds
+                   FROM hours h CROSS JOIN beds b GROUP BY h.at) r),
+            'ward_occupancy_now',
+            (SELECT jsonb_agg(r ORDER BY r.occupied::numeric / r.beds DESC, r.ward_code)
+             FROM (SELECT h.ward_code, coalesce(p.name, h.ward_code) AS label, h.occupied, h.beds
+                   FROM hours h LEFT JOIN hospital.ward_plan p ON p.ward_code = h.ward_code
+                   WHERE h.at = until_hour) r)));
+
+    charts := charts || jsonb_build_object('length_of_stay', (
+        SELECT jsonb_agg(r ORDER BY r.admission_type)
+        FROM (SELECT l.admission_type, sum(l.stays)::bigint AS stays, sum(l.hours) AS hours,
+                     sum(l.under_1_day)::bigint AS under_1_day, sum(l.days_1_2)::bigint AS days_1_2,
+                     sum(l.days_3_6)::bigint AS days_3_6, sum(l.days_7_13)::bigint AS days_7_13,
+                     sum(l.days_14_29)::bigint AS days_14_29, sum(l.days_30_more)::bigint AS days_30_more
+              FROM hospital_mart.length_of_stay l
+              WHERE l.month BETWEEN a_from AND a_to AND (department IS NULL OR l.department_code = department)
+              GROUP BY l.admission_type) r));
+
+    charts := charts || jsonb_build_object('ed_waiting', (
+        SELECT jsonb_agg(r ORDER BY array_position('{RED,ORANGE,YELLOW,GREEN,BLUE}', r.triage))
+        FROM (SELECT w.triage, sum(w.patients)::bigint AS patients, sum(w.minutes)::bigint AS minutes,
+                     sum(w.within_target)::bigint AS within_target, max(w.target_minutes) AS target_minutes
+              FROM hospital_mart.ed_waiting w
+              WHERE w.month BETWEEN a_from AND a_to AND (department IS NULL OR w.department_code = department)
+              GROUP BY w.triage) r));
+
+    charts := charts || jsonb_build_object('bed_days', (
+        WITH chosen AS (
+            SELECT b.* FROM hospital_mart.bed_days b
+            WHERE b.month BETWEEN a_from AND a_to AND (department IS NULL OR b.department_code = department)
+        ), places AS (
+            SELECT c.department_code, least(row_number() OVER (ORDER BY sum(c.bed_days) DESC, c.department_code), 7) AS place
+            FROM chosen c GROUP BY c.department_code
+        )
+        SELECT jsonb_agg(to_jsonb(r) - 'place' ORDER BY r.month, r.place)
+        FROM (SELECT c.month, p.place, CASE WHEN p.place < 7 THEN min(d.name) ELSE 'other' END AS label,
+                     sum(c.bed_days) AS bed_days
+              FROM chosen c JOIN places p ON p.department_code = c.department_code
+              LEFT JOIN hospital.department_plan d ON d.department_code = c.department_code
+              GROUP BY c.month, p.place) r));
+
+    charts := charts || jsonb_build_object('readmissions', (
+        SELECT jsonb_agg(r ORDER BY r.month)
+        FROM (SELECT a.month, sum(a.admissions)::bigint AS admissions, sum(a.readmitted_30_days)::bigint AS readmitted_30_days
+              FROM hospital_mart.readmissions a
+              WHERE a.month BETWEEN a_from AND a_to AND (department IS NULL OR a.department_code = department)
+              GROUP BY a.month) r));
+
+    charts := charts || jsonb_build_object('staffing_against_need', (
+        SELECT jsonb_agg(r ORDER BY r.day, r.shift)
+        FROM (SELECT s.day, s.shift, sum(s.nurses)::bigint AS nurses, sum(s.nurses_needed)::bigint AS nurses_needed
+              FROM hospital_mart.staffing_against_need s
+              WHERE s.day BETWEEN greatest(least(a_to, last_day) - 30, coalesce(from_day, a_from)) AND least(a_to, last_day)
+                AND (department IS NULL OR s.department_code = department)
+              GROUP BY s.day, s.shift) r));
+
+    RETURN jsonb_build_object(
+        'made_at', now(), 'first_day', first_day, 'last_day', last_day,
+        'filter', jsonb_build_object('from_day', from_day, 'to_day', to_day, 'department', department,
+                                     'first_month', a_from, 'last_month', date_trunc('month', a_to)::date),
+        'live', @extschema@.hospital_dashboard_state(),
+        'departments', (SELECT jsonb_agg(jsonb_build_object('code', p.department_code, 'name', p.name) ORDER BY p.name)
+                        FROM hospital.department_plan p),
+        -- charts without a row are empty, not null
+        'charts', (SELECT jsonb_object_agg(c.key, CASE jsonb_typeof(c.value) WHEN 'null' THEN '[]' ELSE c.value END)
+                   FROM jsonb_each(charts) c));
+END
+$data$;
+COMMENT ON FUNCTION hospital_dashboard_data(date, date, text) IS
+    'All charts of the dashboard, from the marts that the caller may read: rows by chart, rankings with the rest as "other". Monthly marts give the whole months that the days fall in, hours and shifts the last two weeks and the last month of the period; without arguments all days and departments';
+
+CREATE FUNCTION hospital_report_data(from_day date DEFAULT NULL, to_day date DEFAULT NULL) RETURNS jsonb
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+    SET search_path = pg_catalog, pg_temp
+    SET timezone = 'Africa/Johannesburg'
+    SET jit = off
+AS $report$
+#variable_conflict use_column
+DECLARE
+    a_from     date;
+    a_to       date;
+    validation jsonb;
+    stream     jsonb := '[]';
+BEGIN
+    IF to_regclass('hospital.simulation') IS NULL THEN
+        RAISE EXCEPTION 'this database has no hospital'
+            USING ERRCODE = 'undefined_table', HINT = 'CALL hospital_create() makes one.';
+    END IF;
+    IF from_day > to_day THEN
+        RAISE EXCEPTION 'the period ends before it begins'
+            USING ERRCODE = 'invalid_parameter_value', DETAIL = format('It is from %s to %s.', from_day, to_day);
+    END IF;
+    SELECT min(b.day), max(b.day) INTO a_from, a_to FROM hospital.batches b
+    WHERE b.state = 'ingested' AND b.day >= coalesce(from_day, '-infinity') AND b.day <= coalesce(to_day, 'infinity');
+
+    -- first, for it may close days, which the rows of days below then say
+    SELECT jsonb_agg(v) INTO validation FROM @extschema@.hospital_validate(from_day, to_day) v;
+    IF has_function_privilege('@extschema@.hospital_audit_stream()', 'EXECUTE') THEN
+        SELECT coalesce(jsonb_agg(s ORDER BY s.check_name), '[]') INTO stream
+        FROM (SELECT a.check_name, sum(a.expected)::bigint AS expected, sum(a.found)::bigint AS found, bool_and(a.ok) AS ok
+              FROM @extschema@.hospital_audit_stream() a GROUP BY a.check_name) s;
+    END IF;
+
+    RETURN jsonb_build_object(
+        'made_at', now(), 'from_day', a_from, 'to_day', a_to,
+        'hospital', (SELECT jsonb_build_object('name', s.name, 'people', s.people, 'beds', s.beds, 'seed', s.seed,
+                                               'start_date', s.start_date, 'end_date', s.end_date,
+                                               'generator_version', s.generator_version)
+                     FROM hospital.simulation s),
+        'validation', coalesce(validation, '[]'),
+        'stream', stream,
+        'days', coalesce((
+            SELECT jsonb_agg(x ORDER BY x.day)
+            FROM (SELECT d.day, d.rows AS written, coalesce(f.rows, 0) AS rows, coalesce(f.rejects, 0) AS rejects,
+                         coalesce(t.events, 0) AS events, coalesce(t.arrived, 0) AS arrived, coalesce(t.gone, 0) AS gone,
+                         coalesce(t.rejects, 0) AS stream_rejects, d.closed_at IS NOT NULL AS closed
+                  FROM hospital.days d
+                  LEFT JOIN (SELECT b.day, sum(b.rows)::bigint AS rows, sum(b.rejects)::bigint AS rejects
+                             FROM hospital.batches b WHERE b.state = 'ingested' GROUP BY b.day) f ON f.day = d.day
+                  LEFT JOIN (SELECT t.day, sum(t.events)::bigint AS events, sum(t.arrived)::bigint AS arrived,
+                                    sum(t.gone)::bigint AS gone, sum(t.rejects)::bigint AS rejects
+                             FROM @extschema@.hospital_validate_ticks(a_from, a_to) t GROUP BY t.day) t ON t.day = d.day
+                  WHERE d.day BETWEEN a_from AND a_to) x), '[]'),
+        'targets', coalesce((
+            SELECT jsonb_agg(to_jsonb(t) - 'place' || jsonb_build_object(
+                       'off', CASE WHEN t.target LIKE '%-%-%' THEN t.measured ELSE t.measured - t.target::numeric END,
+                       'allowed', split_part(t.tolerance, ' ', 1)::numeric) ORDER BY t.place)
+            FROM @extschema@.hospital_targets_report()
+                 WITH ORDINALITY t (metric, scope, target, tolerance, measured, ok, note, place)), '[]'));
+END
+$report$;
+COMMENT ON FUNCTION hospital_report_data(date, date) IS
+    'What the validation report shows: the rows of hospital_validate for these days, of hospital_audit_stream where the caller may call it, files and events by day, and hospital_targets_report with how far off each measure is';
+
+-- ==== end of dashboards ===================================================
+
 -- ==== privacy =============================================================
 --
 -- Who may see what (docs/privacy.md).  Roles belong to the whole server and

@@ -1,0 +1,2 @@
+{#- First name and surname of a row of stg_staff or stg_people; null where there is none. -#}
+{% macro full_name(alias) %}{{ alias }}.first_name || ' ' || {{ alias }}.last_name{% endmacro %}

@@ -23,6 +23,10 @@
 {% macro duckdb__seconds_between(earlier, later) %}(cast(epoch_us({{ later }}) - epoch_us({{ earlier }}) as decimal(18, 0)) / 1000000){% endmacro %}
 {% macro bigquery__seconds_between(earlier, later) %}(cast(timestamp_diff({{ later }}, {{ earlier }}, microsecond) as numeric) / 1000000){% endmacro %}
 
+{#- Whole minutes, or hours, from one instant to another, rounded. -#}
+{% macro minutes_between(earlier, later) %}cast(round({{ seconds_between(earlier, later) }} / 60) as {{ dbt.type_bigint() }}){% endmacro %}
+{% macro hours_between(earlier, later) %}cast(round({{ seconds_between(earlier, later) }} / 3600) as {{ dbt.type_bigint() }}){% endmacro %}
+
 {#- Days from one date to another. -#}
 {% macro days_between(earlier, later) %}{{ return(adapter.dispatch('days_between', 'hospital')(earlier, later)) }}{% endmacro %}
 {% macro postgres__days_between(earlier, later) %}({{ later }} - {{ earlier }}){% endmacro %}
@@ -48,6 +52,35 @@
                                            {{ before_at }} - interval '1 microsecond', interval '1 hour')) as at) as hours
 {%- endmacro %}
 {% macro bigquery__hours_within(from_at, before_at) -%}
-    unnest(generate_timestamp_array(timestamp_trunc(timestamp_add({{ from_at }}, interval 3599999999 microsecond), hour),
-                                    timestamp_sub({{ before_at }}, interval 1 microsecond), interval 1 hour)) as at
+    unnest(array(
+        select as struct {{ adapter.quote('at') }}
+        from unnest(generate_timestamp_array(
+            timestamp_trunc(timestamp_add({{ from_at }}, interval 3599999999 microsecond), hour),
+            timestamp_sub({{ before_at }}, interval 1 microsecond), interval 1 hour)) as {{ adapter.quote('at') }})) as hours
 {%- endmacro %}
+
+{#- A lateral source "days" with a column "day": the dates from one to before another. -#}
+{% macro days_within(from_day, before_day) %}{{ return(adapter.dispatch('days_within', 'hospital')(from_day, before_day)) }}{% endmacro %}
+{% macro postgres__days_within(from_day, before_day) -%}
+    lateral (select cast(g as date) as day
+             from generate_series(cast({{ from_day }} as timestamp), cast({{ before_day }} as timestamp) - interval '1 day', interval '1 day') as g) as days
+{%- endmacro %}
+{% macro duckdb__days_within(from_day, before_day) -%}
+    lateral (select cast(unnest(generate_series(cast({{ from_day }} as timestamp), cast({{ before_day }} as timestamp) - interval 1 day, interval 1 day)) as date) as day) as days
+{%- endmacro %}
+{% macro bigquery__days_within(from_day, before_day) -%}
+    unnest(array(
+        select as struct day
+        from unnest(generate_date_array({{ from_day }}, date_sub({{ before_day }}, interval 1 day))) as day)) as days
+{%- endmacro %}
+
+
+{#- The full hour of a date. -#}
+{% macro hour_of_day(day, hour) %}{{ return(adapter.dispatch('hour_of_day', 'hospital')(day, hour)) }}{% endmacro %}
+{% macro default__hour_of_day(day, hour) %}((cast({{ day }} as timestamp) + interval '{{ hour }} hours') at time zone 'Africa/Johannesburg'){% endmacro %}
+{% macro bigquery__hour_of_day(day, hour) %}timestamp_add(timestamp({{ day }}, 'Africa/Johannesburg'), interval {{ hour }} hour){% endmacro %}
+
+{#- So many days after a date. -#}
+{% macro days_after(day, days) %}{{ return(adapter.dispatch('days_after', 'hospital')(day, days)) }}{% endmacro %}
+{% macro default__days_after(day, days) %}({{ day }} + {{ days }}){% endmacro %}
+{% macro bigquery__days_after(day, days) %}date_add({{ day }}, interval {{ days }} day){% endmacro %}

@@ -1,21 +1,22 @@
--- One row for each time that an inpatient is in a ward, from one status update to
--- the next that names another ward, or to the end of the stay. Open ones last
--- until the end of the last day that is here.
-with updates as (
+-- One row for each time that an inpatient is in a ward: from the update that says
+-- admitted or moved to the next such one, or to the end of the stay. Who is still
+-- there is so until the end of the last day that is here.
+with moves as (
     select
-        u.admission_id,
-        u.ward_code,
-        u.recorded_at,
-        lead(u.recorded_at) over (partition by u.admission_id order by u.recorded_at, u.update_id) as next_at
-    from {{ ref('stg_status_updates') }} as u
+        admission_id,
+        ward_code,
+        status,
+        recorded_at,
+        lead(recorded_at) over (partition by admission_id order by recorded_at, update_id) as next_at
+    from {{ ref('stg_status_updates') }}
+    where status in ('admitted', 'moved', 'discharged', 'died', 'absconded', 'refused treatment', 'transferred out')
 )
 
 select
-    u.admission_id,
-    u.ward_code,
-    u.recorded_at as starts_at,
-    coalesce(u.next_at, a.discharged_at, {{ midnight('d.last_day + 1') }}) as ends_at
-from updates as u
-inner join {{ ref('stg_admissions') }} as a on a.admission_id = u.admission_id
+    m.admission_id,
+    m.ward_code,
+    m.recorded_at as starts_at,
+    coalesce(m.next_at, {{ midnight(days_after('d.last_day', 1)) }}) as ends_at
+from moves as m
 cross join {{ ref('int_last_day') }} as d
-where u.ward_code is not null
+where m.status in ('admitted', 'moved')

@@ -3,8 +3,8 @@ select
     s.role,
     s.specialty,
     s.department_code,
-    sum(case when s.left_on is null or s.left_on > d.last_day then 1 else 0 end) as doctors,
-    sum(case when s.left_on <= d.last_day then 1 else 0 end) as posts_vacated
+    {{ total('case when s.left_on is null or s.left_on > d.last_day then 1 else 0 end') }} as doctors,
+    {{ total('case when s.left_on <= d.last_day then 1 else 0 end') }} as posts_vacated
 from {{ ref('stg_staff') }} as s
 cross join {{ ref('int_last_day') }} as d
 where s.hired_on <= d.last_day

@@ -4,7 +4,8 @@ with stays as (
         department_code,
         admission_type,
         outcome,
-        {{ seconds_between('admitted_at', 'discharged_at') }} as seconds
+        {{ hours_between('admitted_at', 'discharged_at') }} as hours,
+        {{ seconds_between('admitted_at', 'discharged_at') }} / 86400 as days
     from {{ ref('stg_admissions') }}
     where discharged_at is not null
 )
@@ -15,12 +16,12 @@ select
     admission_type,
     outcome,
     count(*) as stays,
-    sum(seconds) / 3600 as hours,
-    sum(case when seconds < 86400 then 1 else 0 end) as under_1_day,
-    sum(case when seconds >= 86400 and seconds < 3 * 86400 then 1 else 0 end) as days_1_2,
-    sum(case when seconds >= 3 * 86400 and seconds < 7 * 86400 then 1 else 0 end) as days_3_6,
-    sum(case when seconds >= 7 * 86400 and seconds < 14 * 86400 then 1 else 0 end) as days_7_13,
-    sum(case when seconds >= 14 * 86400 and seconds < 30 * 86400 then 1 else 0 end) as days_14_29,
-    sum(case when seconds >= 30 * 86400 then 1 else 0 end) as days_30_more
+    {{ total('hours') }} as hours,
+    {{ total('case when days < 1 then 1 else 0 end') }} as under_1_day,
+    {{ total('case when days >= 1 and days < 3 then 1 else 0 end') }} as days_1_2,
+    {{ total('case when days >= 3 and days < 7 then 1 else 0 end') }} as days_3_6,
+    {{ total('case when days >= 7 and days < 14 then 1 else 0 end') }} as days_7_13,
+    {{ total('case when days >= 14 and days < 30 then 1 else 0 end') }} as days_14_29,
+    {{ total('case when days >= 30 then 1 else 0 end') }} as days_30_more
 from stays
 group by 1, 2, 3, 4

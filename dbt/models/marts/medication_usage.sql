@@ -4,7 +4,7 @@ with used as (
         p.medicine_id,
         v.department_code,
         count(*) as prescriptions,
-        sum(p.quantity) as quantity
+        {{ total('p.quantity') }} as quantity
     from {{ ref('stg_prescriptions') }} as p
     left join {{ ref('stg_visits') }} as v on v.visit_id = p.visit_id
     group by 1, 2, 3

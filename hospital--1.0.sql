@@ -2645,6 +2645,26 @@ BEGIN
     COMMENT ON INDEX hospital.prescriptions_patient_id_idx IS 'The prescriptions of a patient, as alerts ask for them';
     CREATE INDEX billing_payments_visit_id_idx ON hospital.billing_payments (visit_id);
     COMMENT ON INDEX hospital.billing_payments_visit_id_idx IS 'The bill of a visit';
+    CREATE INDEX billing_payments_patient_id_idx ON hospital.billing_payments (patient_id);
+    COMMENT ON INDEX hospital.billing_payments_patient_id_idx IS 'The bills of a patient, as hospital_mart.patient_spending asks for them';
+
+    -- The facts of a day, for the marts.
+    CREATE INDEX visits_visit_date_idx ON hospital.visits (visit_date);
+    COMMENT ON INDEX hospital.visits_visit_date_idx IS 'The visits that began on a day';
+    CREATE INDEX visits_left_at_idx ON hospital.visits (left_at);
+    COMMENT ON INDEX hospital.visits_left_at_idx IS 'The visits that ended on a day';
+    CREATE INDEX admissions_admitted_at_idx ON hospital.admissions (admitted_at);
+    COMMENT ON INDEX hospital.admissions_admitted_at_idx IS 'The stays that began on a day';
+    CREATE INDEX admissions_discharged_at_idx ON hospital.admissions (discharged_at);
+    COMMENT ON INDEX hospital.admissions_discharged_at_idx IS 'The stays that ended on a day';
+    CREATE INDEX status_updates_recorded_at_idx ON hospital.status_updates (recorded_at);
+    COMMENT ON INDEX hospital.status_updates_recorded_at_idx IS 'The status updates of a day';
+    CREATE INDEX diagnoses_at_idx ON hospital.diagnoses (at);
+    COMMENT ON INDEX hospital.diagnoses_at_idx IS 'The diagnoses of a day';
+    CREATE INDEX prescriptions_prescribed_at_idx ON hospital.prescriptions (prescribed_at);
+    COMMENT ON INDEX hospital.prescriptions_prescribed_at_idx IS 'The prescriptions of a day';
+    CREATE INDEX billing_payments_billing_date_idx ON hospital.billing_payments (billing_date);
+    COMMENT ON INDEX hospital.billing_payments_billing_date_idx IS 'The bills of a day';
 
     -- Not declared: what a transfer says of its stay, which an event may be ahead
     -- of, as a visit of the late evening may be; visit_id, since visits come in
@@ -3348,6 +3368,7 @@ BEGIN
            (pg_control_system()).system_identifier, d.oid
     FROM pg_database d WHERE d.datname = current_database();
     INSERT INTO hospital.run_state DEFAULT VALUES;
+    CALL @extschema@.hospital_create_marts();
 END
 $create$;
 COMMENT ON PROCEDURE hospital_create(bigint, int, date, date, bigint, text, text, int, boolean, numeric) IS
@@ -4490,3 +4511,413 @@ COMMENT ON FUNCTION hospital_targets_report() IS
     'Every target of hospital.targets beside what the tables show, by queries that share nothing with the generators: volumes on 2023 or the nearest period that is loaded, epidemics and lockdowns on their own years. A sample may be three standard errors off; null where it cannot be measured yet';
 
 -- ==== end of targets ======================================================
+
+-- ==== marts ===============================================================
+--
+-- hospital_mart has sums of facts by day, cells, for days that are folded, and
+-- the same query over the facts of days that are live. A fact has one day; the
+-- day of each kind of facts is folded or live as a whole, and a mart is both
+-- together. So it is right whatever path rows came by, and only its speed
+-- differs. Who writes rows of a day marks it live, or folds it, in the same
+-- transaction (marts.c). The cells of a month that is over are merged: their
+-- day is its first then.
+
+CREATE SCHEMA hospital_mart;
+COMMENT ON SCHEMA hospital_mart IS 'After hospital_create, what to look at: sums of the hospital''s data, right at any moment';
+GRANT USAGE ON SCHEMA hospital_mart TO PUBLIC;
+
+CREATE PROCEDURE hospital_create_marts()
+    LANGUAGE plpgsql
+    SET search_path = pg_catalog, pg_temp
+AS $create$
+DECLARE
+    a_cells record;
+    a_mart  record;
+    a_column record;
+    columns text;
+BEGIN
+    IF to_regclass('hospital.simulation') IS NULL THEN
+        RAISE EXCEPTION 'this database has no hospital'
+            USING ERRCODE = 'undefined_table', HINT = 'CALL hospital_create() makes one, and its marts.';
+    END IF;
+
+    -- All days are live.
+    CREATE VIEW hospital_mart.live_days AS
+    SELECT k.kind, d.day::date AS day, date_trunc('month', d.day)::date AS month, d.day AT TIME ZONE 'Africa/Johannesburg' AS from_at,
+           (d.day + interval '1 day') AT TIME ZONE 'Africa/Johannesburg' AS until_at
+    FROM (SELECT min(b.day) AS first, max(b.day) + CASE k.kind WHEN 'departures' THEN 2 ELSE 0 END AS last, k.kind
+          FROM hospital.batches b,
+               unnest('{arrivals,departures,diagnoses,prescriptions,bills,admissions,discharges,beds}'::text[]) k (kind)
+          WHERE b.state = 'ingested' GROUP BY k.kind) k
+    CROSS JOIN generate_series(k.first::timestamp, k.last::timestamp, interval '1 day') d (day);
+    CREATE VIEW hospital_mart.last_day AS
+    SELECT coalesce((SELECT max(b.day) FROM hospital.batches b WHERE b.state = 'ingested'),
+                    current_date) AS day;
+    COMMENT ON VIEW hospital_mart.last_day IS 'The day as of which the marts speak of a present';
+    COMMENT ON COLUMN hospital_mart.last_day.day IS 'The last one of which files are ingested; where none are, the last one that events have come of';
+
+    -- Cells, and the same from the facts: dimensions, sums, and the query for the day "l".
+    FOR a_cells IN SELECT c.*, c.dimensions || c.sums AS fields FROM (VALUES
+        ('visits', 'arrivals', 'Visits by department and kind',
+         '{department_code text,kind text}'::text[], '{visits bigint}'::text[],
+         $query$SELECT v.department_code, v.kind, count(*) AS visits
+                FROM hospital.visits v WHERE v.visit_date = l.day GROUP BY v.department_code, v.kind$query$),
+        ('doctor_visits', 'arrivals', 'Visits by doctor',
+         '{doctor_id bigint}', '{visits bigint}',
+         $query$SELECT v.doctor_id, count(*) AS visits
+                FROM hospital.visits v WHERE v.visit_date = l.day AND v.doctor_id IS NOT NULL GROUP BY v.doctor_id$query$),
+        ('departures', 'departures', 'Visits that ended, by department and kind',
+         '{department_code text,kind text}', '{completed_visits bigint,minutes bigint,total_cost numeric}',
+         $query$SELECT v.department_code, v.kind, count(*) AS completed_visits,
+                       sum(round(extract(epoch FROM v.left_at - v.arrived_at) / 60))::bigint AS minutes,
+                       sum(v.total_cost) AS total_cost
+                FROM hospital.visits v WHERE v.left_at >= l.from_at AND v.left_at < l.until_at
+                GROUP BY v.department_code, v.kind$query$),
+        ('doctor_departures', 'departures', 'Visits that ended, by doctor',
+         '{doctor_id bigint}', '{completed_visits bigint,minutes bigint}',
+         $query$SELECT v.doctor_id, count(*) AS completed_visits,
+                       sum(round(extract(epoch FROM v.left_at - v.arrived_at) / 60))::bigint AS minutes
+                FROM hospital.visits v
+                WHERE v.left_at >= l.from_at AND v.left_at < l.until_at AND v.doctor_id IS NOT NULL
+                GROUP BY v.doctor_id$query$),
+        ('diagnoses', 'diagnoses', 'Diagnoses by code, rank and the visit''s department',
+         '{code text,description text,rank text,department_code text}', '{diagnoses bigint}',
+         $query$SELECT d.code, d.description, d.rank, v.department_code, count(*) AS diagnoses
+                FROM hospital.diagnoses d LEFT JOIN hospital.visits v ON v.visit_id = d.visit_id
+                WHERE d.at >= l.from_at AND d.at < l.until_at
+                GROUP BY d.code, d.description, d.rank, v.department_code$query$),
+        ('emergency_waits', 'diagnoses', 'Emergency patients by triage and department, from the arrival to the primary diagnosis',
+         '{triage text,department_code text}', '{patients bigint,minutes bigint,within_target bigint}',
+         $query$SELECT v.triage, v.department_code, count(*) AS patients,
+                       sum(round(extract(epoch FROM d.at - v.arrived_at) / 60))::bigint AS minutes,
+                       count(*) FILTER (WHERE d.at <= v.arrived_at + t.target_minutes * interval '1 minute') AS within_target
+                FROM hospital.diagnoses d JOIN hospital.visits v ON v.visit_id = d.visit_id
+                JOIN hospital.triage_sats t ON t.colour = v.triage
+                WHERE d.at >= l.from_at AND d.at < l.until_at AND d.rank = 'primary' AND v.kind = 'emergency'
+                GROUP BY v.triage, v.department_code$query$),
+        ('medication', 'prescriptions', 'Prescriptions by medicine and the visit''s department',
+         '{medicine_id text,department_code text}', '{prescriptions bigint,quantity bigint}',
+         $query$SELECT p.medicine_id, v.department_code, count(*) AS prescriptions, sum(p.quantity) AS quantity
+                FROM hospital.prescriptions p LEFT JOIN hospital.visits v ON v.visit_id = p.visit_id
+                WHERE p.prescribed_at >= l.from_at AND p.prescribed_at < l.until_at
+                GROUP BY p.medicine_id, v.department_code$query$),
+        ('doctor_prescriptions', 'prescriptions', 'Prescriptions by the doctor who wrote them',
+         '{doctor_id bigint}', '{prescriptions bigint}',
+         $query$SELECT p.doctor_id, count(*) AS prescriptions FROM hospital.prescriptions p
+                WHERE p.prescribed_at >= l.from_at AND p.prescribed_at < l.until_at GROUP BY p.doctor_id$query$),
+        ('revenue', 'bills', 'Bills by the visit''s department, class and status',
+         '{department_code text,patient_class text,payment_status text}',
+         '{bills bigint,total_amount numeric,consultation numeric,accommodation numeric,procedures numeric,imaging numeric,laboratory numeric,medicines numeric,other numeric}',
+         $query$SELECT v.department_code, b.patient_class, b.payment_status, count(*) AS bills, sum(b.total_amount) AS total_amount,
+                       sum(b.consultation) AS consultation, sum(b.accommodation) AS accommodation,
+                       sum(b.procedures) AS procedures, sum(b.imaging) AS imaging, sum(b.laboratory) AS laboratory,
+                       sum(b.medicines) AS medicines, sum(b.other) AS other
+                FROM hospital.billing_payments b LEFT JOIN hospital.visits v ON v.visit_id = b.visit_id
+                WHERE b.billing_date = l.day GROUP BY v.department_code, b.patient_class, b.payment_status$query$),
+        ('doctor_revenue', 'bills', 'Bills by the visit''s doctor and department',
+         '{doctor_id bigint,department_code text}', '{bills bigint,total_amount numeric}',
+         $query$SELECT v.doctor_id, v.department_code, count(*) AS bills, sum(b.total_amount) AS total_amount
+                FROM hospital.billing_payments b LEFT JOIN hospital.visits v ON v.visit_id = b.visit_id
+                WHERE b.billing_date = l.day GROUP BY v.doctor_id, v.department_code$query$),
+        ('readmissions', 'admissions', 'Admissions by department, and those within 30 days of a discharge',
+         '{department_code text}', '{admissions bigint,readmitted_30_days bigint}',
+         $query$SELECT a.department_code, count(*) AS admissions,
+                       count(*) FILTER (WHERE EXISTS (SELECT FROM hospital.admissions e
+                           WHERE e.patient_id = a.patient_id AND e.admission_id <> a.admission_id
+                             AND e.discharged_at <= a.admitted_at
+                             AND e.discharged_at >= a.admitted_at - interval '720 hours')) AS readmitted_30_days
+                FROM hospital.admissions a WHERE a.admitted_at >= l.from_at AND a.admitted_at < l.until_at
+                GROUP BY a.department_code$query$),
+        ('stays', 'discharges', 'Stays that ended, by department, way in, outcome and length',
+         '{department_code text,admission_type text,outcome text}',
+         '{stays bigint,hours bigint,under_1_day bigint,days_1_2 bigint,days_3_6 bigint,days_7_13 bigint,days_14_29 bigint,days_30_more bigint}',
+         $query$SELECT a.department_code, a.admission_type, a.outcome, count(*) AS stays,
+                       sum(round(extract(epoch FROM d.length) / 3600))::bigint AS hours,
+                       count(*) FILTER (WHERE d.length < interval '24 hours') AS under_1_day,
+                       count(*) FILTER (WHERE d.length >= interval '24 hours' AND d.length < interval '72 hours') AS days_1_2,
+                       count(*) FILTER (WHERE d.length >= interval '72 hours' AND d.length < interval '168 hours') AS days_3_6,
+                       count(*) FILTER (WHERE d.length >= interval '168 hours' AND d.length < interval '336 hours') AS days_7_13,
+                       count(*) FILTER (WHERE d.length >= interval '336 hours' AND d.length < interval '720 hours') AS days_14_29,
+                       count(*) FILTER (WHERE d.length >= interval '720 hours') AS days_30_more
+                FROM hospital.admissions a CROSS JOIN LATERAL (SELECT a.discharged_at - a.admitted_at AS length) d
+                WHERE a.discharged_at >= l.from_at AND a.discharged_at < l.until_at
+                GROUP BY a.department_code, a.admission_type, a.outcome$query$),
+        ('beds', 'beds', 'Wards: patients who came in less those who left, on the day and up to each full hour of it',
+         '{ward_code text}', '{change bigint,upto bigint[]}',
+         format($query$SELECT w.ward_code, coalesce(sum(c.n), 0)::bigint AS change, ARRAY[%s]::bigint[] AS upto
+                FROM hospital.wards w LEFT JOIN (
+                    SELECT c.ward_code, c.n, ceil(extract(epoch FROM u.recorded_at - l.from_at) / 3600) AS hour
+                    FROM hospital.status_updates u
+                    LEFT JOIN LATERAL (SELECT p.ward_code, p.status FROM hospital.status_updates p
+                                       WHERE p.admission_id = u.admission_id
+                                         AND (p.recorded_at, p.update_id) < (u.recorded_at, u.update_id)
+                                         AND p.status IN ('admitted', 'moved', 'discharged', 'died', 'absconded',
+                                                          'refused treatment', 'transferred out')
+                                       ORDER BY p.recorded_at DESC, p.update_id DESC LIMIT 1) p ON true
+                    CROSS JOIN LATERAL (VALUES (u.ward_code, u.status, 1), (p.ward_code, p.status, -1)) c (ward_code, status, n)
+                    WHERE u.recorded_at >= l.from_at AND u.recorded_at < l.until_at
+                      AND u.status IN ('admitted', 'moved', 'discharged', 'died', 'absconded',
+                                       'refused treatment', 'transferred out')
+                      AND c.status IN ('admitted', 'moved')) c ON c.ward_code = w.ward_code
+                GROUP BY w.ward_code$query$,
+                (SELECT string_agg(format('coalesce(sum(c.n) FILTER (WHERE c.hour <= %s), 0)', h), ', ' ORDER BY h)
+                 FROM generate_series(0, 23) h)))
+        ) c (name, kind, comment, dimensions, sums, query)
+    LOOP
+        columns := (SELECT string_agg(quote_ident(split_part(f, ' ', 1)), ', ') FROM unnest(a_cells.fields) f);
+        EXECUTE format('CREATE TABLE hospital_mart.%I (month date NOT NULL, day date NOT NULL, %s%s)', a_cells.name || '_cells',
+                       array_to_string(a_cells.dimensions, ', '),
+                       (SELECT string_agg(', ' || s || ' NOT NULL', '') FROM unnest(a_cells.sums) s));
+        EXECUTE format('CREATE INDEX %I ON hospital_mart.%I (month, day)', a_cells.name || '_cells_month_day_idx', a_cells.name || '_cells');
+        EXECUTE format('COMMENT ON INDEX hospital_mart.%I IS %L', a_cells.name || '_cells_month_day_idx', 'The cells of a month, and of a day');
+        EXECUTE format('COMMENT ON TABLE hospital_mart.%I IS %L', a_cells.name || '_cells', a_cells.comment || ': the days that are folded');
+        EXECUTE format('CREATE VIEW hospital_mart.%I AS SELECT l.month, l.day, %s FROM hospital_mart.live_days l CROSS JOIN LATERAL (%s) f WHERE l.kind = %L',
+                       a_cells.name || '_live', regexp_replace(columns, '(^|, )', '\1f.', 'g'), a_cells.query, a_cells.kind);
+        EXECUTE format('COMMENT ON VIEW hospital_mart.%I IS %L', a_cells.name || '_live', a_cells.comment || ': the days that are live');
+    END LOOP;
+    ALTER TABLE hospital_mart.beds_cells ADD start bigint NOT NULL DEFAULT 0;
+
+    -- The marts; [name] stands for all days of these cells.
+    FOR a_mart IN SELECT * FROM (VALUES
+        ('diagnosis_distribution', 'Diagnoses by month, code, rank and the visit''s department',
+         $query$SELECT c.month, c.code, c.description, c.rank, c.department_code, sum(c.diagnoses)::bigint AS diagnoses
+                FROM [diagnoses] c GROUP BY c.month, c.code, c.description, c.rank, c.department_code$query$),
+        ('revenue_by_month', 'Bills by the month of the bill, the visit''s department, class and status, in rand',
+         $query$SELECT c.month, c.department_code, c.patient_class, c.payment_status, sum(c.bills)::bigint AS bills,
+                       sum(c.total_amount) AS total_amount, sum(c.consultation) AS consultation,
+                       sum(c.accommodation) AS accommodation, sum(c.procedures) AS procedures, sum(c.imaging) AS imaging,
+                       sum(c.laboratory) AS laboratory, sum(c.medicines) AS medicines, sum(c.other) AS other
+                FROM [revenue] c GROUP BY c.month, c.department_code, c.patient_class, c.payment_status$query$),
+        ('revenue_by_doctor', 'Bills by the month of the bill, the visit''s doctor and department, in rand; a null doctor stands for visits without one',
+         $query$SELECT r.month, r.doctor_id, s.first_name || ' ' || s.last_name AS full_name, s.specialty, r.department_code,
+                       r.bills, r.total_amount
+                FROM (SELECT c.month, c.doctor_id, c.department_code, sum(c.bills)::bigint AS bills, sum(c.total_amount) AS total_amount
+                      FROM [doctor_revenue] c GROUP BY c.month, c.doctor_id, c.department_code) r
+                LEFT JOIN hospital.staff s ON s.staff_id = r.doctor_id$query$),
+        ('doctor_performance', 'What doctors did, by month: visits that began, visits that ended and how long they were, prescriptions of their own, bills of their visits',
+         $query$SELECT r.month, r.doctor_id, s.first_name || ' ' || s.last_name AS full_name, s.role, s.specialty, s.department_code,
+                       r.visits, r.completed_visits, r.minutes, r.prescriptions, r.bills, r.total_amount
+                FROM (SELECT c.month, c.doctor_id, sum(c.visits)::bigint AS visits, sum(c.completed_visits)::bigint AS completed_visits,
+                             sum(c.minutes)::bigint AS minutes, sum(c.prescriptions)::bigint AS prescriptions,
+                             sum(c.bills)::bigint AS bills, sum(c.total_amount) AS total_amount
+                      FROM (SELECT c.month, c.doctor_id, c.visits, 0::bigint AS completed_visits, 0::bigint AS minutes,
+                                   0::bigint AS prescriptions, 0::bigint AS bills, 0.00 AS total_amount
+                            FROM [doctor_visits] c
+                            UNION ALL SELECT c.month, c.doctor_id, 0, c.completed_visits, c.minutes, 0, 0, 0 FROM [doctor_departures] c
+                            UNION ALL SELECT c.month, c.doctor_id, 0, 0, 0, c.prescriptions, 0, 0 FROM [doctor_prescriptions] c
+                            UNION ALL SELECT c.month, c.doctor_id, 0, 0, 0, 0, c.bills, c.total_amount FROM [doctor_revenue] c
+                            WHERE c.doctor_id IS NOT NULL) c
+                      GROUP BY c.month, c.doctor_id) r
+                LEFT JOIN hospital.staff s ON s.staff_id = r.doctor_id$query$),
+        ('doctors_by_specialization', 'Doctors, interns and dentists by role, specialty and department, as of the last ingested day',
+         $query$SELECT s.role, s.specialty, s.department_code,
+                       count(*) FILTER (WHERE s.left_on IS NULL OR s.left_on > t.day) AS doctors,
+                       count(*) FILTER (WHERE s.left_on <= t.day) AS posts_vacated
+                FROM hospital.staff s CROSS JOIN hospital_mart.last_day t
+                WHERE s.registration_no ~ '^(MP|IN|DP)' AND s.hired_on <= t.day
+                GROUP BY s.role, s.specialty, s.department_code$query$),
+        ('patient_age_distribution', 'Living patients by age on the last ingested day and gender',
+         $query$SELECT CASE WHEN a.band >= 17 THEN '85+' ELSE a.band * 5 || '-' || a.band * 5 + 4 END AS age_band, a.gender,
+                       sum(a.patients)::bigint AS patients
+                FROM (SELECT least(extract(year FROM age(t.day, p.date_of_birth))::int / 5, 17) AS band, p.gender, count(*) AS patients
+                      FROM hospital.patients p CROSS JOIN hospital_mart.last_day t
+                      WHERE p.deceased_at IS NULL GROUP BY t.day, p.date_of_birth, p.gender) a
+                GROUP BY a.band, a.gender$query$),
+        ('monthly_visit_stats', 'Visits by month, department and kind: visits count where they began, all else where they ended',
+         $query$SELECT c.month, c.department_code, c.kind, sum(c.visits)::bigint AS visits,
+                       sum(c.completed_visits)::bigint AS completed_visits, sum(c.minutes)::bigint AS minutes,
+                       sum(c.total_cost) AS total_cost
+                FROM (SELECT c.month, c.department_code, c.kind, c.visits, 0::bigint AS completed_visits, 0::bigint AS minutes,
+                             0.00 AS total_cost FROM [visits] c
+                      UNION ALL SELECT c.month, c.department_code, c.kind, 0, c.completed_visits, c.minutes, c.total_cost
+                      FROM [departures] c) c
+                GROUP BY c.month, c.department_code, c.kind$query$),
+        ('patient_journey', 'Each patient''s visits in order, with what came of them',
+         $query$SELECT v.patient_id, row_number() OVER w AS visit_no, v.visit_id, v.visit_date, v.kind, v.department_code, v.doctor_id,
+                       v.triage, v.disposition, v.admission_id,
+                       (SELECT a.admitted_at FROM hospital.admissions a WHERE a.admission_id = v.admission_id) AS admitted_at,
+                       (SELECT a.discharged_at FROM hospital.admissions a WHERE a.admission_id = v.admission_id) AS discharged_at,
+                       v.diagnosis AS main_diagnosis,
+                       (SELECT count(*) FROM hospital.diagnoses d WHERE d.visit_id = v.visit_id) AS diagnoses,
+                       (SELECT count(*) FROM hospital.prescriptions p WHERE p.visit_id = v.visit_id) AS prescriptions,
+                       (SELECT sum(b.total_amount) FROM hospital.billing_payments b WHERE b.visit_id = v.visit_id) AS total_amount,
+                       v.visit_date - lag(v.visit_date) OVER w AS days_since_previous
+                FROM hospital.visits v WINDOW w AS (PARTITION BY v.patient_id ORDER BY v.arrived_at, v.visit_id)$query$),
+        ('patient_spending', 'What each patient with a bill was billed, and what became of it, in rand',
+         $query$SELECT b.patient_id, p.patient_class, count(DISTINCT b.visit_id) AS visits, count(*) AS bills,
+                       sum(b.total_amount) AS total_amount,
+                       coalesce(sum(b.total_amount) FILTER (WHERE b.payment_status = 'Paid'), 0) AS paid,
+                       coalesce(sum(b.total_amount) FILTER (WHERE b.payment_status = 'Pending'), 0) AS pending,
+                       coalesce(sum(b.total_amount) FILTER (WHERE b.payment_status = 'Unpaid'), 0) AS unpaid,
+                       min(b.billing_date) AS first_billed, max(b.billing_date) AS last_billed
+                FROM hospital.billing_payments b LEFT JOIN hospital.patients p ON p.patient_id = b.patient_id
+                GROUP BY b.patient_id, p.patient_class$query$),
+        ('medication_usage', 'Prescriptions by month, medicine and the visit''s department',
+         $query$SELECT r.month, r.medicine_id, m.name AS medicine, r.department_code, r.prescriptions, r.quantity
+                FROM (SELECT c.month, c.medicine_id, c.department_code, sum(c.prescriptions)::bigint AS prescriptions,
+                             sum(c.quantity)::bigint AS quantity
+                      FROM [medication] c GROUP BY c.month, c.medicine_id, c.department_code) r
+                LEFT JOIN hospital.medicines m ON m.medicine_id = r.medicine_id$query$),
+        ('payment_status', 'Bills by month, status and class, in rand',
+         $query$SELECT c.month, c.payment_status, c.patient_class, sum(c.bills)::bigint AS bills, sum(c.total_amount) AS total_amount
+                FROM [revenue] c GROUP BY c.month, c.payment_status, c.patient_class$query$),
+        ('ward_days', 'Inpatients of each ward at midnight, and how they changed on the day: a step towards other marts',
+         $query$SELECT c.month, c.day, c.ward_code, c.start, c.change, c.upto FROM hospital_mart.beds_cells c
+                UNION ALL
+                SELECT v.month, v.day, v.ward_code,
+                       coalesce((SELECT c.start + c.change FROM hospital_mart.beds_cells c
+                                 WHERE c.ward_code = v.ward_code AND c.month <= v.month AND c.day < v.day
+                                 ORDER BY c.month DESC, c.day DESC LIMIT 1), 0)
+                       + coalesce(sum(v.change) OVER (PARTITION BY v.ward_code ORDER BY v.day
+                                                      ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), 0)::bigint,
+                       v.change, v.upto
+                FROM hospital_mart.beds_live v$query$),
+        ('ward_occupancy_by_hour', 'Inpatients of each ward at each full hour of the days that have status updates; a patient is in the ward of the last update that says admitted or moved, until one that ends the stay',
+         $query$SELECT h.at, d.ward_code, w.department_code, d.start + d.upto[extract(hour FROM h.at AT TIME ZONE 'Africa/Johannesburg')::int + 1] AS occupied,
+                       w.beds
+                FROM (SELECT min(x.first_day) AS first_day, max(x.last_day) AS last_day
+                      FROM (SELECT min(c.day) AS first_day, max(c.day) AS last_day FROM hospital_mart.beds_cells c
+                            UNION ALL SELECT min(l.day), max(l.day) FROM hospital_mart.live_days l WHERE l.kind = 'beds') x) e
+                CROSS JOIN generate_series(e.first_day::timestamp AT TIME ZONE 'Africa/Johannesburg',
+                                           e.last_day::timestamp AT TIME ZONE 'Africa/Johannesburg' + interval '23 hours',
+                                           interval '1 hour') h (at)
+                JOIN hospital_mart.ward_days d ON d.day = (h.at AT TIME ZONE 'Africa/Johannesburg')::date
+                    AND d.month = date_trunc('month', h.at AT TIME ZONE 'Africa/Johannesburg')::date
+                LEFT JOIN hospital.wards w ON w.ward_code = d.ward_code
+                WHERE d.start + d.upto[extract(hour FROM h.at AT TIME ZONE 'Africa/Johannesburg')::int + 1] <> 0$query$),
+        ('length_of_stay', 'Stays that ended, by month, department, way in and outcome, and how long they were',
+         $query$SELECT c.month, c.department_code, c.admission_type, c.outcome, sum(c.stays)::bigint AS stays,
+                       sum(c.hours)::bigint AS hours, sum(c.under_1_day)::bigint AS under_1_day, sum(c.days_1_2)::bigint AS days_1_2,
+                       sum(c.days_3_6)::bigint AS days_3_6, sum(c.days_7_13)::bigint AS days_7_13,
+                       sum(c.days_14_29)::bigint AS days_14_29, sum(c.days_30_more)::bigint AS days_30_more
+                FROM [stays] c GROUP BY c.month, c.department_code, c.admission_type, c.outcome$query$),
+        ('ed_waiting', 'Emergency patients who were triaged and seen, by month, triage and department: from the arrival to the primary diagnosis',
+         $query$SELECT c.month, c.triage, c.department_code, sum(c.patients)::bigint AS patients, sum(c.minutes)::bigint AS minutes,
+                       sum(c.within_target)::bigint AS within_target, t.target_minutes
+                FROM [emergency_waits] c LEFT JOIN hospital.triage_sats t ON t.colour = c.triage
+                GROUP BY c.month, c.triage, c.department_code, t.target_minutes$query$),
+        ('bed_days', 'Inpatients at the midnights that ended the days of a month, summed, by ward',
+         $query$SELECT d.month, d.ward_code, w.department_code, sum(d.start + d.change)::bigint AS bed_days, w.beds
+                FROM hospital_mart.ward_days d LEFT JOIN hospital.wards w ON w.ward_code = d.ward_code
+                GROUP BY d.month, d.ward_code, w.department_code, w.beds HAVING sum(d.start + d.change) <> 0$query$),
+        ('readmissions', 'Admissions by month and department, and those within 30 days of an earlier discharge of the same patient',
+         $query$SELECT c.month, c.department_code, sum(c.admissions)::bigint AS admissions,
+                       sum(c.readmitted_30_days)::bigint AS readmitted_30_days
+                FROM [readmissions] c GROUP BY c.month, c.department_code$query$),
+        ('staffing_against_need', 'Nurses on a ward''s twelve-hour shifts, and how many its patients of three hours into the shift ask for',
+         $query$SELECT d.day, d.ward_code, w.department_code, s.shift, coalesce(n.nurses, 0) AS nurses,
+                       ceil((d.start + d.upto[s.hour + 1]) / s.patients_per_nurse)::bigint AS nurses_needed
+                FROM hospital_mart.ward_days d
+                JOIN hospital.wards w ON w.ward_code = d.ward_code
+                JOIN hospital.ward_plan p ON p.ward_code = d.ward_code
+                CROSS JOIN LATERAL (VALUES ('N12D', 10, p.patients_per_nurse_day),
+                                           ('N12N', 22, p.patients_per_nurse_night)) s (shift, hour, patients_per_nurse)
+                LEFT JOIN LATERAL (SELECT count(*) AS nurses FROM hospital.staff_assignments a
+                                   JOIN hospital.staff m ON m.staff_id = a.staff_id
+                                   WHERE a.assignment_id >= (d.day - '2000-01-01'::date) * 100000::bigint
+                                     AND a.assignment_id < (d.day - '2000-01-01'::date + 1) * 100000::bigint
+                                     AND a.ward_code = d.ward_code AND a.shift = s.shift
+                                     AND m.role IN (SELECT r.role FROM hospital.staff_roles r WHERE r.category = 'nursing')) n ON true
+                WHERE n.nurses <> 0 OR d.start + d.upto[s.hour + 1] <> 0$query$)
+        ) m (name, comment, query)
+    LOOP
+        EXECUTE format('CREATE VIEW hospital_mart.%I AS %s', a_mart.name,
+                       regexp_replace(a_mart.query, '\[(\w+)\]',
+                                      '(SELECT * FROM hospital_mart.\1_cells UNION ALL SELECT * FROM hospital_mart.\1_live)', 'g'));
+        EXECUTE format('COMMENT ON VIEW hospital_mart.%I IS %L', a_mart.name, a_mart.comment);
+    END LOOP;
+
+    -- A column means the same wherever it is.
+    FOR a_column IN
+        SELECT c.relname, a.attname, t.comment
+        FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+        LEFT JOIN (VALUES
+            ('month', 'First of the month, in Johannesburg'),
+            ('day', 'Day, in Johannesburg'),
+            ('department_code', 'Department, see hospital.departments'),
+            ('kind', 'Kind of visit, as in hospital.visits'),
+            ('doctor_id', 'Doctor, see hospital.doctors'),
+            ('visits', 'Visits'),
+            ('completed_visits', 'Visits that ended'),
+            ('minutes', 'Minutes of all of them together, each rounded'),
+            ('total_cost', 'Their cost, in rand'),
+            ('code', 'ICD-10 code'),
+            ('description', 'Its title'),
+            ('rank', 'primary, secondary or external cause'),
+            ('diagnoses', 'Diagnoses'),
+            ('triage', 'South African Triage Scale: RED, ORANGE, YELLOW, GREEN, BLUE'),
+            ('patients', 'Patients'),
+            ('within_target', 'Those who did not wait longer than the target'),
+            ('target_minutes', 'Longest time to be seen in, see hospital.triage_sats'),
+            ('medicine_id', 'Medicine, see hospital.medicines'),
+            ('medicine', 'Its name'),
+            ('prescriptions', 'Prescriptions'),
+            ('quantity', 'Packs'),
+            ('patient_class', 'Class, see hospital.patient_class'),
+            ('payment_status', 'Paid, Pending or Unpaid'),
+            ('bills', 'Bills'),
+            ('total_amount', 'Amount of the bills, in rand'),
+            ('consultation', 'Part for consultations, in rand'),
+            ('accommodation', 'Part for the days in a ward, in rand'),
+            ('procedures', 'Part for operations, deliveries, therapy, in rand'),
+            ('imaging', 'Part for imaging, in rand'),
+            ('laboratory', 'Part for the laboratory, in rand'),
+            ('medicines', 'Part for medicines, in rand'),
+            ('other', 'What is left, in rand'),
+            ('admissions', 'Admissions'),
+            ('readmitted_30_days', 'Those within 30 days of an earlier discharge'),
+            ('admission_type', 'Way in: emergency, elective, maternity, newborn, transfer in'),
+            ('outcome', 'How the stay ended'),
+            ('stays', 'Stays'),
+            ('hours', 'Hours of all of them together, each rounded'),
+            ('under_1_day', 'Stays of less than 24 hours'),
+            ('days_1_2', 'Stays of one or two whole days'),
+            ('days_3_6', 'Stays of three to six whole days'),
+            ('days_7_13', 'Stays of 7 to 13 whole days'),
+            ('days_14_29', 'Stays of 14 to 29 whole days'),
+            ('days_30_more', 'Stays of 30 whole days and more'),
+            ('ward_code', 'Ward, see hospital.wards'),
+            ('start', 'Inpatients when the day began; in cells as far as folded days tell'),
+            ('change', 'Patients who came in less those who left, on the day'),
+            ('upto', 'The same up to each full hour of the day, from 00:00'),
+            ('at', 'Full hour'),
+            ('occupied', 'Inpatients in the ward at that instant'),
+            ('beds', 'Beds of the ward'),
+            ('bed_days', 'Inpatients at the midnights that ended the days, summed'),
+            ('full_name', 'First name and surname'),
+            ('role', 'Role, see hospital.staff_roles'),
+            ('specialty', 'Specialty, see hospital.staff_roles'),
+            ('doctors', 'Employed on the last ingested day'),
+            ('posts_vacated', 'Who have left until then'),
+            ('age_band', 'Age in completed years'),
+            ('gender', 'Female or Male'),
+            ('patient_id', 'Patient, see hospital.patients'),
+            ('visit_no', 'Number of the visit, from the patient''s first one'),
+            ('visit_id', 'Visit, see hospital.visits'),
+            ('visit_date', 'Day of the arrival'),
+            ('disposition', 'How the visit ended; null until it does'),
+            ('admission_id', 'Admission it led to; null where it led to none'),
+            ('admitted_at', 'When the patient was admitted'),
+            ('discharged_at', 'When the stay ended'),
+            ('main_diagnosis', 'Primary diagnosis in words'),
+            ('days_since_previous', 'Days since the patient''s visit before'),
+            ('paid', 'Amount of bills that are paid, in rand'),
+            ('pending', 'Amount of bills that are pending, in rand'),
+            ('unpaid', 'Amount of bills that are not paid, in rand'),
+            ('first_billed', 'Day of the first bill'),
+            ('last_billed', 'Day of the last bill'),
+            ('shift', 'N12D, the day, or N12N, the night, see hospital.shifts'),
+            ('nurses', 'Nurses on the shift'),
+            ('nurses_needed', 'Nurses that the patients ask for, by hospital.ward_plan')
+        ) t (name, comment) ON t.name = a.attname
+        WHERE c.relnamespace = 'hospital_mart'::regnamespace AND c.relkind IN ('r', 'v')
+          AND col_description(c.oid, a.attnum) IS NULL
+    LOOP
+        EXECUTE format('COMMENT ON COLUMN hospital_mart.%I.%I IS %L', a_column.relname, a_column.attname, a_column.comment);
+    END LOOP;
+END
+$create$;
+COMMENT ON PROCEDURE hospital_create_marts() IS
+    'Make the tables and views of schema hospital_mart: hospital_create does; a hospital that was restored without them gets them by this';
+
+-- ==== end of marts ========================================================

@@ -18,8 +18,8 @@ TOPICS=(doctors patients medicines visits prescriptions billing_payments)
 need java mvn kcat python3
 
 tool_leave() {
-    [ -z "${CONNECT_PID:-}" ] || { kill "$CONNECT_PID" 2>/dev/null; wait "$CONNECT_PID" 2>/dev/null; }
-    [ ! -d "$WORK/home/kafka" ] || stop_kafka
+    stop_connect
+    stop_kafka || true
     as_user rm -rf "$WORK/home/kafka"
 }
 
@@ -40,6 +40,13 @@ caught_up() {
     local now
     now=$(sql -c "SELECT pg_current_wal_lsn()")
     await 120 "SELECT confirmed_flush_lsn >= '$now' FROM pg_replication_slots WHERE slot_name = 'hospital_cdc'"
+}
+
+stop_connect() {
+    [ -n "${CONNECT_PID:-}" ] || return 0
+    kill -TERM -- "-$CONNECT_PID" 2>/dev/null || true
+    wait "$CONNECT_PID" 2>/dev/null || true
+    CONNECT_PID=
 }
 
 # The connector as it is shipped, but for where its database is.
@@ -64,11 +71,13 @@ offset.flush.interval.ms=1000
 config.providers=env
 config.providers.env.class=org.apache.kafka.common.config.provider.EnvVarConfigProvider
 P
+    set -m                                     # in a process group of its own
     POSTGRES_DB=$DB DEBEZIUM_USER=debezium DEBEZIUM_PASSWORD=debezium as_user java -Xmx384m -XX:+UseSerialGC \
         -Dlog4j2.configurationFile="$WORK/home/kafka/log4j2.properties" -cp "$CONNECT/*" \
         org.apache.kafka.connect.cli.ConnectStandalone "$WORK/home/worker.properties" "$WORK/home/connector.json" \
         >"$WORK/log/connect.log" 2>&1 </dev/null &
     CONNECT_PID=$!
+    set +m
 }
 
 # compare LABEL: what the topics say, folded, against the tables.
@@ -142,7 +151,6 @@ say "   $(sql -c "SELECT 'thirds of that time, at most behind: ' || string_agg(m
 await 60 "SELECT state IS NOT NULL FROM hospital.status LIMIT 1"
 compare "after it"
 
-kill "$CONNECT_PID"; wait "$CONNECT_PID" 2>/dev/null || true
-CONNECT_PID=
+stop_connect
 sql -c "SELECT pg_drop_replication_slot('hospital_cdc')" >/dev/null
 say "   the slot is dropped"

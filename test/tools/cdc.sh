@@ -154,5 +154,9 @@ say "   $(sql -c "SELECT 'thirds of that time, at most behind: ' || string_agg(m
 compare "after it"
 
 stop_connect
+for ((i = 0; i < 100; i++)); do                # until the server has noticed
+    [ "$(sql -c "SELECT active FROM pg_replication_slots WHERE slot_name = 'hospital_cdc'")" = t ] || break
+    sleep 0.2
+done
 sql -c "SELECT pg_drop_replication_slot('hospital_cdc')" >/dev/null
 say "   the slot is dropped"

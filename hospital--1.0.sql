@@ -3358,6 +3358,8 @@ BEGIN
          '@extschema@.hospital_close_days(int)'),
         ('retry rejects', '7 * * * *', 'CALL @extschema@.hospital_retry_rejects()', 0,
          '@extschema@.hospital_retry_rejects(bigint, text)'),
+        ('fold marts', 'after day ingested', 'CALL @extschema@.hospital_fold_marts()', 3,
+         '@extschema@.hospital_fold_marts()'),
         ('prune history', '37 3 * * *', 'SELECT @extschema@.hospital_prune_history()', 3,
          '@extschema@.hospital_prune_history()')) j (name, schedule, command, retries, called);
 
@@ -3762,6 +3764,9 @@ BEGIN
         FROM faults f FULL JOIN (SELECT DISTINCT j.kind, j.day, j.line FROM rejects j
                                  WHERE j.resolved_by IS DISTINCT FROM 'retry') j
             ON j.kind = f.kind AND j.day = f.day AND j.line = f.line
+        UNION ALL
+        SELECT 'marts', m.expected, m.same, m.missing, 0, m.altered, false, NULL
+        FROM @extschema@.hospital_validate_marts(a_from, a_to) m
         UNION ALL
         -- what was published has come in, and none of it waits among the rejects
         SELECT 'stream ' || t.kind, sum(t.events)::bigint, sum(t.arrived)::bigint, sum(t.events - t.arrived)::bigint, 0,
@@ -4541,20 +4546,44 @@ BEGIN
             USING ERRCODE = 'undefined_table', HINT = 'CALL hospital_create() makes one, and its marts.';
     END IF;
 
-    -- All days are live.
-    CREATE VIEW hospital_mart.live_days AS
-    SELECT k.kind, d.day::date AS day, date_trunc('month', d.day)::date AS month, d.day AT TIME ZONE 'Africa/Johannesburg' AS from_at,
-           (d.day + interval '1 day') AT TIME ZONE 'Africa/Johannesburg' AS until_at
-    FROM (SELECT min(b.day) AS first, max(b.day) + CASE k.kind WHEN 'departures' THEN 2 ELSE 0 END AS last, k.kind
-          FROM hospital.batches b,
-               unnest('{arrivals,departures,diagnoses,prescriptions,bills,admissions,discharges,beds}'::text[]) k (kind)
-          WHERE b.state = 'ingested' GROUP BY k.kind) k
-    CROSS JOIN generate_series(k.first::timestamp, k.last::timestamp, interval '1 day') d (day);
+    IF NOT has_schema_privilege('hospital_mart', 'CREATE') THEN
+        RAISE NOTICE 'hospital: no marts are made, for want of the right to create in schema hospital_mart'
+            USING HINT = 'CALL hospital_create_marts() once it is granted.';
+        RETURN;
+    END IF;
+
+    -- Which days are not in the cells.
+    CREATE TABLE hospital_mart.live_days (
+        kind     text        NOT NULL,
+        day      date        NOT NULL,
+        month    date        NOT NULL GENERATED ALWAYS AS (date_trunc('month', day::timestamp)::date) STORED,
+        from_at  timestamptz NOT NULL GENERATED ALWAYS AS (day::timestamp AT TIME ZONE 'Africa/Johannesburg') STORED,
+        until_at timestamptz NOT NULL GENERATED ALWAYS AS ((day + 1)::timestamp AT TIME ZONE 'Africa/Johannesburg') STORED,
+        PRIMARY KEY (kind, day)
+    );
+    COMMENT ON TABLE hospital_mart.live_days IS 'Days whose facts the marts read from the tables of hospital; all others are in the cells';
+    COMMENT ON COLUMN hospital_mart.live_days.kind IS 'Facts: arrivals and departures (of visits), diagnoses, prescriptions, bills, admissions, discharges, beds';
+    COMMENT ON COLUMN hospital_mart.live_days.day IS 'Day, in Johannesburg';
+    COMMENT ON COLUMN hospital_mart.live_days.month IS 'First of its month';
+    COMMENT ON COLUMN hospital_mart.live_days.from_at IS 'When it begins';
+    COMMENT ON COLUMN hospital_mart.live_days.until_at IS 'When the next day begins';
+    CREATE TABLE hospital_mart.merged_months (
+        kind  text NOT NULL,
+        month date NOT NULL,
+        PRIMARY KEY (kind, month)
+    );
+    COMMENT ON TABLE hospital_mart.merged_months IS 'Months whose cells have been merged: their day is the first of the month';
+    COMMENT ON COLUMN hospital_mart.merged_months.kind IS 'Facts, as in live_days';
+    COMMENT ON COLUMN hospital_mart.merged_months.month IS 'First of the month';
     CREATE VIEW hospital_mart.last_day AS
     SELECT coalesce((SELECT max(b.day) FROM hospital.batches b WHERE b.state = 'ingested'),
-                    current_date) AS day;
+                    (SELECT max(l.day) FROM hospital_mart.live_days l)) AS day;
     COMMENT ON VIEW hospital_mart.last_day IS 'The day as of which the marts speak of a present';
     COMMENT ON COLUMN hospital_mart.last_day.day IS 'The last one of which files are ingested; where none are, the last one that events have come of';
+    CREATE VIEW hospital_mart.last_beds_day AS
+    SELECT (max(u.recorded_at) AT TIME ZONE 'Africa/Johannesburg')::date AS day FROM hospital.status_updates u;
+    COMMENT ON VIEW hospital_mart.last_beds_day IS 'The last day of which it is known who lies where';
+    COMMENT ON COLUMN hospital_mart.last_beds_day.day IS 'The last one that has status updates';
 
     -- Cells, and the same from the facts: dimensions, sums, and the query for the day "l".
     FOR a_cells IN SELECT c.*, c.dimensions || c.sums AS fields FROM (VALUES
@@ -4583,7 +4612,7 @@ BEGIN
         ('diagnoses', 'diagnoses', 'Diagnoses by code, rank and the visit''s department',
          '{code text,description text,rank text,department_code text}', '{diagnoses bigint}',
          $query$SELECT d.code, d.description, d.rank, v.department_code, count(*) AS diagnoses
-                FROM hospital.diagnoses d LEFT JOIN hospital.visits v ON v.visit_id = d.visit_id
+                FROM hospital.diagnoses d [visit of d]
                 WHERE d.at >= l.from_at AND d.at < l.until_at
                 GROUP BY d.code, d.description, d.rank, v.department_code$query$),
         ('emergency_waits', 'diagnoses', 'Emergency patients by triage and department, from the arrival to the primary diagnosis',
@@ -4591,14 +4620,14 @@ BEGIN
          $query$SELECT v.triage, v.department_code, count(*) AS patients,
                        sum(round(extract(epoch FROM d.at - v.arrived_at) / 60))::bigint AS minutes,
                        count(*) FILTER (WHERE d.at <= v.arrived_at + t.target_minutes * interval '1 minute') AS within_target
-                FROM hospital.diagnoses d JOIN hospital.visits v ON v.visit_id = d.visit_id
+                FROM hospital.diagnoses d [visit of d]
                 JOIN hospital.triage_sats t ON t.colour = v.triage
                 WHERE d.at >= l.from_at AND d.at < l.until_at AND d.rank = 'primary' AND v.kind = 'emergency'
                 GROUP BY v.triage, v.department_code$query$),
         ('medication', 'prescriptions', 'Prescriptions by medicine and the visit''s department',
          '{medicine_id text,department_code text}', '{prescriptions bigint,quantity bigint}',
          $query$SELECT p.medicine_id, v.department_code, count(*) AS prescriptions, sum(p.quantity) AS quantity
-                FROM hospital.prescriptions p LEFT JOIN hospital.visits v ON v.visit_id = p.visit_id
+                FROM hospital.prescriptions p [visit of p]
                 WHERE p.prescribed_at >= l.from_at AND p.prescribed_at < l.until_at
                 GROUP BY p.medicine_id, v.department_code$query$),
         ('doctor_prescriptions', 'prescriptions', 'Prescriptions by the doctor who wrote them',
@@ -4612,12 +4641,12 @@ BEGIN
                        sum(b.consultation) AS consultation, sum(b.accommodation) AS accommodation,
                        sum(b.procedures) AS procedures, sum(b.imaging) AS imaging, sum(b.laboratory) AS laboratory,
                        sum(b.medicines) AS medicines, sum(b.other) AS other
-                FROM hospital.billing_payments b LEFT JOIN hospital.visits v ON v.visit_id = b.visit_id
+                FROM hospital.billing_payments b [visit of b]
                 WHERE b.billing_date = l.day GROUP BY v.department_code, b.patient_class, b.payment_status$query$),
         ('doctor_revenue', 'bills', 'Bills by the visit''s doctor and department',
          '{doctor_id bigint,department_code text}', '{bills bigint,total_amount numeric}',
          $query$SELECT v.doctor_id, v.department_code, count(*) AS bills, sum(b.total_amount) AS total_amount
-                FROM hospital.billing_payments b LEFT JOIN hospital.visits v ON v.visit_id = b.visit_id
+                FROM hospital.billing_payments b [visit of b]
                 WHERE b.billing_date = l.day GROUP BY v.doctor_id, v.department_code$query$),
         ('readmissions', 'admissions', 'Admissions by department, and those within 30 days of a discharge',
          '{department_code text}', '{admissions bigint,readmitted_30_days bigint}',
@@ -4644,22 +4673,23 @@ BEGIN
                 GROUP BY a.department_code, a.admission_type, a.outcome$query$),
         ('beds', 'beds', 'Wards: patients who came in less those who left, on the day and up to each full hour of it',
          '{ward_code text}', '{change bigint,upto bigint[]}',
-         format($query$SELECT w.ward_code, coalesce(sum(c.n), 0)::bigint AS change, ARRAY[%s]::bigint[] AS upto
-                FROM hospital.wards w LEFT JOIN (
-                    SELECT c.ward_code, c.n, ceil(extract(epoch FROM u.recorded_at - l.from_at) / 3600) AS hour
-                    FROM hospital.status_updates u
-                    LEFT JOIN LATERAL (SELECT p.ward_code, p.status FROM hospital.status_updates p
-                                       WHERE p.admission_id = u.admission_id
-                                         AND (p.recorded_at, p.update_id) < (u.recorded_at, u.update_id)
-                                         AND p.status IN ('admitted', 'moved', 'discharged', 'died', 'absconded',
-                                                          'refused treatment', 'transferred out')
-                                       ORDER BY p.recorded_at DESC, p.update_id DESC LIMIT 1) p ON true
-                    CROSS JOIN LATERAL (VALUES (u.ward_code, u.status, 1), (p.ward_code, p.status, -1)) c (ward_code, status, n)
-                    WHERE u.recorded_at >= l.from_at AND u.recorded_at < l.until_at
-                      AND u.status IN ('admitted', 'moved', 'discharged', 'died', 'absconded',
-                                       'refused treatment', 'transferred out')
-                      AND c.status IN ('admitted', 'moved')) c ON c.ward_code = w.ward_code
-                GROUP BY w.ward_code$query$,
+         format($query$SELECT c.ward_code, sum(c.n)::bigint AS change, ARRAY[%s]::bigint[] AS upto
+                FROM (SELECT w.ward_code, 0 AS n, 0 AS hour FROM hospital.wards w
+                      UNION ALL
+                      SELECT c.ward_code, c.n, ceil(extract(epoch FROM u.recorded_at - l.from_at) / 3600)
+                      FROM hospital.status_updates u
+                      LEFT JOIN LATERAL (SELECT p.ward_code, p.status FROM hospital.status_updates p
+                                         WHERE p.admission_id = u.admission_id
+                                           AND (p.recorded_at, p.update_id) < (u.recorded_at, u.update_id)
+                                           AND p.status IN ('admitted', 'moved', 'discharged', 'died', 'absconded',
+                                                            'refused treatment', 'transferred out')
+                                         ORDER BY p.recorded_at DESC, p.update_id DESC LIMIT 1) p ON true
+                      CROSS JOIN LATERAL (VALUES (u.ward_code, u.status, 1), (p.ward_code, p.status, -1)) c (ward_code, status, n)
+                      WHERE u.recorded_at >= l.from_at AND u.recorded_at < l.until_at
+                        AND u.status IN ('admitted', 'moved', 'discharged', 'died', 'absconded',
+                                         'refused treatment', 'transferred out')
+                        AND c.status IN ('admitted', 'moved') AND c.ward_code IS NOT NULL) c
+                GROUP BY c.ward_code$query$,
                 (SELECT string_agg(format('coalesce(sum(c.n) FILTER (WHERE c.hour <= %s), 0)', h), ', ' ORDER BY h)
                  FROM generate_series(0, 23) h)))
         ) c (name, kind, comment, dimensions, sums, query)
@@ -4671,6 +4701,10 @@ BEGIN
         EXECUTE format('CREATE INDEX %I ON hospital_mart.%I (month, day)', a_cells.name || '_cells_month_day_idx', a_cells.name || '_cells');
         EXECUTE format('COMMENT ON INDEX hospital_mart.%I IS %L', a_cells.name || '_cells_month_day_idx', 'The cells of a month, and of a day');
         EXECUTE format('COMMENT ON TABLE hospital_mart.%I IS %L', a_cells.name || '_cells', a_cells.comment || ': the days that are folded');
+        -- a lookup for each: a join would read all visits, as far as planners can tell
+        a_cells.query := regexp_replace(a_cells.query, '\[visit of (\w)\]', $join$LEFT JOIN LATERAL (
+                    SELECT o.department_code, o.doctor_id, o.kind, o.triage, o.arrived_at
+                    FROM hospital.visits o WHERE o.visit_id = \1.visit_id OFFSET 0) v ON true$join$);
         EXECUTE format('CREATE VIEW hospital_mart.%I AS SELECT l.month, l.day, %s FROM hospital_mart.live_days l CROSS JOIN LATERAL (%s) f WHERE l.kind = %L',
                        a_cells.name || '_live', regexp_replace(columns, '(^|, )', '\1f.', 'g'), a_cells.query, a_cells.kind);
         EXECUTE format('COMMENT ON VIEW hospital_mart.%I IS %L', a_cells.name || '_live', a_cells.comment || ': the days that are live');
@@ -4771,7 +4805,7 @@ BEGIN
                        + coalesce(sum(v.change) OVER (PARTITION BY v.ward_code ORDER BY v.day
                                                       ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), 0)::bigint,
                        v.change, v.upto
-                FROM hospital_mart.beds_live v$query$),
+                FROM hospital_mart.beds_live v WHERE v.day <= (SELECT t.day FROM hospital_mart.last_beds_day t)$query$),
         ('ward_occupancy_by_hour', 'Inpatients of each ward at each full hour of the days that have status updates; a patient is in the ward of the last update that says admitted or moved, until one that ends the stay',
          $query$SELECT h.at, d.ward_code, w.department_code, d.start + d.upto[extract(hour FROM h.at AT TIME ZONE 'Africa/Johannesburg')::int + 1] AS occupied,
                        w.beds
@@ -4915,9 +4949,466 @@ BEGIN
     LOOP
         EXECUTE format('COMMENT ON COLUMN hospital_mart.%I.%I IS %L', a_column.relname, a_column.attname, a_column.comment);
     END LOOP;
+
+    -- What is there already is live.
+    INSERT INTO hospital_mart.live_days (kind, day)
+    SELECT 'arrivals', v.visit_date FROM hospital.visits v
+    UNION SELECT 'departures', (v.left_at AT TIME ZONE 'Africa/Johannesburg')::date FROM hospital.visits v WHERE v.left_at IS NOT NULL
+    UNION SELECT 'diagnoses', (d.at AT TIME ZONE 'Africa/Johannesburg')::date FROM hospital.diagnoses d
+    UNION SELECT 'prescriptions', (p.prescribed_at AT TIME ZONE 'Africa/Johannesburg')::date FROM hospital.prescriptions p
+    UNION SELECT 'bills', b.billing_date FROM hospital.billing_payments b
+    UNION SELECT 'admissions', (a.admitted_at AT TIME ZONE 'Africa/Johannesburg')::date FROM hospital.admissions a
+    UNION SELECT 'discharges', (a.discharged_at AT TIME ZONE 'Africa/Johannesburg')::date FROM hospital.admissions a
+          WHERE a.discharged_at IS NOT NULL
+    UNION SELECT 'beds', d.day::date
+          FROM (SELECT min(u.recorded_at) AS first, max(u.recorded_at) AS last FROM hospital.status_updates u) u,
+               generate_series(date_trunc('day', u.first AT TIME ZONE 'Africa/Johannesburg'),
+                               u.last AT TIME ZONE 'Africa/Johannesburg', interval '1 day') d (day);
 END
 $create$;
 COMMENT ON PROCEDURE hospital_create_marts() IS
     'Make the tables and views of schema hospital_mart: hospital_create does; a hospital that was restored without them gets them by this';
+
+-- ---- live and folded ----
+
+-- The cells of some days of a month; p_from is the first of the month for merged ones as well.
+CREATE FUNCTION hospital_drop_cells(kind text, from_day date, to_day date) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path = pg_catalog, pg_temp
+    SET enable_seqscan = off
+    SET jit = off
+    SET plan_cache_mode = force_generic_plan
+AS $drop$
+#variable_conflict use_column
+DECLARE
+    a_month date := date_trunc('month', from_day::timestamp)::date;
+BEGIN
+    CASE $1
+        WHEN 'arrivals' THEN
+            DELETE FROM hospital_mart.visits_cells WHERE month = a_month AND day BETWEEN $2 AND $3;
+            DELETE FROM hospital_mart.doctor_visits_cells WHERE month = a_month AND day BETWEEN $2 AND $3;
+        WHEN 'departures' THEN
+            DELETE FROM hospital_mart.departures_cells WHERE month = a_month AND day BETWEEN $2 AND $3;
+            DELETE FROM hospital_mart.doctor_departures_cells WHERE month = a_month AND day BETWEEN $2 AND $3;
+        WHEN 'diagnoses' THEN
+            DELETE FROM hospital_mart.diagnoses_cells WHERE month = a_month AND day BETWEEN $2 AND $3;
+            DELETE FROM hospital_mart.emergency_waits_cells WHERE month = a_month AND day BETWEEN $2 AND $3;
+        WHEN 'prescriptions' THEN
+            DELETE FROM hospital_mart.medication_cells WHERE month = a_month AND day BETWEEN $2 AND $3;
+            DELETE FROM hospital_mart.doctor_prescriptions_cells WHERE month = a_month AND day BETWEEN $2 AND $3;
+        WHEN 'bills' THEN
+            DELETE FROM hospital_mart.revenue_cells WHERE month = a_month AND day BETWEEN $2 AND $3;
+            DELETE FROM hospital_mart.doctor_revenue_cells WHERE month = a_month AND day BETWEEN $2 AND $3;
+        WHEN 'admissions' THEN
+            DELETE FROM hospital_mart.readmissions_cells WHERE month = a_month AND day BETWEEN $2 AND $3;
+        WHEN 'discharges' THEN
+            DELETE FROM hospital_mart.stays_cells WHERE month = a_month AND day BETWEEN $2 AND $3;
+        WHEN 'beds' THEN
+            -- each day counts on those before it
+            DELETE FROM hospital_mart.beds_cells WHERE month >= a_month AND day >= $2;
+    END CASE;
+END
+$drop$;
+COMMENT ON FUNCTION hospital_drop_cells(text, date, date) IS
+    'A part of the marts: take out the cells of some days of one month; of beds, of all days from the first one on';
+
+CREATE FUNCTION hospital_mark_live(kind text, day date) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path = pg_catalog, pg_temp
+    SET enable_seqscan = off
+    SET jit = off
+    SET plan_cache_mode = force_generic_plan
+AS $mark$
+#variable_conflict use_column
+DECLARE
+    a_month date := date_trunc('month', day::timestamp)::date;
+    until   date := (a_month + interval '1 month')::date - 1;
+    latest  date;
+BEGIN
+    DELETE FROM hospital_mart.merged_months m WHERE m.kind = $1 AND m.month = a_month;
+    IF FOUND THEN
+        INSERT INTO hospital_mart.live_days (kind, day)
+        SELECT $1, d::date FROM generate_series(a_month::timestamp, until::timestamp, interval '1 day') d
+        ON CONFLICT DO NOTHING;
+        PERFORM @extschema@.hospital_drop_cells($1, a_month, until);
+        RETURN;
+    END IF;
+    INSERT INTO hospital_mart.live_days (kind, day) VALUES ($1, $2) ON CONFLICT DO NOTHING;
+    IF NOT FOUND THEN
+        RETURN;
+    END IF;
+    IF $1 = 'beds' THEN
+        -- The days follow each other without a gap, and live ones come last.
+        latest := greatest((SELECT c.day FROM hospital_mart.beds_cells c ORDER BY c.month DESC, c.day DESC LIMIT 1),
+                           (SELECT l.day FROM hospital_mart.live_days l WHERE l.kind = 'beds' AND l.day <> $2
+                            ORDER BY l.kind DESC, l.day DESC LIMIT 1));
+        INSERT INTO hospital_mart.live_days (kind, day)
+        SELECT 'beds', d::date FROM generate_series(least($2, latest + 1)::timestamp, greatest($2, latest)::timestamp, interval '1 day') d
+        ON CONFLICT DO NOTHING;
+    END IF;
+    PERFORM @extschema@.hospital_drop_cells($1, $2, $2);
+END
+$mark$;
+COMMENT ON FUNCTION hospital_mark_live(text, date) IS
+    'A part of the marts: from now on they read these facts of that day from the tables';
+
+CREATE FUNCTION hospital_fold_day(kind text, day date) RETURNS boolean
+    LANGUAGE plpgsql
+    SET search_path = pg_catalog, pg_temp
+    SET enable_seqscan = off
+    SET enable_hashjoin = off
+    SET enable_mergejoin = off
+    SET enable_material = off
+    SET jit = off
+    SET plan_cache_mode = force_generic_plan
+AS $fold$
+#variable_conflict use_column
+DECLARE
+    a_month date := date_trunc('month', day::timestamp)::date;
+    before  date;
+    orphans boolean := false;
+BEGIN
+    CASE $1
+        WHEN 'arrivals' THEN
+            INSERT INTO hospital_mart.visits_cells SELECT v.* FROM hospital_mart.visits_live v WHERE v.day = $2;
+            INSERT INTO hospital_mart.doctor_visits_cells SELECT v.* FROM hospital_mart.doctor_visits_live v WHERE v.day = $2;
+        WHEN 'departures' THEN
+            INSERT INTO hospital_mart.departures_cells SELECT v.* FROM hospital_mart.departures_live v WHERE v.day = $2;
+            INSERT INTO hospital_mart.doctor_departures_cells SELECT v.* FROM hospital_mart.doctor_departures_live v WHERE v.day = $2;
+        WHEN 'diagnoses' THEN
+            INSERT INTO hospital_mart.diagnoses_cells SELECT v.* FROM hospital_mart.diagnoses_live v WHERE v.day = $2;
+            orphans := EXISTS (SELECT FROM hospital_mart.diagnoses_cells c
+                               WHERE c.month = a_month AND c.day = $2 AND c.department_code IS NULL);
+            IF NOT orphans THEN
+                INSERT INTO hospital_mart.emergency_waits_cells SELECT v.* FROM hospital_mart.emergency_waits_live v WHERE v.day = $2;
+            END IF;
+        WHEN 'prescriptions' THEN
+            INSERT INTO hospital_mart.medication_cells SELECT v.* FROM hospital_mart.medication_live v WHERE v.day = $2;
+            orphans := EXISTS (SELECT FROM hospital_mart.medication_cells c
+                               WHERE c.month = a_month AND c.day = $2 AND c.department_code IS NULL);
+            IF NOT orphans THEN
+                INSERT INTO hospital_mart.doctor_prescriptions_cells SELECT v.* FROM hospital_mart.doctor_prescriptions_live v WHERE v.day = $2;
+            END IF;
+        WHEN 'bills' THEN
+            INSERT INTO hospital_mart.revenue_cells SELECT v.* FROM hospital_mart.revenue_live v WHERE v.day = $2;
+            orphans := EXISTS (SELECT FROM hospital_mart.revenue_cells c
+                               WHERE c.month = a_month AND c.day = $2 AND c.department_code IS NULL);
+            IF NOT orphans THEN
+                INSERT INTO hospital_mart.doctor_revenue_cells SELECT v.* FROM hospital_mart.doctor_revenue_live v WHERE v.day = $2;
+            END IF;
+        WHEN 'admissions' THEN
+            INSERT INTO hospital_mart.readmissions_cells SELECT v.* FROM hospital_mart.readmissions_live v WHERE v.day = $2;
+        WHEN 'discharges' THEN
+            INSERT INTO hospital_mart.stays_cells SELECT v.* FROM hospital_mart.stays_live v WHERE v.day = $2;
+        WHEN 'beds' THEN
+            -- in order alone
+            IF EXISTS (SELECT FROM hospital_mart.live_days l WHERE l.kind = 'beds' AND l.day < $2) THEN
+                RETURN false;
+            END IF;
+            before := (SELECT c.day FROM hospital_mart.beds_cells c ORDER BY c.month DESC, c.day DESC LIMIT 1);
+            IF $2 <= (SELECT t.day FROM hospital_mart.last_beds_day t) THEN
+                INSERT INTO hospital_mart.beds_cells (month, day, ward_code, change, upto, start)
+                SELECT v.month, v.day, v.ward_code, v.change, v.upto,
+                       coalesce((SELECT c.start + c.change FROM hospital_mart.beds_cells c
+                                 WHERE c.month = date_trunc('month', before::timestamp)::date AND c.day = before
+                                   AND c.ward_code = v.ward_code), 0)
+                FROM hospital_mart.beds_live v WHERE v.day = $2;
+            END IF;
+    END CASE;
+    -- A fact whose visit is not there yet has no department: it waits.
+    IF orphans THEN
+        PERFORM @extschema@.hospital_drop_cells($1, $2, $2);
+        RETURN false;
+    END IF;
+    DELETE FROM hospital_mart.live_days l WHERE l.kind = $1 AND l.day = $2;
+    RETURN true;
+END
+$fold$;
+COMMENT ON FUNCTION hospital_fold_day(text, date) IS
+    'A part of the marts: make the cells of a live day; false: it has to wait';
+
+CREATE FUNCTION hospital_touch_marts(kinds text[], days date[], whole boolean[]) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path = pg_catalog, pg_temp
+    SET enable_seqscan = off
+    SET jit = off
+    SET plan_cache_mode = force_generic_plan
+AS $touch$
+#variable_conflict use_column
+DECLARE
+    a_touched record;
+    a_day     record;
+BEGIN
+    FOR a_touched IN SELECT t.* FROM unnest($1, $2) t (kind, day) LOOP
+        PERFORM @extschema@.hospital_mark_live(a_touched.kind, a_touched.day);
+        IF a_touched.kind = 'discharges' THEN
+            -- who was admitted within 30 days may have been admitted again
+            FOR a_day IN
+                SELECT DISTINCT c.day FROM hospital_mart.readmissions_cells c
+                WHERE c.month >= date_trunc('month', a_touched.day::timestamp)::date
+                  AND c.month <= a_touched.day + 30 AND c.day <= a_touched.day + 30
+                  AND (c.day >= a_touched.day
+                       OR EXISTS (SELECT FROM hospital_mart.merged_months m WHERE m.kind = 'admissions' AND m.month = c.month))
+                ORDER BY c.day
+            LOOP
+                PERFORM @extschema@.hospital_mark_live('admissions', a_day.day);
+            END LOOP;
+        END IF;
+    END LOOP;
+    FOR a_touched IN SELECT t.* FROM unnest($1, $2, $3) t (kind, day, whole) WHERE t.whole LOOP
+        PERFORM @extschema@.hospital_fold_day(a_touched.kind, a_touched.day);
+        IF a_touched.kind = 'beds' THEN
+            -- what had to wait for this day
+            FOR a_day IN
+                SELECT l.day FROM hospital_mart.live_days l
+                WHERE l.kind = 'beds' AND l.day > a_touched.day
+                  AND EXISTS (SELECT FROM hospital.batches b
+                              WHERE b.kind = 'status_updates' AND b.day = l.day AND b.state = 'ingested')
+                ORDER BY l.day LIMIT 10
+            LOOP
+                EXIT WHEN NOT @extschema@.hospital_fold_day('beds', a_day.day);
+            END LOOP;
+        ELSIF a_touched.kind = 'arrivals' THEN
+            -- what had to wait for these visits
+            FOR a_day IN
+                SELECT l.kind, l.day FROM hospital_mart.live_days l
+                WHERE l.kind IN ('bills', 'diagnoses', 'prescriptions') AND l.day = a_touched.day
+                  AND EXISTS (SELECT FROM hospital.batches b
+                              WHERE b.kind = CASE l.kind WHEN 'bills' THEN 'billing_payments' ELSE l.kind END
+                                AND b.day = l.day AND b.state = 'ingested')
+            LOOP
+                PERFORM @extschema@.hospital_fold_day(a_day.kind, a_day.day);
+            END LOOP;
+        END IF;
+    END LOOP;
+END
+$touch$;
+COMMENT ON FUNCTION hospital_touch_marts(text[], date[], boolean[]) IS
+    'A part of the marts: rows of these days have come or gone; those that are whole are folded, the others live';
+
+CREATE FUNCTION hospital_merge_month(kind text, month date) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path = pg_catalog, pg_temp
+AS $merge$
+#variable_conflict use_column
+DECLARE
+    a_table text;
+    dims    text;
+    sums    text;
+BEGIN
+    FOR a_table, dims, sums IN
+        SELECT c.relname, string_agg(quote_ident(a.attname), ', ' ORDER BY a.attnum) FILTER (WHERE NOT a.attnotnull),
+               string_agg(format('sum(%1$I)::%2$s AS %1$I', a.attname, format_type(a.atttypid, NULL)), ', ' ORDER BY a.attnum)
+                   FILTER (WHERE a.attnotnull AND a.attnum > 2)
+        FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+        WHERE c.relnamespace = 'hospital_mart'::regnamespace
+          AND c.relname = ANY (CASE $1
+              WHEN 'arrivals' THEN '{visits_cells,doctor_visits_cells}'
+              WHEN 'departures' THEN '{departures_cells,doctor_departures_cells}'
+              WHEN 'diagnoses' THEN '{diagnoses_cells,emergency_waits_cells}'
+              WHEN 'prescriptions' THEN '{medication_cells,doctor_prescriptions_cells}'
+              WHEN 'bills' THEN '{revenue_cells,doctor_revenue_cells}'
+              WHEN 'admissions' THEN '{readmissions_cells}'
+              WHEN 'discharges' THEN '{stays_cells}' END::text[])
+        GROUP BY c.relname
+    LOOP
+        EXECUTE format('WITH gone AS (DELETE FROM hospital_mart.%1$I WHERE month = $1 RETURNING *)
+                        INSERT INTO hospital_mart.%1$I SELECT $1, $1, %2$s, %3$s FROM gone GROUP BY %2$s', a_table, dims, sums)
+        USING $2;
+    END LOOP;
+    INSERT INTO hospital_mart.merged_months (kind, month) VALUES ($1, $2);
+END
+$merge$;
+COMMENT ON FUNCTION hospital_merge_month(text, date) IS
+    'A part of the marts: add up the cells of a month that is over';
+
+CREATE FUNCTION hospital_fold_some(at_most int) RETURNS int
+    LANGUAGE plpgsql
+    SET search_path = pg_catalog, pg_temp
+    SET jit = off
+AS $fold$
+#variable_conflict use_column
+DECLARE
+    a_day  record;
+    folded int := 0;
+BEGIN
+    IF to_regclass('hospital_mart.live_days') IS NULL OR NOT current_setting('hospital.marts')::boolean THEN
+        RETURN 0;
+    END IF;
+    PERFORM @extschema@.hospital_lock_marts();
+    FOR a_day IN
+        SELECT l.kind, l.day FROM hospital_mart.live_days l
+        WHERE l.day < (SELECT max(o.day) - 1 FROM hospital_mart.live_days o)
+           OR EXISTS (SELECT FROM hospital.batches b
+                      WHERE b.kind = CASE WHEN l.kind IN ('arrivals', 'departures') THEN 'visits'
+                                          WHEN l.kind = 'discharges' THEN 'admissions'
+                                          WHEN l.kind = 'beds' THEN 'status_updates'
+                                          WHEN l.kind = 'bills' THEN 'billing_payments' ELSE l.kind END
+                        AND b.day = l.day AND b.state = 'ingested')
+        ORDER BY l.kind, l.day
+    LOOP
+        folded := folded + @extschema@.hospital_fold_day(a_day.kind, a_day.day)::int;
+        EXIT WHEN folded >= at_most;
+    END LOOP;
+    IF folded > 0 THEN
+        RETURN folded;
+    END IF;
+    -- months that are over, and have no day that is live
+    FOR a_day IN
+        SELECT x.kind, x.month
+        FROM (SELECT 'arrivals' AS kind, c.month FROM hospital_mart.visits_cells c
+              UNION SELECT 'departures', c.month FROM hospital_mart.departures_cells c
+              UNION SELECT 'diagnoses', c.month FROM hospital_mart.diagnoses_cells c
+              UNION SELECT 'prescriptions', c.month FROM hospital_mart.medication_cells c
+              UNION SELECT 'bills', c.month FROM hospital_mart.revenue_cells c
+              UNION SELECT 'admissions', c.month FROM hospital_mart.readmissions_cells c
+              UNION SELECT 'discharges', c.month FROM hospital_mart.stays_cells c) x
+        WHERE x.month + interval '1 month' <= (SELECT t.day FROM hospital_mart.last_day t)
+          AND NOT EXISTS (SELECT FROM hospital_mart.live_days l WHERE l.kind = x.kind AND l.month = x.month)
+          AND NOT EXISTS (SELECT FROM hospital_mart.merged_months m WHERE m.kind = x.kind AND m.month = x.month)
+        ORDER BY x.month, x.kind LIMIT at_most
+    LOOP
+        PERFORM @extschema@.hospital_merge_month(a_day.kind, a_day.month);
+        folded := folded + 1;
+    END LOOP;
+    RETURN folded;
+END
+$fold$;
+COMMENT ON FUNCTION hospital_fold_some(int) IS
+    'A part of the marts: fold some of the live days that are over, or merge some months; how many';
+
+CREATE PROCEDURE hospital_fold_marts()
+    LANGUAGE plpgsql
+AS $fold$
+BEGIN
+    WHILE @extschema@.hospital_fold_some(20) OPERATOR(pg_catalog.>) 0 LOOP
+        COMMIT;
+    END LOOP;
+END
+$fold$;
+COMMENT ON PROCEDURE hospital_fold_marts() IS
+    'Make the cells of live days that are over, and add up those of months that are over: marts are faster then, and as right as before. Commits on its way';
+
+CREATE FUNCTION hospital_refresh_marts(from_day date DEFAULT NULL, to_day date DEFAULT NULL) RETURNS bigint
+    LANGUAGE plpgsql
+    SET search_path = pg_catalog, pg_temp
+    SET jit = off
+AS $refresh$
+#variable_conflict use_column
+DECLARE
+    a_from date;
+    a_to   date;
+    a_day  record;
+    folded bigint := 0;
+BEGIN
+    IF to_regclass('hospital_mart.live_days') IS NULL THEN
+        RAISE EXCEPTION 'there are no marts in this database'
+            USING ERRCODE = 'undefined_table', HINT = 'CALL hospital_create_marts() makes them.';
+    END IF;
+    PERFORM @extschema@.hospital_lock_marts();
+    SELECT coalesce(from_day, min(b.day)), coalesce(to_day, max(b.day) + 1) INTO a_from, a_to
+    FROM hospital.batches b WHERE b.state = 'ingested';
+    FOR a_day IN
+        SELECT k.kind, d::date AS day FROM unnest('{arrivals,departures,diagnoses,prescriptions,bills,admissions,discharges,beds}'::text[]) k (kind),
+               generate_series(a_from::timestamp, a_to::timestamp, interval '1 day') d ORDER BY k.kind, d
+    LOOP
+        PERFORM @extschema@.hospital_touch_marts(ARRAY[a_day.kind], ARRAY[a_day.day], ARRAY[false]);
+    END LOOP;
+    IF current_setting('hospital.marts')::boolean THEN
+        FOR a_day IN
+            SELECT l.kind, l.day FROM hospital_mart.live_days l
+            WHERE l.day >= a_from AND (l.day <= a_to OR l.kind = 'beds') ORDER BY l.kind, l.day
+        LOOP
+            folded := folded + @extschema@.hospital_fold_day(a_day.kind, a_day.day)::int;
+        END LOOP;
+    END IF;
+    RETURN folded;
+END
+$refresh$;
+COMMENT ON FUNCTION hospital_refresh_marts(date, date) IS
+    'Make the marts anew for these days, all by default, after tables of hospital were changed by hand; how many days of how many kinds were folded';
+
+CREATE FUNCTION hospital_lock_marts() RETURNS void
+    LANGUAGE C
+    AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION hospital_lock_marts() IS
+    'A part of the marts: nobody else writes to them until the transaction ends';
+
+CREATE FUNCTION hospital_validate_marts(from_day date, to_day date,
+        OUT expected bigint, OUT same bigint, OUT missing bigint, OUT altered bigint)
+    LANGUAGE plpgsql STABLE
+    SET search_path = pg_catalog, pg_temp
+    SET enable_seqscan = off
+    SET jit = off
+AS $validate$
+#variable_conflict use_column
+DECLARE
+    a_cells  record;
+    a_count  record;
+    a_day    CONSTANT text := $period$CASE WHEN EXISTS (SELECT FROM hospital_mart.merged_months m WHERE m.kind = %1$L AND m.month = c.month)
+                                     THEN c.month ELSE c.day END$period$;
+BEGIN
+    expected := 0; same := 0; missing := 0; altered := 0;
+    IF to_regclass('hospital_mart.live_days') IS NULL THEN
+        RETURN;
+    END IF;
+    FOR a_cells IN
+        SELECT c.relname, k.kind, left(c.relname, -6) AS name,
+               string_agg(format('c.%I', a.attname), ', ' ORDER BY a.attnum) FILTER (WHERE NOT a.attnotnull OR a.attname = 'upto') AS dims,
+               string_agg(format('sum(c.%I)', a.attname), ', ' ORDER BY a.attnum)
+                   FILTER (WHERE a.attnotnull AND a.attnum > 2 AND a.attname NOT IN ('upto', 'start')) AS sums
+        FROM (VALUES ('arrivals', '{visits_cells,doctor_visits_cells}'::text[]), ('departures', '{departures_cells,doctor_departures_cells}'),
+                     ('diagnoses', '{diagnoses_cells,emergency_waits_cells}'), ('prescriptions', '{medication_cells,doctor_prescriptions_cells}'),
+                     ('bills', '{revenue_cells,doctor_revenue_cells}'), ('admissions', '{readmissions_cells}'),
+                     ('discharges', '{stays_cells}'), ('beds', '{beds_cells}')) k (kind, names)
+        JOIN pg_class c ON c.relnamespace = 'hospital_mart'::regnamespace AND c.relname = ANY (k.names)
+        JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+        GROUP BY c.relname, k.kind
+    LOOP
+        -- The same query put to other days: those of the period that are not live.
+        EXECUTE format($sql$
+            WITH days AS MATERIALIZED (
+                SELECT %1$L::text AS kind, d.day::date AS day, date_trunc('month', d.day)::date AS month,
+                       d.day AT TIME ZONE 'Africa/Johannesburg' AS from_at,
+                       (d.day + interval '1 day') AT TIME ZONE 'Africa/Johannesburg' AS until_at
+                FROM generate_series(date_trunc('month', $1::timestamp), date_trunc('month', $2::timestamp) + interval '1 month - 1 day',
+                                     interval '1 day') d (day)
+                WHERE (d.day BETWEEN $1 AND $2 OR EXISTS (SELECT FROM hospital_mart.merged_months m
+                                                          WHERE m.kind = %1$L AND m.month = date_trunc('month', d.day)::date))
+                  AND NOT EXISTS (SELECT FROM hospital_mart.live_days l WHERE l.kind = %1$L AND l.day = d.day::date)
+                  AND (%1$L <> 'beds' OR d.day BETWEEN (SELECT min(c.day) FROM hospital_mart.beds_cells c)
+                                                   AND (SELECT max(c.day) FROM hospital_mart.beds_cells c))
+            ), facts AS MATERIALIZED (
+                SELECT %2$s, %3$s, %4$s FROM (%5$s) c GROUP BY 1, %3$s
+            ), cells AS MATERIALIZED (
+                SELECT %2$s, %3$s, %4$s FROM hospital_mart.%6$I c
+                WHERE c.month >= date_trunc('month', $1::timestamp)::date AND c.month <= $2
+                  AND (c.day BETWEEN $1 AND $2 OR EXISTS (SELECT FROM hospital_mart.merged_months m
+                                                          WHERE m.kind = %1$L AND m.month = c.month))
+                GROUP BY 1, %3$s
+            )
+            SELECT (SELECT count(*) FROM facts) AS facts, (SELECT count(*) FROM cells) AS cells,
+                   (SELECT count(*) FROM (TABLE facts EXCEPT ALL TABLE cells) x) AS missing,
+                   (SELECT count(*) FROM (TABLE cells EXCEPT ALL TABLE facts) x) AS altered$sql$,
+            a_cells.kind, format(a_day, a_cells.kind), a_cells.dims, a_cells.sums,
+            replace(rtrim(pg_get_viewdef(format('hospital_mart.%I', a_cells.name || '_live')::regclass), ';'),
+                    'hospital_mart.live_days l', 'days l'), a_cells.relname)
+        INTO a_count USING from_day, to_day;
+        expected := expected + a_count.facts;
+        same := same + a_count.cells - a_count.altered;
+        missing := missing + a_count.missing;
+        altered := altered + a_count.altered;
+    END LOOP;
+    -- and each day of the wards begins as the one before ended
+    altered := altered + (SELECT count(*) FROM (
+        SELECT c.start, lag(c.start + c.change, 1, 0::bigint) OVER (PARTITION BY c.ward_code ORDER BY c.day) AS before
+        FROM hospital_mart.beds_cells c) x WHERE x.start <> x.before);
+END
+$validate$;
+COMMENT ON FUNCTION hospital_validate_marts(date, date) IS
+    'The part of hospital_validate that makes the cells of the marts again from the tables: expected are cells, same those that are as they should be';
+
+REVOKE ALL ON FUNCTION hospital_refresh_marts(date, date) FROM PUBLIC;
+REVOKE ALL ON PROCEDURE hospital_fold_marts() FROM PUBLIC;
 
 -- ==== end of marts ========================================================

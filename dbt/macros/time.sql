@@ -10,7 +10,9 @@
 {% macro bigquery__local_date(at) %}date({{ at }}, 'Africa/Johannesburg'){% endmacro %}
 
 {#- The first of the month of a date. -#}
-{% macro month_of(day) %}cast({{ dbt.date_trunc('month', day) }} as date){% endmacro %}
+{% macro month_of(day) %}{{ return(adapter.dispatch('month_of', 'hospital')(day)) }}{% endmacro %}
+{% macro default__month_of(day) %}cast(date_trunc('month', {{ day }}) as date){% endmacro %}
+{% macro bigquery__month_of(day) %}date_trunc({{ day }}, month){% endmacro %}
 
 {#- Midnight at which a date begins. -#}
 {% macro midnight(day) %}{{ return(adapter.dispatch('midnight', 'hospital')(day)) }}{% endmacro %}

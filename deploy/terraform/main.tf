@@ -1,6 +1,7 @@
 # The lake in Google Cloud: a bucket for the folders date=YYYY-MM-DD, a dataset
 # for BigQuery, and external tables over what hospital_export writes as JSON Lines
-# (lake/export/<table>/date=YYYY-MM-DD/<table>.jsonl.gz).
+# and tools/lake_sync.sh brings here (<prefix>/<table>/date=YYYY-MM-DD/<table>.jsonl.gz).
+# The tables are those of bigquery/external_tables.sql, for who has Terraform.
 
 terraform {
   required_version = ">= 1.5"
@@ -22,6 +23,7 @@ locals {
   # Tables with a folder for each day, and those that are one file.
   daily   = toset(var.daily_tables)
   whole   = toset(var.whole_tables)
+  lake    = "gs://${google_storage_bucket.lake.name}/${var.prefix}"
   schemas = { for t in setunion(local.daily, local.whole) : t => "${var.schemas}/${t}.json" if fileexists("${var.schemas}/${t}.json") }
 }
 
@@ -52,7 +54,7 @@ resource "google_storage_bucket" "lake" {
     content {
       condition {
         age            = lifecycle_rule.value
-        matches_prefix = ["lake/"]
+        matches_prefix = ["${var.prefix}/"]
       }
       action {
         type          = "SetStorageClass"
@@ -93,11 +95,11 @@ resource "google_bigquery_table" "daily" {
     autodetect            = !contains(keys(local.schemas), each.key)
     ignore_unknown_values = false
     max_bad_records       = 0
-    source_uris           = ["gs://${google_storage_bucket.lake.name}/lake/export/${each.key}/*.jsonl.gz"]
+    source_uris           = ["${local.lake}/${each.key}/*"]
 
     hive_partitioning_options {
       mode                     = "CUSTOM"
-      source_uri_prefix        = "gs://${google_storage_bucket.lake.name}/lake/export/${each.key}/{date:DATE}"
+      source_uri_prefix        = "${local.lake}/${each.key}/{date:DATE}"
       require_partition_filter = false
     }
   }
@@ -116,7 +118,7 @@ resource "google_bigquery_table" "whole" {
     autodetect            = !contains(keys(local.schemas), each.key)
     ignore_unknown_values = false
     max_bad_records       = 0
-    source_uris           = ["gs://${google_storage_bucket.lake.name}/lake/export/${each.key}/*.jsonl.gz"]
+    source_uris           = ["${local.lake}/${each.key}/*"]
   }
 }
 

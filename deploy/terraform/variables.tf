@@ -26,9 +26,15 @@ variable "dataset" {
   }
 }
 
+variable "prefix" {
+  type        = string
+  default     = "hospital/jsonl.gz"
+  description = "Folder of the bucket that the lake is copied to"
+}
+
 variable "schemas" {
   type        = string
-  default     = "../../bigquery"
+  default     = "../../bigquery/schemas"
   description = "Folder with <table>.json, BigQuery's schema of each table; a table without one is detected"
 }
 
@@ -36,8 +42,9 @@ variable "daily_tables" {
   type        = list(string)
   description = "Tables that are exported with a folder for each day"
   default = [
-    "people", "patients", "admissions", "visits", "status_updates", "doctor_assignments", "transfers", "diagnoses",
+    "patients", "admissions", "visits", "status_updates", "doctor_assignments", "transfers", "diagnoses",
     "treatments", "lab_results", "vital_signs", "prescriptions", "billing_payments", "staff_changes",
+    "staff_assignments",
   ]
 }
 
@@ -45,7 +52,7 @@ variable "whole_tables" {
   type        = list(string)
   description = "Tables that are exported as one file"
   default = [
-    "doctors", "staff", "staff_assignments", "departments", "wards", "ward_plan", "staff_roles", "triage_sats", "medicines",
+    "people", "doctors", "staff", "departments", "wards", "ward_plan", "staff_roles", "triage_sats", "medicines",
   ]
 }
 

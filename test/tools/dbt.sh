@@ -4,15 +4,19 @@
 # On PostgreSQL: everything is built and tested, each mart has the rows of the
 # extension's mart of that name, and where a mart is spoilt as the joins that
 # multiply revenue would spoil it, dbt's tests say so.  The documentation is made
-# by a role that may only read.  On DuckDB: the same marts, from the files of the
-# lake alone.  For BigQuery: everything compiles, and is BigQuery's SQL.
+# by a role that may only read.  On DuckDB, without a database: the same marts from
+# the day files, and from exported JSON Lines.  For BigQuery: everything compiles,
+# is BigQuery's SQL, and, translated to DuckDB's, gives the same marts once more.
 #
 # DAYS (40): how many days the hospital has run.
 source "$(dirname "${BASH_SOURCE[0]}")/lib/server.sh"
 
 DAYS=${DAYS:-40}
 DB=dbt
+# In no day file, and in some.
 REFERENCE=(staff staff_assignments departments wards ward_plan staff_roles triage_sats medicines doctors)
+FACTS=(people patients admissions visits status_updates doctor_assignments transfers diagnoses treatments lab_results vital_signs
+    prescriptions billing_payments staff_changes)
 need python3
 
 sql() { query -d $DB "$@"; }
@@ -43,12 +47,15 @@ as_user rm -rf "$PROJECT"
 query -d postgres -c "CREATE DATABASE $DB"
 sql -c "CREATE EXTENSION hospital" -c "CALL hospital_create(people => 20000, beds => 200, seed => 1, start_date => '2020-01-01', end_date => '2020-12-31')" \
     -c "CALL hospital_load_people()" -c "CALL hospital_load_staff()" -c "CALL hospital_run($DAYS)" -c "ANALYZE" 2>"$WORK/log/hospital.log"
-as_user mkdir -p "$WORK/home/reference" "$WORK/home/marts"
-for t in "${REFERENCE[@]}"; do
-    sql -c "COPY (SELECT * FROM hospital.$t) TO STDOUT (FORMAT csv, HEADER)" | as_user tee "$WORK/home/reference/$t.csv" >/dev/null
+as_user mkdir -p "$WORK/home/reference" "$WORK/home/tables" "$WORK/home/marts"
+for t in "${REFERENCE[@]}" "${FACTS[@]}"; do
+    sql -c "COPY (SELECT * FROM hospital.$t) TO STDOUT (FORMAT csv, HEADER)" | as_user tee "$WORK/home/tables/$t.csv" >/dev/null
 done
+for t in "${REFERENCE[@]}"; do as_user ln "$WORK/home/tables/$t.csv" "$WORK/home/reference/$t.csv"; done
+LAKE=$(echo "$WORK"/data/lake/batch/*)
+LIB=$WORK/build/test/tools/lib
 DBT_SETTINGS=(DBT_SEND_ANONYMOUS_USAGE_STATS=false DBT_PROFILES_DIR="$PROJECT" DBT_HOST="$SOCKETS" DBT_PORT="$PORT" DBT_DATABASE=$DB
-    DBT_USER=postgres DBT_PASSWORD=none DBT_LAKE="$(echo "$WORK"/data/lake/batch/*)" DBT_REFERENCE="$WORK/home/reference"
+    DBT_USER=postgres DBT_PASSWORD=none DBT_LAKE="$LAKE" DBT_REFERENCE="$WORK/home/reference"
     DBT_DUCKDB="$WORK/home/marts/lake.duckdb" DBT_BIGQUERY_METHOD=oauth-secrets DBT_BIGQUERY_TOKEN=none)
 
 must_dbt build "dbt build on PostgreSQL" build
@@ -88,9 +95,18 @@ say "   documentation: $(as_user stat -c %s "$PROJECT/target/static_index.html")
 # ---- the lake without a database ------------------------------------------------
 as_user rm -f "$WORK/home/marts/lake.duckdb"
 must_dbt lake "dbt build on DuckDB, from the day files" build --target duckdb
-as_user "$VENV/bin/python" "$TOP/test/tools/lib/lake_marts.py" "$WORK/home/marts/lake.duckdb" "$WORK/home/marts" || die "the lake's marts differ"
+as_user "$VENV/bin/python" "$LIB/lake_marts.py" "$WORK/home/marts/lake.duckdb" "$WORK/home/marts" || die "the lake's marts differ"
+
+# ---- the lake that hospital_export makes ----------------------------------------
+for t in "${REFERENCE[@]}" "${FACTS[@]}"; do
+    sql -c "CALL hospital_export('$t', 'jsonl', compression => 'gzip')" 2>>"$WORK/log/hospital.log"
+done
+as_user rm -f "$WORK/home/marts/lake.duckdb"
+DBT_SETTINGS+=(DBT_LAKE_FORMAT=jsonl DBT_LAKE="$(echo "$WORK"/data/lake/export/*/jsonl.gz)")
+must_dbt export "dbt run on DuckDB, from exported JSON Lines" run --target duckdb
+as_user "$VENV/bin/python" "$LIB/lake_marts.py" "$WORK/home/marts/lake.duckdb" "$WORK/home/marts" || die "the exported lake's marts differ"
 
 # ---- BigQuery -------------------------------------------------------------------
 as_user rm -rf "$PROJECT/target"
 must_dbt bigquery "dbt compile for BigQuery" compile --target bigquery --no-populate-cache --no-introspect
-as_user "$VENV/bin/python" "$TOP/test/tools/lib/bigquery_sql.py" "$PROJECT/target/compiled/hospital" || die "not BigQuery's SQL"
+as_user "$VENV/bin/python" "$LIB/bigquery_sql.py" "$PROJECT/target" "$WORK/home/tables" "$WORK/home/marts" || die "not what BigQuery needs"

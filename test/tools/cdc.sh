@@ -18,6 +18,7 @@ TOPICS=(doctors patients medicines visits prescriptions billing_payments)
 need java mvn kcat python3
 
 tool_leave() {
+    set +e                                     # all of it, whatever fails
     stop_connect
     stop_kafka || true
     as_user rm -rf "$WORK/home/kafka"

@@ -40,7 +40,6 @@ make_own_work() {
 }
 
 leave_server() {
-    set +e
     type tool_leave >/dev/null 2>&1 && tool_leave
     stop_cluster
     case $SOCKETS in /tmp/hospital-*) rm -rf "$SOCKETS" ;; esac

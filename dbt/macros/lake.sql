@@ -47,7 +47,7 @@
 {% macro lake_export(table) -%}
     {%- set path = var('lake', env_var('DBT_LAKE', 'lake')) ~ '/' ~ table ~ '/**/*.' ~ lake_format() -%}
     {%- if lake_format() == 'parquet' -%} read_parquet('{{ path }}', hive_partitioning = true)
-    {%- elif lake_format() == 'jsonl' -%} read_json('{{ path }}*', format = 'newline_delimited', sample_size = -1, timestampformat = 'none', hive_partitioning = true, hive_types_autocast = false)
+    {%- elif lake_format() == 'jsonl' -%} read_json('{{ path }}*', format = 'newline_delimited', sample_size = -1, maximum_sample_files = 100000, timestampformat = 'none', hive_partitioning = true, hive_types_autocast = false)
     {%- else -%} {{ lake_csv(path ~ '*') }}
     {%- endif -%}
 {%- endmacro %}

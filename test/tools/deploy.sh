@@ -46,5 +46,19 @@ while read -r line; do
     n=$((n + 1))
 done <"$WORK/log/statements"
 [ $n -ge 10 ] || die "only $n statements were found in the flows"
-query -d $DB -c "SELECT hospital_stop()" >/dev/null
 say "   $n statements of flows have run"
+
+# ---- the jobs of docs/orchestration.md, run one after the other -----------------
+sed -n '/^```sql$/,/^```$/p' "$TOP/docs/orchestration.md" | grep -v '^```' | query -d $DB -f - >"$WORK/log/jobs.log" 2>&1 ||
+    { cat "$WORK/log/jobs.log"; die "the jobs of docs/orchestration.md cannot be scheduled"; }
+jobs=('marts anew' 'export visits' 'export bills' 'export revenue' 'nightly proof')
+for job in "${jobs[@]}"; do
+    run=$(query -d $DB -c "SELECT hospital_run_job('$job')")
+    for ((i = 0; i < 600; i++)); do
+        state=$(query -d $DB -c "SELECT state FROM hospital.job_runs WHERE run_id = $run")
+        case $state in waiting | running) sleep 0.1 ;; *) break ;; esac
+    done
+    [ "$state" = succeeded ] || { query -d $DB -c "SELECT job_name, state, message FROM hospital.job_runs WHERE run_id = $run"; die "a job did not succeed: $job"; }
+done
+query -d $DB -c "SELECT hospital_stop()" >/dev/null
+say "   jobs of docs/orchestration.md that have run: ${#jobs[@]}"

@@ -12,7 +12,7 @@
 {#- The first of the month of a date. -#}
 {% macro month_of(day) %}{{ return(adapter.dispatch('month_of', 'hospital')(day)) }}{% endmacro %}
 {% macro default__month_of(day) %}cast(date_trunc('month', {{ day }}) as date){% endmacro %}
-{% macro bigquery__month_of(day) %}date_trunc({{ day }}, month){% endmacro %}
+{% macro bigquery__month_of(day) %}cast(date_trunc({{ day }}, month) as date){% endmacro %}
 
 {#- Midnight at which a date begins. -#}
 {% macro midnight(day) %}{{ return(adapter.dispatch('midnight', 'hospital')(day)) }}{% endmacro %}

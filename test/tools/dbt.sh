@@ -46,7 +46,8 @@ as_user rm -rf "$PROJECT"
 
 query -d postgres -c "CREATE DATABASE $DB"
 sql -c "CREATE EXTENSION hospital" -c "CALL hospital_create(people => 20000, beds => 200, seed => 1, start_date => '2020-01-01', end_date => '2020-12-31')" \
-    -c "CALL hospital_load_people()" -c "CALL hospital_load_staff()" -c "CALL hospital_run($DAYS)" -c "ANALYZE" 2>"$WORK/log/hospital.log"
+    -c "CALL hospital_load_people()" -c "CALL hospital_load_staff()" -c "CALL hospital_run($DAYS)" -c "ANALYZE" >"$WORK/log/hospital.log" 2>&1 ||
+    { tail -n 5 "$WORK/log/hospital.log"; die "the hospital cannot be made"; }
 as_user mkdir -p "$WORK/home/reference" "$WORK/home/tables" "$WORK/home/marts"
 for t in "${REFERENCE[@]}" "${FACTS[@]}"; do
     sql -c "COPY (SELECT * FROM hospital.$t) TO STDOUT (FORMAT csv, HEADER)" | as_user tee "$WORK/home/tables/$t.csv" >/dev/null
@@ -99,7 +100,8 @@ as_user "$VENV/bin/python" "$LIB/lake_marts.py" "$WORK/home/marts/lake.duckdb" "
 
 # ---- the lake that hospital_export makes ----------------------------------------
 for t in "${REFERENCE[@]}" "${FACTS[@]}"; do
-    sql -c "CALL hospital_export('$t', 'jsonl', compression => 'gzip')" 2>>"$WORK/log/hospital.log"
+    sql -c "CALL hospital_export('$t', 'jsonl', compression => 'gzip')" >>"$WORK/log/hospital.log" 2>&1 ||
+        { tail -n 5 "$WORK/log/hospital.log"; die "$t cannot be exported"; }
 done
 as_user rm -f "$WORK/home/marts/lake.duckdb"
 DBT_SETTINGS+=(DBT_LAKE_FORMAT=jsonl DBT_LAKE="$(echo "$WORK"/data/lake/export/*/jsonl.gz)")

@@ -29,7 +29,7 @@ def compare(con, folder, whose):
         n += sum(tables.values())
         if ours != tables:
             bad += 1
-            print(f"   {mart}: {sum((ours - tables).values())} rows of {whose}, {sum((tables - ours).values())} of PostgreSQL's have no like, such as")
+            print(f"   {mart}: {sum((ours - tables).values())} rows {whose}, {sum((tables - ours).values())} of PostgreSQL's have no like, such as")
             print("     ", next(iter(ours - tables), None), next(iter(tables - ours), None))
     if len(marts) < 18 or not n or bad:
         print(f"   {whose}: {len(marts)} marts, {bad} differ")

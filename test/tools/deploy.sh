@@ -36,7 +36,7 @@ else
 fi
 
 query -d postgres -c "CREATE DATABASE $DB"
-query -d $DB -c "CREATE EXTENSION hospital" -c "CALL hospital_create(people => 10000, beds => 100, seed => 1, start_date => '2020-01-01', end_date => '2020-12-31')" \
+query -d $DB -c "CREATE EXTENSION hospital" -c "CALL hospital_create(people => 10000, beds => 200, seed => 1, start_date => '2020-01-01', end_date => '2020-12-31')" \
     -c "CALL hospital_load_people()" -c "CALL hospital_load_staff()" -c "CALL hospital_run(3)" >"$WORK/log/hospital.log" 2>&1 ||
     { tail -n 5 "$WORK/log/hospital.log"; die "the hospital cannot be made"; }
 n=0

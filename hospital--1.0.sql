@@ -4497,8 +4497,9 @@ COMMENT ON FUNCTION hospital_targets_report() IS
 -- Who may see what (docs/privacy.md).  Roles belong to the whole server and
 -- privileges to a database, so CREATE EXTENSION makes neither:
 -- hospital_create_roles does, for the hospital of this database, and what it
--- makes (two tables, the views of hospital_research, policies) belongs to the
--- owner of the hospital's tables, like these.
+-- makes (hospital.clinicians, the views of hospital_research, policies) belongs
+-- to the owner of the hospital's tables, like these.  hospital.privacy does not:
+-- a superuser writes it, and must not run a trigger of somebody else's.
 --
 -- Views and policies call functions of pg_catalog alone: EXECUTE is asked of
 -- whoever reads a view, and a function that makes pseudonyms of any number, in
@@ -4599,15 +4600,21 @@ BEGIN
             outer_key bytea       NOT NULL CHECK (length(outer_key) = 64),
             made_at   timestamptz NOT NULL DEFAULT now()
         );
-        COMMENT ON TABLE hospital.privacy IS 'The roles of this hospital, and the key of the pseudonyms: one row, which no role but the owner may read. Who deletes it and calls hospital_create_roles again has other pseudonyms';
+        COMMENT ON TABLE hospital.privacy IS 'The roles of this hospital, and the key of the pseudonyms: one row, which no role but the owner of the hospital may read. Who deletes it and calls hospital_create_roles again has other pseudonyms';
         COMMENT ON COLUMN hospital.privacy.one_row IS 'Always true: there is one row';
         COMMENT ON COLUMN hospital.privacy.prefix IS 'What the names of the roles begin with';
         COMMENT ON COLUMN hospital.privacy.months IS 'Visits of how many months, the present one and those before it, analysts do not see yet; 0: they see all at once';
         COMMENT ON COLUMN hospital.privacy.inner_key IS 'Key of HMAC-SHA-256, ready for its inner hash: each byte XOR 0x36';
         COMMENT ON COLUMN hospital.privacy.outer_key IS 'The same key for its outer hash: each byte XOR 0x5c';
         COMMENT ON COLUMN hospital.privacy.made_at IS 'When the key was made';
-        EXECUTE format('ALTER TABLE hospital.privacy OWNER TO %I', owner_name);
+    ELSIF NOT (SELECT r.rolsuper AND c.relkind = 'r' FROM pg_class c JOIN pg_roles r ON r.oid = c.relowner
+               WHERE c.oid = 'hospital.privacy'::regclass) THEN
+        RAISE EXCEPTION 'hospital.privacy does not belong to a superuser'
+            USING ERRCODE = 'object_not_in_prerequisite_state',
+                  DETAIL = 'hospital_create_roles made it so; its owner could let a superuser who writes it run anything.',
+                  HINT = 'Look at it, its triggers too, and ALTER TABLE hospital.privacy OWNER TO a superuser, or drop it for other pseudonyms.';
     END IF;
+    EXECUTE format('GRANT SELECT ON hospital.privacy TO %I', owner_name);
     IF NOT EXISTS (SELECT FROM hospital.privacy) THEN
         -- three times 122 bits of the server's strong random source, made into 256
         a_key := sha256(uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid()))
@@ -4988,7 +4995,7 @@ BEGIN
                 SELECT c.oid::regclass::text FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
                 WHERE n.nspname = split_part(an_item, '.', 1)
                   AND CASE split_part(an_item, '.', 2)
-                          WHEN '*' THEN c.relkind IN ('r', 'p', 'v', 'm', 'f') AND c.oid IS DISTINCT FROM to_regclass('hospital.privacy')
+                          WHEN '*' THEN c.relkind IN ('r', 'p', 'v', 'm', 'f') AND c.oid <> 'hospital.privacy'::regclass
                           -- what is frozen, what the extension brings, and what would be run as somebody else
                           WHEN '+' THEN c.relkind IN ('r', 'p')
                                AND c.oid NOT IN ('hospital.privacy'::regclass, 'hospital.simulation'::regclass)
@@ -5068,7 +5075,8 @@ BEGIN
                   DETAIL = 'It makes roles, and grants what belongs to the owners of the extension and of the tables.',
                   HINT = 'Ask a superuser.';
     END IF;
-    IF to_regclass('hospital.simulation') IS NULL THEN
+    -- a table: the superuser who calls reads it, and no view of somebody's
+    IF NOT EXISTS (SELECT FROM pg_class c WHERE c.oid = to_regclass('hospital.simulation') AND c.relkind = 'r') THEN
         RAISE EXCEPTION 'this database has no hospital'
             USING ERRCODE = 'undefined_table', HINT = 'CALL hospital_create() makes one.';
     END IF;
@@ -5164,6 +5172,7 @@ DECLARE
     a_table  regclass;
 BEGIN
     IF to_regclass('hospital.privacy') IS NOT NULL THEN
+        PERFORM @extschema@.hospital_privacy_tables(a_owner);
         SELECT nullif(p.prefix, '') INTO a_prefix FROM hospital.privacy p;
     END IF;
     IF a_prefix IS NULL THEN

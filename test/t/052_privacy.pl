@@ -149,6 +149,9 @@ like(call('CALL hospital_create_roles()'), qr/55000: hospital.visits has row sec
 sql('DROP POLICY theirs ON hospital.visits; ALTER TABLE hospital.visits DISABLE ROW LEVEL SECURITY; CREATE SCHEMA hospital_research');
 like(call('CALL hospital_create_roles()'), qr/42P06: schema "hospital_research" exists already/, 'somebody else\'s schema');
 sql('DROP SCHEMA hospital_research');
+sql('SET ROLE director; CREATE TABLE hospital.privacy (prefix text)');
+like(call('CALL hospital_create_roles()'), qr/55000: hospital.privacy does not belong to a superuser/, 'a table that another could put a trigger on');
+sql('DROP TABLE hospital.privacy');
 is(sql($granted), $before, 'what failed has changed nothing');
 
 is(call('CALL hospital_create_roles()'), '', 'roles are made, without a warning');
@@ -158,6 +161,9 @@ is(sql($granted), $once, 'which changes nothing');
 like(call(q{CALL hospital_create_roles('clinic_')}), qr/55000: the roles of this hospital have the prefix "hospital_"/, 'one prefix a hospital');
 is(sql(q{SELECT string_agg(rolname, ' ' ORDER BY rolname) FROM pg_roles WHERE rolname LIKE 'hospital\_%' AND NOT rolcanlogin AND NOT rolsuper AND NOT rolbypassrls AND NOT rolcreaterole AND NOT rolcreatedb}),
 	'hospital_admin hospital_analyst hospital_audit hospital_clinician hospital_loader', 'groups that nobody logs in by');
+
+refused('director', map { [ $_ ] } 'CREATE TRIGGER t BEFORE UPDATE ON hospital.privacy FOR EACH ROW EXECUTE FUNCTION suppress_redundant_updates_trigger()',
+	q{UPDATE hospital.privacy SET prefix = 'x'}, 'CREATE RULE r AS ON UPDATE TO hospital.privacy DO NOTHING', 'DROP TABLE hospital.privacy');
 
 if ($marts_later)
 {

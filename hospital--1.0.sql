@@ -4973,7 +4973,9 @@ clinician; SELECT (staff_id, first_name, last_name, role, specialty, department_
 clinician; SELECT; hospital_research.diagnosis_distribution hospital_research.monthly_visit_stats hospital_research.medication_usage hospital_research.ward_occupancy_by_hour hospital_research.length_of_stay hospital_research.ed_waiting hospital_research.bed_days hospital_research.readmissions hospital_research.staffing_against_need
 analyst; SELECT; hospital.departments hospital.wards hospital_research.*
 loader; SELECT, INSERT, UPDATE; hospital.people hospital.patients hospital.admissions hospital.visits hospital.status_updates hospital.doctor_assignments hospital.transfers hospital.diagnoses hospital.treatments hospital.lab_results hospital.vital_signs hospital.prescriptions hospital.billing_payments hospital.staff_changes hospital.batches hospital.rejects
-loader; SELECT; hospital.simulation hospital.departments hospital.wards hospital.days hospital.faults hospital.status hospital.stream_topics hospital.stream_partitions hospital.published
+loader; SELECT; hospital.simulation hospital.departments hospital.wards hospital.days hospital.status hospital.stream_topics
+loader; SELECT, INSERT; hospital.alerts
+loader; SELECT, INSERT, DELETE; hospital.patient_activity
 loader; SELECT (staff_id); hospital.staff
 loader; SELECT, INSERT, UPDATE, DELETE; hospital_mart.+
 audit; SELECT (national_id, first_name, last_name, date_of_birth, registration_no); hospital.staff
@@ -5021,6 +5023,8 @@ BEGIN
         END LOOP;
     END LOOP;
 
+    -- large files pass through a table of their own
+    EXECUTE format('GRANT CREATE ON SCHEMA hospital TO %I, %I', prefix || 'admin', prefix || 'loader');
     FOR a_grant IN
         SELECT ARRAY[n.nspname, r.name] FROM pg_namespace n,
             (VALUES ('admin', 'hospital_mart'), ('loader', 'hospital_mart'), ('admin', 'hospital_research'),

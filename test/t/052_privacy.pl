@@ -451,7 +451,7 @@ is(out_as('other', 'SELECT count(*) FROM hospital.visits'), $visits, 'a role of 
 
 refused('lorry', map { [$_] } 'SELECT hospital_start()', 'SELECT hospital_stop()', 'CALL hospital_undo_batch(1)', 'CALL hospital_run(1)', "SELECT * FROM hospital_generate_people(3)",
 	'DELETE FROM hospital.visits', 'SELECT last_name FROM hospital.staff', 'UPDATE hospital.simulation SET seed = 1', 'SELECT * FROM hospital.clinicians', q{SELECT pg_read_file('/etc/passwd')},
-	q{INSERT INTO hospital.jobs (job_name, command) VALUES ('x', 'SELECT 1')}, 'SELECT * FROM hospital.alerts', 'SELECT inner_key FROM hospital.privacy');
+	q{INSERT INTO hospital.jobs (job_name, command) VALUES ('x', 'SELECT 1')}, 'SELECT * FROM hospital.stream_ranges', 'SELECT inner_key FROM hospital.privacy');
 my $records = q{SELECT } . join(' + ', map { "(SELECT count(*) FROM hospital.$_)" } qw(patients visits admissions diagnoses lab_results vital_signs prescriptions billing_payments transfers status_updates));
 my $there = sql($records);
 my $undo = sql(q{SELECT string_agg(format('CALL hospital_undo_batch(%s)', batch_id), ';' ORDER BY kind = 'registrations', kind = 'admissions', kind) FROM hospital.batches WHERE day = '2020-04-02' AND state = 'ingested'});
@@ -460,7 +460,17 @@ cmp_ok(sql($records), '<', $there, 'a day is taken out');
 like(error_as('lorry', q{CALL hospital_ingest('lake/batch/ward/date=2020-04-02')}), qr/13 files ingested: \d+ rows, 0 rejects/, 'the loader brings it in again');
 is(sql($records), $there, 'all of it');
 like(error_as('lorry', q{CALL hospital_ingest('../../etc/passwd')}), qr/ERROR/, 'from nowhere else');
-like(error_as('lorry', 'CALL hospital_retry_rejects()'), qr/rejects became rows/, 'and may try rejects again');
+sql('CALL hospital_undo_batch(' . sql(q{SELECT batch_id FROM hospital.batches WHERE day = '2020-04-02' AND kind = 'lab_results' AND state = 'ingested'}) . ')');
+like(error_as('lorry', q{SET hospital.ingest_chunk = '64kB'; CALL hospital_ingest('lake/batch/ward/date=2020-04-02/lab_results.csv')}), qr/: \d{4} rows, 0 rejects/, 'a large file too');
+is(sql($records), $there, 'which is whole');
+
+# A line and a message that were not right, and are now.
+sql(qq{INSERT INTO hospital.stream_topics (topic, kind, format) VALUES ('t', 'prescriptions', 'json');
+	INSERT INTO hospital.rejects (kind, topic, partition, epoch, "offset", raw, sqlstate, message)
+	SELECT 'prescriptions', 't', 0, 0, n, convert_to(payload, 'UTF8'), '23503', 'x' FROM hospital_generate_events('prescriptions', '2020-04-02', $seed, 20000, 200, '2020-03-28') WITH ORDINALITY e (i, t, s, payload, n) WHERE n <= 3;
+	DELETE FROM hospital.prescriptions r USING hospital.rejects j WHERE r.prescription_id = (convert_from(j.raw, 'UTF8')::json ->> 'prescription_id')::bigint});
+like(error_as('lorry', 'CALL hospital_retry_rejects()'), qr/3 of 3 rejects became rows/, 'and may try rejects again');
+is(sql($records), $there, 'which are in');
 
 is(out_as('boss', "SELECT count(*) FROM hospital_validate() WHERE NOT ok"), 0, 'an admin validates');
 is(out_as('boss', 'SELECT count(*) FROM hospital.visits'), $visits, 'sees all');

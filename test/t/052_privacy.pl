@@ -173,11 +173,11 @@ if ($marts_later)
 }
 
 my $visits = sql('SELECT count(*) FROM hospital.visits');
-my $own = sql(q{SELECT v.department_code FROM hospital.visits v JOIN hospital.staff s USING (department_code) WHERE s.left_on IS NULL GROUP BY 1
-	HAVING count(DISTINCT visit_id) > 10 ORDER BY md5(v.department_code || } . $chance . q{) LIMIT 1});
+my $own = sql(q{SELECT v.department_code FROM hospital.visits v JOIN hospital.staff s USING (department_code) WHERE s.left_on IS NULL AND s.hired_on < '2020-03-01' GROUP BY 1
+	HAVING count(DISTINCT visit_id) > 10 AND count(DISTINCT staff_id) > 2 ORDER BY md5(v.department_code || } . $chance . q{) LIMIT 1});
 note "department $own";
 sql(qq{GRANT hospital_analyst TO anna; GRANT hospital_clinician TO dr_own, dr_gone, dr_nobody; GRANT hospital_loader TO lorry; GRANT hospital_admin TO boss;
-	UPDATE hospital.staff SET left_on = '2020-03-30' WHERE staff_id = (SELECT max(staff_id) FROM hospital.staff WHERE department_code = '$own' AND hired_on < '2020-03-01');
+	UPDATE hospital.staff SET left_on = '2020-03-30' WHERE staff_id = (SELECT max(staff_id) FROM hospital.staff WHERE department_code = '$own' AND left_on IS NULL AND hired_on < '2020-03-01');
 	INSERT INTO hospital.clinicians (role_name, staff_id) SELECT 'dr_own', min(staff_id) FROM hospital.staff WHERE department_code = '$own' AND left_on IS NULL AND hired_on < '2020-03-01';
 	INSERT INTO hospital.clinicians (role_name, staff_id) SELECT 'dr_gone', max(staff_id) FROM hospital.staff WHERE department_code = '$own' AND left_on = '2020-03-30'; ANALYZE});
 
@@ -461,13 +461,14 @@ like(error_as('lorry', q{CALL hospital_ingest('lake/batch/ward/date=2020-04-02')
 is(sql($records), $there, 'all of it');
 like(error_as('lorry', q{CALL hospital_ingest('../../etc/passwd')}), qr/ERROR/, 'from nowhere else');
 sql('CALL hospital_undo_batch(' . sql(q{SELECT batch_id FROM hospital.batches WHERE day = '2020-04-02' AND kind = 'lab_results' AND state = 'ingested'}) . ')');
-like(error_as('lorry', q{SET hospital.ingest_chunk = '64kB'; CALL hospital_ingest('lake/batch/ward/date=2020-04-02/lab_results.csv')}), qr/: \d{4} rows, 0 rejects/, 'a large file too');
-is(sql($records), $there, 'which is whole');
+is(error_as('lorry', q{SET hospital.ingest_chunk = '64kB'; CALL hospital_ingest('lake/batch/ward/date=2020-04-02/lab_results.csv')}), '', 'a large file, by chunks');
+is(sql($records), $there, 'and it is whole');
 
 # A line and a message that were not right, and are now.
 sql(qq{INSERT INTO hospital.stream_topics (topic, kind, format) VALUES ('t', 'prescriptions', 'json');
-	INSERT INTO hospital.rejects (kind, topic, partition, epoch, "offset", raw, sqlstate, message)
-	SELECT 'prescriptions', 't', 0, 0, n, convert_to(payload, 'UTF8'), '23503', 'x' FROM hospital_generate_events('prescriptions', '2020-04-02', $seed, 20000, 200, '2020-03-28') WITH ORDINALITY e (i, t, s, payload, n) WHERE n <= 3;
+	INSERT INTO hospital.rejects (kind, topic, partition, epoch, "offset", raw, headers, sqlstate, message)
+	SELECT 'prescriptions', 't', 0, 0, n, convert_to(payload, 'UTF8'), jsonb_build_array(jsonb_build_object('name', 'simulation', 'value', m.simulation_id),
+		jsonb_build_object('name', 'schema_version', 'value', '1')), '23503', 'x' FROM hospital.simulation m, hospital_generate_events('prescriptions', '2020-04-02', $seed, 20000, 200, '2020-03-28') WITH ORDINALITY e (i, t, s, payload, n) WHERE n <= 3;
 	DELETE FROM hospital.prescriptions r USING hospital.rejects j WHERE r.prescription_id = (convert_from(j.raw, 'UTF8')::json ->> 'prescription_id')::bigint});
 like(error_as('lorry', 'CALL hospital_retry_rejects()'), qr/3 of 3 rejects became rows/, 'and may try rejects again');
 is(sql($records), $there, 'which are in');

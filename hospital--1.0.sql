@@ -5103,9 +5103,8 @@ BEGIN
         RAISE WARNING 'the seed of this hospital can be guessed'
             USING DETAIL = 'Whoever has it makes every name and identity number again with this software, on any machine.',
                   HINT = 'Where that matters, make the hospital with a random seed of 18 digits: CALL hospital_create(seed => …).';
-    END IF;
-    IF current_setting('hospital.seed') = a_seed::text OR
-       EXISTS (SELECT FROM pg_db_role_setting s WHERE ('hospital.seed=' || a_seed) = ANY (s.setconfig)) THEN
+    ELSIF current_setting('hospital.seed') = a_seed::text OR
+          EXISTS (SELECT FROM pg_db_role_setting s WHERE ('hospital.seed=' || a_seed) = ANY (s.setconfig)) THEN
         RAISE WARNING 'the setting hospital.seed shows everybody the seed of this hospital'
             USING HINT = 'Take it out: the seed is in hospital.simulation, and the setting has no effect any more.';
     END IF;

@@ -664,18 +664,20 @@ COMMENT ON PROCEDURE hospital_run(int, int) IS
     'Run the next hospital days as fast as possible: their files are written and ingested, day by day, by as many workers as there are cores unless said. May be interrupted and called again at any time; progress is in hospital.progress';
 
 CREATE PROCEDURE hospital_export(what text, format text DEFAULT 'csv', target text DEFAULT NULL,
-                                 as_of date DEFAULT NULL)
+                                 as_of date DEFAULT NULL, compression text DEFAULT 'none',
+                                 partition_by text DEFAULT NULL, from_day date DEFAULT NULL,
+                                 to_day date DEFAULT NULL, incremental boolean DEFAULT true)
     LANGUAGE C
     AS 'MODULE_PATHNAME';
-COMMENT ON PROCEDURE hospital_export(text, text, text, date) IS
-    'Write people, doctors, staff_assignments, assigned_staff (of a date; the first day by default) or hospital_patients (one row a patient, with what was done in all) to a file below hospital.data_folder';
+COMMENT ON PROCEDURE hospital_export(text, text, text, date, text, text, date, date, boolean) IS
+    'Write people, doctors, staff_assignments, assigned_staff (as_of a date; the first day by default), hospital_patients (one row a patient), fhir, or any table or view to files below hospital.data_folder: csv or jsonl, compressed by gzip or zstd, in a folder a day (date=YYYY-MM-DD) where it has one, days that have changed only';
 
 REVOKE ALL ON FUNCTION hospital_start(boolean), hospital_stop(), hospital_pause(), hospital_resume(),
     hospital_speed(double precision), hospital_jump(timestamp), hospital_status() FROM PUBLIC;
-REVOKE ALL ON PROCEDURE hospital_run(int, int), hospital_export(text, text, text, date) FROM PUBLIC;
+REVOKE ALL ON PROCEDURE hospital_run(int, int), hospital_export(text, text, text, date, text, text, date, date, boolean) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION hospital_status() TO pg_monitor;
 GRANT SELECT ON hospital.status TO pg_monitor;
-GRANT EXECUTE ON PROCEDURE hospital_export(text, text, text, date) TO pg_write_server_files;
+GRANT EXECUTE ON PROCEDURE hospital_export(text, text, text, date, text, text, date, date, boolean) TO pg_write_server_files;
 
 -- ==== end of workers and files ============================================
 
@@ -2646,6 +2648,26 @@ BEGIN
     COMMENT ON INDEX hospital.prescriptions_patient_id_idx IS 'The prescriptions of a patient, as alerts ask for them';
     CREATE INDEX billing_payments_visit_id_idx ON hospital.billing_payments (visit_id);
     COMMENT ON INDEX hospital.billing_payments_visit_id_idx IS 'The bill of a visit';
+    CREATE INDEX billing_payments_patient_id_idx ON hospital.billing_payments (patient_id);
+    COMMENT ON INDEX hospital.billing_payments_patient_id_idx IS 'The bills of a patient, as hospital_mart.patient_spending asks for them';
+
+    -- The facts of a day, for the marts.
+    CREATE INDEX visits_visit_date_idx ON hospital.visits (visit_date);
+    COMMENT ON INDEX hospital.visits_visit_date_idx IS 'The visits that began on a day';
+    CREATE INDEX visits_left_at_idx ON hospital.visits (left_at);
+    COMMENT ON INDEX hospital.visits_left_at_idx IS 'The visits that ended on a day';
+    CREATE INDEX admissions_admitted_at_idx ON hospital.admissions (admitted_at);
+    COMMENT ON INDEX hospital.admissions_admitted_at_idx IS 'The stays that began on a day';
+    CREATE INDEX admissions_discharged_at_idx ON hospital.admissions (discharged_at);
+    COMMENT ON INDEX hospital.admissions_discharged_at_idx IS 'The stays that ended on a day';
+    CREATE INDEX status_updates_recorded_at_idx ON hospital.status_updates (recorded_at);
+    COMMENT ON INDEX hospital.status_updates_recorded_at_idx IS 'The status updates of a day';
+    CREATE INDEX diagnoses_at_idx ON hospital.diagnoses (at);
+    COMMENT ON INDEX hospital.diagnoses_at_idx IS 'The diagnoses of a day';
+    CREATE INDEX prescriptions_prescribed_at_idx ON hospital.prescriptions (prescribed_at);
+    COMMENT ON INDEX hospital.prescriptions_prescribed_at_idx IS 'The prescriptions of a day';
+    CREATE INDEX billing_payments_billing_date_idx ON hospital.billing_payments (billing_date);
+    COMMENT ON INDEX hospital.billing_payments_billing_date_idx IS 'The bills of a day';
 
     -- Not declared: what a transfer says of its stay, which an event may be ahead
     -- of, as a visit of the late evening may be; visit_id, since visits come in
@@ -3339,6 +3361,8 @@ BEGIN
          '@extschema@.hospital_close_days(int)'),
         ('retry rejects', '7 * * * *', 'CALL @extschema@.hospital_retry_rejects()', 0,
          '@extschema@.hospital_retry_rejects(bigint, text)'),
+        ('fold marts', 'after day ingested', 'CALL @extschema@.hospital_fold_marts()', 3,
+         '@extschema@.hospital_fold_marts()'),
         ('prune history', '37 3 * * *', 'SELECT @extschema@.hospital_prune_history()', 3,
          '@extschema@.hospital_prune_history()')) j (name, schedule, command, retries, called);
 
@@ -3349,6 +3373,7 @@ BEGIN
            (pg_control_system()).system_identifier, d.oid
     FROM pg_database d WHERE d.datname = current_database();
     INSERT INTO hospital.run_state DEFAULT VALUES;
+    CALL @extschema@.hospital_create_marts();
 END
 $create$;
 COMMENT ON PROCEDURE hospital_create(bigint, int, date, date, bigint, text, text, int, boolean, numeric) IS
@@ -3742,6 +3767,9 @@ BEGIN
         FROM faults f FULL JOIN (SELECT DISTINCT j.kind, j.day, j.line FROM rejects j
                                  WHERE j.resolved_by IS DISTINCT FROM 'retry') j
             ON j.kind = f.kind AND j.day = f.day AND j.line = f.line
+        UNION ALL
+        SELECT 'marts', m.expected, m.same, m.missing, 0, m.altered, false, NULL
+        FROM @extschema@.hospital_validate_marts(a_from, a_to) m
         UNION ALL
         -- what was published has come in, and none of it waits among the rejects
         SELECT 'stream ' || t.kind, sum(t.events)::bigint, sum(t.arrived)::bigint, sum(t.events - t.arrived)::bigint, 0,
@@ -4491,6 +4519,1261 @@ COMMENT ON FUNCTION hospital_targets_report() IS
     'Every target of hospital.targets beside what the tables show, by queries that share nothing with the generators: volumes on 2023 or the nearest period that is loaded, epidemics and lockdowns on their own years. A sample may be three standard errors off; null where it cannot be measured yet';
 
 -- ==== end of targets ======================================================
+
+-- ==== marts ===============================================================
+--
+-- hospital_mart has sums of facts by day, cells, for days that are folded, and
+-- the same query over the facts of days that are live. A fact has one day; the
+-- day of each kind of facts is folded or live as a whole, and a mart is both
+-- together. So it is right whatever path rows came by, and only its speed
+-- differs. Who writes rows of a day marks it live, or folds it, in the same
+-- transaction (marts.c). The cells of a month that is over are merged: their
+-- day is its first then.
+
+CREATE SCHEMA hospital_mart;
+COMMENT ON SCHEMA hospital_mart IS 'After hospital_create, what to look at: sums of the hospital''s data, right at any moment';
+GRANT USAGE ON SCHEMA hospital_mart TO PUBLIC;
+
+CREATE PROCEDURE hospital_create_marts()
+    LANGUAGE plpgsql
+    SET search_path = pg_catalog, pg_temp
+AS $create$
+DECLARE
+    a_cells record;
+    a_mart  record;
+    a_column record;
+    columns text;
+BEGIN
+    IF to_regclass('hospital.simulation') IS NULL THEN
+        RAISE EXCEPTION 'this database has no hospital'
+            USING ERRCODE = 'undefined_table', HINT = 'CALL hospital_create() makes one, and its marts.';
+    END IF;
+
+    IF NOT has_schema_privilege('hospital_mart', 'CREATE') THEN
+        RAISE NOTICE 'hospital: no marts are made, for want of the right to create in schema hospital_mart'
+            USING HINT = 'CALL hospital_create_marts() once it is granted.';
+        RETURN;
+    END IF;
+
+    -- Which days are not in the cells.
+    CREATE TABLE hospital_mart.live_days (
+        kind     text        NOT NULL,
+        day      date        NOT NULL,
+        month    date        NOT NULL GENERATED ALWAYS AS (date_trunc('month', day::timestamp)::date) STORED,
+        from_at  timestamptz NOT NULL GENERATED ALWAYS AS (day::timestamp AT TIME ZONE 'Africa/Johannesburg') STORED,
+        until_at timestamptz NOT NULL GENERATED ALWAYS AS ((day + 1)::timestamp AT TIME ZONE 'Africa/Johannesburg') STORED,
+        PRIMARY KEY (kind, day)
+    );
+    COMMENT ON TABLE hospital_mart.live_days IS 'Days whose facts the marts read from the tables of hospital; all others are in the cells';
+    COMMENT ON COLUMN hospital_mart.live_days.kind IS 'Facts: arrivals and departures (of visits), diagnoses, prescriptions, bills, admissions, discharges, beds';
+    COMMENT ON COLUMN hospital_mart.live_days.day IS 'Day, in Johannesburg';
+    COMMENT ON COLUMN hospital_mart.live_days.month IS 'First of its month';
+    COMMENT ON COLUMN hospital_mart.live_days.from_at IS 'When it begins';
+    COMMENT ON COLUMN hospital_mart.live_days.until_at IS 'When the next day begins';
+    CREATE TABLE hospital_mart.merged_months (
+        kind  text NOT NULL,
+        month date NOT NULL,
+        PRIMARY KEY (kind, month)
+    );
+    COMMENT ON TABLE hospital_mart.merged_months IS 'Months whose cells have been merged: their day is the first of the month';
+    COMMENT ON COLUMN hospital_mart.merged_months.kind IS 'Facts, as in live_days';
+    COMMENT ON COLUMN hospital_mart.merged_months.month IS 'First of the month';
+    CREATE VIEW hospital_mart.last_day AS
+    SELECT coalesce((SELECT max(b.day) FROM hospital.batches b WHERE b.state = 'ingested'),
+                    (SELECT max(l.day) FROM hospital_mart.live_days l)) AS day;
+    COMMENT ON VIEW hospital_mart.last_day IS 'The day as of which the marts speak of a present';
+    COMMENT ON COLUMN hospital_mart.last_day.day IS 'The last one of which files are ingested; where none are, the last one that events have come of';
+    CREATE VIEW hospital_mart.last_beds_day AS
+    SELECT (max(u.recorded_at) AT TIME ZONE 'Africa/Johannesburg')::date AS day FROM hospital.status_updates u;
+    COMMENT ON VIEW hospital_mart.last_beds_day IS 'The last day of which it is known who lies where';
+    COMMENT ON COLUMN hospital_mart.last_beds_day.day IS 'The last one that has status updates';
+
+    -- Cells, and the same from the facts: dimensions, sums, and the query for the day "l".
+    FOR a_cells IN SELECT c.*, c.dimensions || c.sums AS fields FROM (VALUES
+        ('visits', 'arrivals', 'Visits by department and kind',
+         '{department_code text,kind text}'::text[], '{visits bigint}'::text[],
+         $query$SELECT v.department_code, v.kind, count(*) AS visits
+                FROM hospital.visits v WHERE v.visit_date = l.day GROUP BY v.department_code, v.kind$query$),
+        ('doctor_visits', 'arrivals', 'Visits by doctor',
+         '{doctor_id bigint}', '{visits bigint}',
+         $query$SELECT v.doctor_id, count(*) AS visits
+                FROM hospital.visits v WHERE v.visit_date = l.day AND v.doctor_id IS NOT NULL GROUP BY v.doctor_id$query$),
+        ('departures', 'departures', 'Visits that ended, by department and kind',
+         '{department_code text,kind text}', '{completed_visits bigint,minutes bigint,total_cost numeric}',
+         $query$SELECT v.department_code, v.kind, count(*) AS completed_visits,
+                       sum(round(extract(epoch FROM v.left_at - v.arrived_at) / 60))::bigint AS minutes,
+                       sum(v.total_cost) AS total_cost
+                FROM hospital.visits v WHERE v.left_at >= l.from_at AND v.left_at < l.until_at
+                GROUP BY v.department_code, v.kind$query$),
+        ('doctor_departures', 'departures', 'Visits that ended, by doctor',
+         '{doctor_id bigint}', '{completed_visits bigint,minutes bigint}',
+         $query$SELECT v.doctor_id, count(*) AS completed_visits,
+                       sum(round(extract(epoch FROM v.left_at - v.arrived_at) / 60))::bigint AS minutes
+                FROM hospital.visits v
+                WHERE v.left_at >= l.from_at AND v.left_at < l.until_at AND v.doctor_id IS NOT NULL
+                GROUP BY v.doctor_id$query$),
+        ('diagnoses', 'diagnoses', 'Diagnoses by code, rank and the visit''s department',
+         '{code text,description text,rank text,department_code text}', '{diagnoses bigint}',
+         $query$SELECT d.code, d.description, d.rank, v.department_code, count(*) AS diagnoses
+                FROM hospital.diagnoses d [visit of d]
+                WHERE d.at >= l.from_at AND d.at < l.until_at
+                GROUP BY d.code, d.description, d.rank, v.department_code$query$),
+        ('emergency_waits', 'diagnoses', 'Emergency patients by triage and department, from the arrival to the primary diagnosis',
+         '{triage text,department_code text}', '{patients bigint,minutes bigint,within_target bigint}',
+         $query$SELECT v.triage, v.department_code, count(*) AS patients,
+                       sum(round(extract(epoch FROM d.at - v.arrived_at) / 60))::bigint AS minutes,
+                       count(*) FILTER (WHERE d.at <= v.arrived_at + t.target_minutes * interval '1 minute') AS within_target
+                FROM hospital.diagnoses d [visit of d]
+                JOIN hospital.triage_sats t ON t.colour = v.triage
+                WHERE d.at >= l.from_at AND d.at < l.until_at AND d.rank = 'primary' AND v.kind = 'emergency'
+                GROUP BY v.triage, v.department_code$query$),
+        ('medication', 'prescriptions', 'Prescriptions by medicine and the visit''s department',
+         '{medicine_id text,department_code text}', '{prescriptions bigint,quantity bigint}',
+         $query$SELECT p.medicine_id, v.department_code, count(*) AS prescriptions, sum(p.quantity) AS quantity
+                FROM hospital.prescriptions p [visit of p]
+                WHERE p.prescribed_at >= l.from_at AND p.prescribed_at < l.until_at
+                GROUP BY p.medicine_id, v.department_code$query$),
+        ('doctor_prescriptions', 'prescriptions', 'Prescriptions by the doctor who wrote them',
+         '{doctor_id bigint}', '{prescriptions bigint}',
+         $query$SELECT p.doctor_id, count(*) AS prescriptions FROM hospital.prescriptions p
+                WHERE p.prescribed_at >= l.from_at AND p.prescribed_at < l.until_at GROUP BY p.doctor_id$query$),
+        ('revenue', 'bills', 'Bills by the visit''s department, class and status',
+         '{department_code text,patient_class text,payment_status text}',
+         '{bills bigint,total_amount numeric,consultation numeric,accommodation numeric,procedures numeric,imaging numeric,laboratory numeric,medicines numeric,other numeric}',
+         $query$SELECT v.department_code, b.patient_class, b.payment_status, count(*) AS bills, sum(b.total_amount) AS total_amount,
+                       sum(b.consultation) AS consultation, sum(b.accommodation) AS accommodation,
+                       sum(b.procedures) AS procedures, sum(b.imaging) AS imaging, sum(b.laboratory) AS laboratory,
+                       sum(b.medicines) AS medicines, sum(b.other) AS other
+                FROM hospital.billing_payments b [visit of b]
+                WHERE b.billing_date = l.day GROUP BY v.department_code, b.patient_class, b.payment_status$query$),
+        ('doctor_revenue', 'bills', 'Bills by the visit''s doctor and department',
+         '{doctor_id bigint,department_code text}', '{bills bigint,total_amount numeric}',
+         $query$SELECT v.doctor_id, v.department_code, count(*) AS bills, sum(b.total_amount) AS total_amount
+                FROM hospital.billing_payments b [visit of b]
+                WHERE b.billing_date = l.day GROUP BY v.doctor_id, v.department_code$query$),
+        ('readmissions', 'admissions', 'Admissions by department, and those within 30 days of a discharge',
+         '{department_code text}', '{admissions bigint,readmitted_30_days bigint}',
+         $query$SELECT a.department_code, count(*) AS admissions,
+                       count(*) FILTER (WHERE EXISTS (SELECT FROM hospital.admissions e
+                           WHERE e.patient_id = a.patient_id AND e.admission_id <> a.admission_id
+                             AND e.discharged_at <= a.admitted_at
+                             AND e.discharged_at >= a.admitted_at - interval '720 hours')) AS readmitted_30_days
+                FROM hospital.admissions a WHERE a.admitted_at >= l.from_at AND a.admitted_at < l.until_at
+                GROUP BY a.department_code$query$),
+        ('stays', 'discharges', 'Stays that ended, by department, way in, outcome and length',
+         '{department_code text,admission_type text,outcome text}',
+         '{stays bigint,hours bigint,under_1_day bigint,days_1_2 bigint,days_3_6 bigint,days_7_13 bigint,days_14_29 bigint,days_30_more bigint}',
+         $query$SELECT a.department_code, a.admission_type, a.outcome, count(*) AS stays,
+                       sum(round(extract(epoch FROM d.length) / 3600))::bigint AS hours,
+                       count(*) FILTER (WHERE d.length < interval '24 hours') AS under_1_day,
+                       count(*) FILTER (WHERE d.length >= interval '24 hours' AND d.length < interval '72 hours') AS days_1_2,
+                       count(*) FILTER (WHERE d.length >= interval '72 hours' AND d.length < interval '168 hours') AS days_3_6,
+                       count(*) FILTER (WHERE d.length >= interval '168 hours' AND d.length < interval '336 hours') AS days_7_13,
+                       count(*) FILTER (WHERE d.length >= interval '336 hours' AND d.length < interval '720 hours') AS days_14_29,
+                       count(*) FILTER (WHERE d.length >= interval '720 hours') AS days_30_more
+                FROM hospital.admissions a CROSS JOIN LATERAL (SELECT a.discharged_at - a.admitted_at AS length) d
+                WHERE a.discharged_at >= l.from_at AND a.discharged_at < l.until_at
+                GROUP BY a.department_code, a.admission_type, a.outcome$query$),
+        ('beds', 'beds', 'Wards: patients who came in less those who left, on the day and up to each full hour of it',
+         '{ward_code text}', '{change bigint,upto bigint[]}',
+         format($query$SELECT c.ward_code, sum(c.n)::bigint AS change, ARRAY[%s]::bigint[] AS upto
+                FROM (SELECT w.ward_code, 0 AS n, 0 AS hour FROM hospital.wards w
+                      UNION ALL
+                      SELECT c.ward_code, c.n, ceil(extract(epoch FROM u.recorded_at - l.from_at) / 3600)
+                      FROM hospital.status_updates u
+                      LEFT JOIN LATERAL (SELECT p.ward_code, p.status FROM hospital.status_updates p
+                                         WHERE p.admission_id = u.admission_id
+                                           AND (p.recorded_at, p.update_id) < (u.recorded_at, u.update_id)
+                                           AND p.status IN ('admitted', 'moved', 'discharged', 'died', 'absconded',
+                                                            'refused treatment', 'transferred out')
+                                         ORDER BY p.recorded_at DESC, p.update_id DESC LIMIT 1) p ON true
+                      CROSS JOIN LATERAL (VALUES (u.ward_code, u.status, 1), (p.ward_code, p.status, -1)) c (ward_code, status, n)
+                      WHERE u.recorded_at >= l.from_at AND u.recorded_at < l.until_at
+                        AND u.status IN ('admitted', 'moved', 'discharged', 'died', 'absconded',
+                                         'refused treatment', 'transferred out')
+                        AND c.status IN ('admitted', 'moved') AND c.ward_code IS NOT NULL) c
+                GROUP BY c.ward_code$query$,
+                (SELECT string_agg(format('coalesce(sum(c.n) FILTER (WHERE c.hour <= %s), 0)', h), ', ' ORDER BY h)
+                 FROM generate_series(0, 23) h)))
+        ) c (name, kind, comment, dimensions, sums, query)
+    LOOP
+        columns := (SELECT string_agg(quote_ident(split_part(f, ' ', 1)), ', ') FROM unnest(a_cells.fields) f);
+        EXECUTE format('CREATE TABLE hospital_mart.%I (month date NOT NULL, day date NOT NULL, %s%s)', a_cells.name || '_cells',
+                       array_to_string(a_cells.dimensions, ', '),
+                       (SELECT string_agg(', ' || s || ' NOT NULL', '') FROM unnest(a_cells.sums) s));
+        EXECUTE format('CREATE INDEX %I ON hospital_mart.%I (month, day)', a_cells.name || '_cells_month_day_idx', a_cells.name || '_cells');
+        EXECUTE format('COMMENT ON INDEX hospital_mart.%I IS %L', a_cells.name || '_cells_month_day_idx', 'The cells of a month, and of a day');
+        EXECUTE format('COMMENT ON TABLE hospital_mart.%I IS %L', a_cells.name || '_cells', a_cells.comment || ': the days that are folded');
+        -- a lookup for each: a join would read all visits, as far as planners can tell
+        a_cells.query := regexp_replace(a_cells.query, '\[visit of (\w)\]', $join$LEFT JOIN LATERAL (
+                    SELECT o.department_code, o.doctor_id, o.kind, o.triage, o.arrived_at
+                    FROM hospital.visits o WHERE o.visit_id = \1.visit_id OFFSET 0) v ON true$join$);
+        EXECUTE format('CREATE VIEW hospital_mart.%I AS SELECT l.month, l.day, %s FROM hospital_mart.live_days l CROSS JOIN LATERAL (%s) f WHERE l.kind = %L',
+                       a_cells.name || '_live', regexp_replace(columns, '(^|, )', '\1f.', 'g'), a_cells.query, a_cells.kind);
+        EXECUTE format('COMMENT ON VIEW hospital_mart.%I IS %L', a_cells.name || '_live', a_cells.comment || ': the days that are live');
+    END LOOP;
+    ALTER TABLE hospital_mart.beds_cells ADD start bigint NOT NULL DEFAULT 0;
+
+    -- The marts; [name] stands for all days of these cells.
+    FOR a_mart IN SELECT * FROM (VALUES
+        ('diagnosis_distribution', 'Diagnoses by month, code, rank and the visit''s department',
+         $query$SELECT c.month, c.code, c.description, c.rank, c.department_code, sum(c.diagnoses)::bigint AS diagnoses
+                FROM [diagnoses] c GROUP BY c.month, c.code, c.description, c.rank, c.department_code$query$),
+        ('revenue_by_month', 'Bills by the month of the bill, the visit''s department, class and status, in rand',
+         $query$SELECT c.month, c.department_code, c.patient_class, c.payment_status, sum(c.bills)::bigint AS bills,
+                       sum(c.total_amount) AS total_amount, sum(c.consultation) AS consultation,
+                       sum(c.accommodation) AS accommodation, sum(c.procedures) AS procedures, sum(c.imaging) AS imaging,
+                       sum(c.laboratory) AS laboratory, sum(c.medicines) AS medicines, sum(c.other) AS other
+                FROM [revenue] c GROUP BY c.month, c.department_code, c.patient_class, c.payment_status$query$),
+        ('revenue_by_doctor', 'Bills by the month of the bill, the visit''s doctor and department, in rand; a null doctor stands for visits without one',
+         $query$SELECT r.month, r.doctor_id, s.first_name || ' ' || s.last_name AS full_name, s.specialty, r.department_code,
+                       r.bills, r.total_amount
+                FROM (SELECT c.month, c.doctor_id, c.department_code, sum(c.bills)::bigint AS bills, sum(c.total_amount) AS total_amount
+                      FROM [doctor_revenue] c GROUP BY c.month, c.doctor_id, c.department_code) r
+                LEFT JOIN hospital.staff s ON s.staff_id = r.doctor_id$query$),
+        ('doctor_performance', 'What doctors did, by month: visits that began, visits that ended and how long they were, prescriptions of their own, bills of their visits',
+         $query$SELECT r.month, r.doctor_id, s.first_name || ' ' || s.last_name AS full_name, s.role, s.specialty, s.department_code,
+                       r.visits, r.completed_visits, r.minutes, r.prescriptions, r.bills, r.total_amount
+                FROM (SELECT c.month, c.doctor_id, sum(c.visits)::bigint AS visits, sum(c.completed_visits)::bigint AS completed_visits,
+                             sum(c.minutes)::bigint AS minutes, sum(c.prescriptions)::bigint AS prescriptions,
+                             sum(c.bills)::bigint AS bills, sum(c.total_amount) AS total_amount
+                      FROM (SELECT c.month, c.doctor_id, c.visits, 0::bigint AS completed_visits, 0::bigint AS minutes,
+                                   0::bigint AS prescriptions, 0::bigint AS bills, 0.00 AS total_amount
+                            FROM [doctor_visits] c
+                            UNION ALL SELECT c.month, c.doctor_id, 0, c.completed_visits, c.minutes, 0, 0, 0 FROM [doctor_departures] c
+                            UNION ALL SELECT c.month, c.doctor_id, 0, 0, 0, c.prescriptions, 0, 0 FROM [doctor_prescriptions] c
+                            UNION ALL SELECT c.month, c.doctor_id, 0, 0, 0, 0, c.bills, c.total_amount FROM [doctor_revenue] c
+                            WHERE c.doctor_id IS NOT NULL) c
+                      GROUP BY c.month, c.doctor_id) r
+                LEFT JOIN hospital.staff s ON s.staff_id = r.doctor_id$query$),
+        ('doctors_by_specialization', 'Doctors, interns and dentists by role, specialty and department, as of the last ingested day',
+         $query$SELECT s.role, s.specialty, s.department_code,
+                       count(*) FILTER (WHERE s.left_on IS NULL OR s.left_on > t.day) AS doctors,
+                       count(*) FILTER (WHERE s.left_on <= t.day) AS posts_vacated
+                FROM hospital.staff s CROSS JOIN hospital_mart.last_day t
+                WHERE s.registration_no ~ '^(MP|IN|DP)' AND s.hired_on <= t.day
+                GROUP BY s.role, s.specialty, s.department_code$query$),
+        ('patient_age_distribution', 'Living patients by age on the last ingested day and gender',
+         $query$SELECT CASE WHEN a.band >= 17 THEN '85+' ELSE a.band * 5 || '-' || a.band * 5 + 4 END AS age_band, a.gender,
+                       sum(a.patients)::bigint AS patients
+                FROM (SELECT least(extract(year FROM age(t.day, p.date_of_birth))::int / 5, 17) AS band, p.gender, count(*) AS patients
+                      FROM hospital.patients p CROSS JOIN hospital_mart.last_day t
+                      WHERE p.deceased_at IS NULL GROUP BY t.day, p.date_of_birth, p.gender) a
+                GROUP BY a.band, a.gender$query$),
+        ('monthly_visit_stats', 'Visits by month, department and kind: visits count where they began, all else where they ended',
+         $query$SELECT c.month, c.department_code, c.kind, sum(c.visits)::bigint AS visits,
+                       sum(c.completed_visits)::bigint AS completed_visits, sum(c.minutes)::bigint AS minutes,
+                       sum(c.total_cost) AS total_cost
+                FROM (SELECT c.month, c.department_code, c.kind, c.visits, 0::bigint AS completed_visits, 0::bigint AS minutes,
+                             0.00 AS total_cost FROM [visits] c
+                      UNION ALL SELECT c.month, c.department_code, c.kind, 0, c.completed_visits, c.minutes, c.total_cost
+                      FROM [departures] c) c
+                GROUP BY c.month, c.department_code, c.kind$query$),
+        ('patient_journey', 'Each patient''s visits in order, with what came of them',
+         $query$SELECT v.patient_id, row_number() OVER w AS visit_no, v.visit_id, v.visit_date, v.kind, v.department_code, v.doctor_id,
+                       v.triage, v.disposition, v.admission_id,
+                       (SELECT a.admitted_at FROM hospital.admissions a WHERE a.admission_id = v.admission_id) AS admitted_at,
+                       (SELECT a.discharged_at FROM hospital.admissions a WHERE a.admission_id = v.admission_id) AS discharged_at,
+                       v.diagnosis AS main_diagnosis,
+                       (SELECT count(*) FROM hospital.diagnoses d WHERE d.visit_id = v.visit_id) AS diagnoses,
+                       (SELECT count(*) FROM hospital.prescriptions p WHERE p.visit_id = v.visit_id) AS prescriptions,
+                       (SELECT sum(b.total_amount) FROM hospital.billing_payments b WHERE b.visit_id = v.visit_id) AS total_amount,
+                       v.visit_date - lag(v.visit_date) OVER w AS days_since_previous
+                FROM hospital.visits v WINDOW w AS (PARTITION BY v.patient_id ORDER BY v.arrived_at, v.visit_id)$query$),
+        ('patient_spending', 'What each patient with a bill was billed, and what became of it, in rand',
+         $query$SELECT b.patient_id, p.patient_class, count(DISTINCT b.visit_id) AS visits, count(*) AS bills,
+                       sum(b.total_amount) AS total_amount,
+                       coalesce(sum(b.total_amount) FILTER (WHERE b.payment_status = 'Paid'), 0) AS paid,
+                       coalesce(sum(b.total_amount) FILTER (WHERE b.payment_status = 'Pending'), 0) AS pending,
+                       coalesce(sum(b.total_amount) FILTER (WHERE b.payment_status = 'Unpaid'), 0) AS unpaid,
+                       min(b.billing_date) AS first_billed, max(b.billing_date) AS last_billed
+                FROM hospital.billing_payments b LEFT JOIN hospital.patients p ON p.patient_id = b.patient_id
+                GROUP BY b.patient_id, p.patient_class$query$),
+        ('medication_usage', 'Prescriptions by month, medicine and the visit''s department',
+         $query$SELECT r.month, r.medicine_id, m.name AS medicine, r.department_code, r.prescriptions, r.quantity
+                FROM (SELECT c.month, c.medicine_id, c.department_code, sum(c.prescriptions)::bigint AS prescriptions,
+                             sum(c.quantity)::bigint AS quantity
+                      FROM [medication] c GROUP BY c.month, c.medicine_id, c.department_code) r
+                LEFT JOIN hospital.medicines m ON m.medicine_id = r.medicine_id$query$),
+        ('payment_status', 'Bills by month, status and class, in rand',
+         $query$SELECT c.month, c.payment_status, c.patient_class, sum(c.bills)::bigint AS bills, sum(c.total_amount) AS total_amount
+                FROM [revenue] c GROUP BY c.month, c.payment_status, c.patient_class$query$),
+        ('ward_days', 'Inpatients of each ward at midnight, and how they changed on the day: a step towards other marts',
+         $query$SELECT c.month, c.day, c.ward_code, c.start, c.change, c.upto FROM hospital_mart.beds_cells c
+                UNION ALL
+                SELECT v.month, v.day, v.ward_code,
+                       coalesce((SELECT c.start + c.change FROM hospital_mart.beds_cells c
+                                 WHERE c.ward_code = v.ward_code AND c.month <= v.month AND c.day < v.day
+                                 ORDER BY c.month DESC, c.day DESC LIMIT 1), 0)
+                       + coalesce(sum(v.change) OVER (PARTITION BY v.ward_code ORDER BY v.day
+                                                      ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), 0)::bigint,
+                       v.change, v.upto
+                FROM hospital_mart.beds_live v WHERE v.day <= (SELECT t.day FROM hospital_mart.last_beds_day t)$query$),
+        ('ward_occupancy_by_hour', 'Inpatients of each ward at each full hour of the days that have status updates; a patient is in the ward of the last update that says admitted or moved, until one that ends the stay',
+         $query$SELECT h.at, d.ward_code, w.department_code, d.start + d.upto[extract(hour FROM h.at AT TIME ZONE 'Africa/Johannesburg')::int + 1] AS occupied,
+                       w.beds
+                FROM (SELECT least((SELECT c.day FROM hospital_mart.beds_cells c ORDER BY c.month, c.day LIMIT 1),
+                                   (SELECT min(l.day) FROM hospital_mart.live_days l WHERE l.kind = 'beds')) AS first_day,
+                             (SELECT t.day FROM hospital_mart.last_beds_day t) AS last_day) e
+                CROSS JOIN generate_series(e.first_day::timestamp AT TIME ZONE 'Africa/Johannesburg',
+                                           e.last_day::timestamp AT TIME ZONE 'Africa/Johannesburg' + interval '23 hours',
+                                           interval '1 hour') h (at)
+                JOIN hospital_mart.ward_days d ON d.day = (h.at AT TIME ZONE 'Africa/Johannesburg')::date
+                    AND d.month = date_trunc('month', h.at AT TIME ZONE 'Africa/Johannesburg')::date
+                LEFT JOIN hospital.wards w ON w.ward_code = d.ward_code
+                WHERE d.start + d.upto[extract(hour FROM h.at AT TIME ZONE 'Africa/Johannesburg')::int + 1] <> 0$query$),
+        ('length_of_stay', 'Stays that ended, by month, department, way in and outcome, and how long they were',
+         $query$SELECT c.month, c.department_code, c.admission_type, c.outcome, sum(c.stays)::bigint AS stays,
+                       sum(c.hours)::bigint AS hours, sum(c.under_1_day)::bigint AS under_1_day, sum(c.days_1_2)::bigint AS days_1_2,
+                       sum(c.days_3_6)::bigint AS days_3_6, sum(c.days_7_13)::bigint AS days_7_13,
+                       sum(c.days_14_29)::bigint AS days_14_29, sum(c.days_30_more)::bigint AS days_30_more
+                FROM [stays] c GROUP BY c.month, c.department_code, c.admission_type, c.outcome$query$),
+        ('ed_waiting', 'Emergency patients who were triaged and seen, by month, triage and department: from the arrival to the primary diagnosis',
+         $query$SELECT c.month, c.triage, c.department_code, sum(c.patients)::bigint AS patients, sum(c.minutes)::bigint AS minutes,
+                       sum(c.within_target)::bigint AS within_target, t.target_minutes
+                FROM [emergency_waits] c LEFT JOIN hospital.triage_sats t ON t.colour = c.triage
+                GROUP BY c.month, c.triage, c.department_code, t.target_minutes$query$),
+        ('bed_days', 'Inpatients at the midnights that ended the days of a month, summed, by ward',
+         $query$SELECT d.month, d.ward_code, w.department_code, sum(d.start + d.change)::bigint AS bed_days, w.beds
+                FROM hospital_mart.ward_days d LEFT JOIN hospital.wards w ON w.ward_code = d.ward_code
+                GROUP BY d.month, d.ward_code, w.department_code, w.beds HAVING sum(d.start + d.change) <> 0$query$),
+        ('readmissions', 'Admissions by month and department, and those within 30 days of an earlier discharge of the same patient',
+         $query$SELECT c.month, c.department_code, sum(c.admissions)::bigint AS admissions,
+                       sum(c.readmitted_30_days)::bigint AS readmitted_30_days
+                FROM [readmissions] c GROUP BY c.month, c.department_code$query$),
+        ('staffing_against_need', 'Nurses on a ward''s twelve-hour shifts, and how many its patients of three hours into the shift ask for',
+         $query$SELECT x.day, x.ward_code, w.department_code, x.shift, sum(x.nurses)::bigint AS nurses,
+                       sum(x.nurses_needed)::bigint AS nurses_needed
+                FROM (SELECT d.day, d.ward_code, s.shift, 0::bigint AS nurses,
+                             ceil((d.start + d.upto[s.hour + 1]) / s.patients_per_nurse)::bigint AS nurses_needed
+                      FROM hospital_mart.ward_days d
+                      JOIN hospital.ward_plan p ON p.ward_code = d.ward_code
+                      CROSS JOIN LATERAL (VALUES ('N12D', 10, p.patients_per_nurse_day),
+                                                 ('N12N', 22, p.patients_per_nurse_night)) s (shift, hour, patients_per_nurse)
+                      UNION ALL
+                      SELECT e.day, n.ward_code, n.shift, n.nurses, 0
+                      FROM (SELECT DISTINCT d.day FROM hospital_mart.ward_days d) e
+                      CROSS JOIN LATERAL (
+                          SELECT a.ward_code, a.shift, count(*) AS nurses
+                          FROM hospital.staff_assignments a JOIN hospital.staff m ON m.staff_id = a.staff_id
+                          WHERE a.assignment_id >= (e.day - '2000-01-01'::date) * 100000::bigint
+                            AND a.assignment_id < (e.day - '2000-01-01'::date + 1) * 100000::bigint
+                            AND a.ward_code IS NOT NULL AND a.shift IN ('N12D', 'N12N')
+                            AND m.role IN (SELECT r.role FROM hospital.staff_roles r WHERE r.category = 'nursing')
+                          GROUP BY a.ward_code, a.shift) n) x
+                JOIN hospital.wards w ON w.ward_code = x.ward_code
+                GROUP BY x.day, x.ward_code, w.department_code, x.shift
+                HAVING sum(x.nurses) + sum(x.nurses_needed) <> 0$query$)
+        ) m (name, comment, query)
+    LOOP
+        EXECUTE format('CREATE VIEW hospital_mart.%I AS %s', a_mart.name,
+                       regexp_replace(a_mart.query, '\[(\w+)\]',
+                                      '(SELECT * FROM hospital_mart.\1_cells UNION ALL SELECT * FROM hospital_mart.\1_live)', 'g'));
+        EXECUTE format('COMMENT ON VIEW hospital_mart.%I IS %L', a_mart.name, a_mart.comment);
+    END LOOP;
+
+    -- A column means the same wherever it is.
+    FOR a_column IN
+        SELECT c.relname, a.attname, t.comment
+        FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+        LEFT JOIN (VALUES
+            ('month', 'First of the month, in Johannesburg'),
+            ('day', 'Day, in Johannesburg'),
+            ('department_code', 'Department, see hospital.departments'),
+            ('kind', 'Kind of visit, as in hospital.visits'),
+            ('doctor_id', 'Doctor, see hospital.doctors'),
+            ('visits', 'Visits'),
+            ('completed_visits', 'Visits that ended'),
+            ('minutes', 'Minutes of all of them together, each rounded'),
+            ('total_cost', 'Their cost, in rand'),
+            ('code', 'ICD-10 code'),
+            ('description', 'Its title'),
+            ('rank', 'primary, secondary or external cause'),
+            ('diagnoses', 'Diagnoses'),
+            ('triage', 'South African Triage Scale: RED, ORANGE, YELLOW, GREEN, BLUE'),
+            ('patients', 'Patients'),
+            ('within_target', 'Those who did not wait longer than the target'),
+            ('target_minutes', 'Longest time to be seen in, see hospital.triage_sats'),
+            ('medicine_id', 'Medicine, see hospital.medicines'),
+            ('medicine', 'Its name'),
+            ('prescriptions', 'Prescriptions'),
+            ('quantity', 'Packs'),
+            ('patient_class', 'Class, see hospital.patient_class'),
+            ('payment_status', 'Paid, Pending or Unpaid'),
+            ('bills', 'Bills'),
+            ('total_amount', 'Amount of the bills, in rand'),
+            ('consultation', 'Part for consultations, in rand'),
+            ('accommodation', 'Part for the days in a ward, in rand'),
+            ('procedures', 'Part for operations, deliveries, therapy, in rand'),
+            ('imaging', 'Part for imaging, in rand'),
+            ('laboratory', 'Part for the laboratory, in rand'),
+            ('medicines', 'Part for medicines, in rand'),
+            ('other', 'What is left, in rand'),
+            ('admissions', 'Admissions'),
+            ('readmitted_30_days', 'Those within 30 days of an earlier discharge'),
+            ('admission_type', 'Way in: emergency, elective, maternity, newborn, transfer in'),
+            ('outcome', 'How the stay ended'),
+            ('stays', 'Stays'),
+            ('hours', 'Hours of all of them together, each rounded'),
+            ('under_1_day', 'Stays of less than 24 hours'),
+            ('days_1_2', 'Stays of one or two whole days'),
+            ('days_3_6', 'Stays of three to six whole days'),
+            ('days_7_13', 'Stays of 7 to 13 whole days'),
+            ('days_14_29', 'Stays of 14 to 29 whole days'),
+            ('days_30_more', 'Stays of 30 whole days and more'),
+            ('ward_code', 'Ward, see hospital.wards'),
+            ('start', 'Inpatients when the day began; in cells as far as folded days tell'),
+            ('change', 'Patients who came in less those who left, on the day'),
+            ('upto', 'The same up to each full hour of the day, from 00:00'),
+            ('at', 'Full hour'),
+            ('occupied', 'Inpatients in the ward at that instant'),
+            ('beds', 'Beds of the ward'),
+            ('bed_days', 'Inpatients at the midnights that ended the days, summed'),
+            ('full_name', 'First name and surname'),
+            ('role', 'Role, see hospital.staff_roles'),
+            ('specialty', 'Specialty, see hospital.staff_roles'),
+            ('doctors', 'Employed on the last ingested day'),
+            ('posts_vacated', 'Who have left until then'),
+            ('age_band', 'Age in completed years'),
+            ('gender', 'Female or Male'),
+            ('patient_id', 'Patient, see hospital.patients'),
+            ('visit_no', 'Number of the visit, from the patient''s first one'),
+            ('visit_id', 'Visit, see hospital.visits'),
+            ('visit_date', 'Day of the arrival'),
+            ('disposition', 'How the visit ended; null until it does'),
+            ('admission_id', 'Admission it led to; null where it led to none'),
+            ('admitted_at', 'When the patient was admitted'),
+            ('discharged_at', 'When the stay ended'),
+            ('main_diagnosis', 'Primary diagnosis in words'),
+            ('days_since_previous', 'Days since the patient''s visit before'),
+            ('paid', 'Amount of bills that are paid, in rand'),
+            ('pending', 'Amount of bills that are pending, in rand'),
+            ('unpaid', 'Amount of bills that are not paid, in rand'),
+            ('first_billed', 'Day of the first bill'),
+            ('last_billed', 'Day of the last bill'),
+            ('shift', 'N12D, the day, or N12N, the night, see hospital.shifts'),
+            ('nurses', 'Nurses on the shift'),
+            ('nurses_needed', 'Nurses that the patients ask for, by hospital.ward_plan')
+        ) t (name, comment) ON t.name = a.attname
+        WHERE c.relnamespace = 'hospital_mart'::regnamespace AND c.relkind IN ('r', 'v')
+          AND col_description(c.oid, a.attnum) IS NULL
+    LOOP
+        EXECUTE format('COMMENT ON COLUMN hospital_mart.%I.%I IS %L', a_column.relname, a_column.attname, a_column.comment);
+    END LOOP;
+
+    -- What is there already is live.
+    INSERT INTO hospital_mart.live_days (kind, day)
+    SELECT 'arrivals', v.visit_date FROM hospital.visits v
+    UNION SELECT 'departures', (v.left_at AT TIME ZONE 'Africa/Johannesburg')::date FROM hospital.visits v WHERE v.left_at IS NOT NULL
+    UNION SELECT 'diagnoses', (d.at AT TIME ZONE 'Africa/Johannesburg')::date FROM hospital.diagnoses d
+    UNION SELECT 'prescriptions', (p.prescribed_at AT TIME ZONE 'Africa/Johannesburg')::date FROM hospital.prescriptions p
+    UNION SELECT 'bills', b.billing_date FROM hospital.billing_payments b
+    UNION SELECT 'admissions', (a.admitted_at AT TIME ZONE 'Africa/Johannesburg')::date FROM hospital.admissions a
+    UNION SELECT 'discharges', (a.discharged_at AT TIME ZONE 'Africa/Johannesburg')::date FROM hospital.admissions a
+          WHERE a.discharged_at IS NOT NULL
+    UNION SELECT 'beds', d.day::date
+          FROM (SELECT min(u.recorded_at) AS first, max(u.recorded_at) AS last FROM hospital.status_updates u) u,
+               generate_series(date_trunc('day', u.first AT TIME ZONE 'Africa/Johannesburg'),
+                               u.last AT TIME ZONE 'Africa/Johannesburg', interval '1 day') d (day);
+END
+$create$;
+COMMENT ON PROCEDURE hospital_create_marts() IS
+    'Make the tables and views of schema hospital_mart: hospital_create does; a hospital that was restored without them gets them by this';
+
+-- ---- live and folded ----
+
+-- The cells of some days of a month; p_from is the first of the month for merged ones as well.
+CREATE FUNCTION hospital_drop_cells(kind text, from_day date, to_day date) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path = pg_catalog, pg_temp
+    SET enable_seqscan = off
+    SET jit = off
+    SET plan_cache_mode = force_generic_plan
+AS $drop$
+#variable_conflict use_column
+DECLARE
+    a_month date := date_trunc('month', from_day::timestamp)::date;
+BEGIN
+    CASE $1
+        WHEN 'arrivals' THEN
+            DELETE FROM hospital_mart.visits_cells WHERE month = a_month AND day BETWEEN $2 AND $3;
+            DELETE FROM hospital_mart.doctor_visits_cells WHERE month = a_month AND day BETWEEN $2 AND $3;
+        WHEN 'departures' THEN
+            DELETE FROM hospital_mart.departures_cells WHERE month = a_month AND day BETWEEN $2 AND $3;
+            DELETE FROM hospital_mart.doctor_departures_cells WHERE month = a_month AND day BETWEEN $2 AND $3;
+        WHEN 'diagnoses' THEN
+            DELETE FROM hospital_mart.diagnoses_cells WHERE month = a_month AND day BETWEEN $2 AND $3;
+            DELETE FROM hospital_mart.emergency_waits_cells WHERE month = a_month AND day BETWEEN $2 AND $3;
+        WHEN 'prescriptions' THEN
+            DELETE FROM hospital_mart.medication_cells WHERE month = a_month AND day BETWEEN $2 AND $3;
+            DELETE FROM hospital_mart.doctor_prescriptions_cells WHERE month = a_month AND day BETWEEN $2 AND $3;
+        WHEN 'bills' THEN
+            DELETE FROM hospital_mart.revenue_cells WHERE month = a_month AND day BETWEEN $2 AND $3;
+            DELETE FROM hospital_mart.doctor_revenue_cells WHERE month = a_month AND day BETWEEN $2 AND $3;
+        WHEN 'admissions' THEN
+            DELETE FROM hospital_mart.readmissions_cells WHERE month = a_month AND day BETWEEN $2 AND $3;
+        WHEN 'discharges' THEN
+            DELETE FROM hospital_mart.stays_cells WHERE month = a_month AND day BETWEEN $2 AND $3;
+        WHEN 'beds' THEN
+            -- each day counts on those before it
+            DELETE FROM hospital_mart.beds_cells WHERE month >= a_month AND day >= $2;
+    END CASE;
+END
+$drop$;
+COMMENT ON FUNCTION hospital_drop_cells(text, date, date) IS
+    'A part of the marts: take out the cells of some days of one month; of beds, of all days from the first one on';
+
+CREATE FUNCTION hospital_mark_live(kind text, day date) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path = pg_catalog, pg_temp
+    SET enable_seqscan = off
+    SET jit = off
+    SET plan_cache_mode = force_generic_plan
+AS $mark$
+#variable_conflict use_column
+DECLARE
+    a_month date := date_trunc('month', day::timestamp)::date;
+    until   date := (a_month + interval '1 month')::date - 1;
+    latest  date;
+BEGIN
+    DELETE FROM hospital_mart.merged_months m WHERE m.kind = $1 AND m.month = a_month;
+    IF FOUND THEN
+        INSERT INTO hospital_mart.live_days (kind, day)
+        SELECT $1, d::date FROM generate_series(a_month::timestamp, until::timestamp, interval '1 day') d
+        ON CONFLICT DO NOTHING;
+        PERFORM @extschema@.hospital_drop_cells($1, a_month, until);
+        RETURN;
+    END IF;
+    INSERT INTO hospital_mart.live_days (kind, day) VALUES ($1, $2) ON CONFLICT DO NOTHING;
+    IF NOT FOUND THEN
+        RETURN;
+    END IF;
+    IF $1 = 'beds' THEN
+        -- The days follow each other without a gap, and live ones come last.
+        latest := greatest((SELECT c.day FROM hospital_mart.beds_cells c ORDER BY c.month DESC, c.day DESC LIMIT 1),
+                           (SELECT l.day FROM hospital_mart.live_days l WHERE l.kind = 'beds' AND l.day <> $2
+                            ORDER BY l.kind DESC, l.day DESC LIMIT 1));
+        INSERT INTO hospital_mart.live_days (kind, day)
+        SELECT 'beds', d::date FROM generate_series(least($2, latest + 1)::timestamp, greatest($2, latest)::timestamp, interval '1 day') d
+        ON CONFLICT DO NOTHING;
+    END IF;
+    PERFORM @extschema@.hospital_drop_cells($1, $2, $2);
+END
+$mark$;
+COMMENT ON FUNCTION hospital_mark_live(text, date) IS
+    'A part of the marts: from now on they read these facts of that day from the tables';
+
+CREATE FUNCTION hospital_fold_day(kind text, day date) RETURNS boolean
+    LANGUAGE plpgsql
+    SET search_path = pg_catalog, pg_temp
+    SET enable_seqscan = off
+    SET enable_hashjoin = off
+    SET enable_mergejoin = off
+    SET enable_material = off
+    SET jit = off
+    SET plan_cache_mode = force_generic_plan
+AS $fold$
+#variable_conflict use_column
+DECLARE
+    a_month date := date_trunc('month', day::timestamp)::date;
+    before  date;
+    orphans boolean := false;
+BEGIN
+    CASE $1
+        WHEN 'arrivals' THEN
+            INSERT INTO hospital_mart.visits_cells SELECT v.* FROM hospital_mart.visits_live v WHERE v.day = $2;
+            INSERT INTO hospital_mart.doctor_visits_cells SELECT v.* FROM hospital_mart.doctor_visits_live v WHERE v.day = $2;
+        WHEN 'departures' THEN
+            INSERT INTO hospital_mart.departures_cells SELECT v.* FROM hospital_mart.departures_live v WHERE v.day = $2;
+            INSERT INTO hospital_mart.doctor_departures_cells SELECT v.* FROM hospital_mart.doctor_departures_live v WHERE v.day = $2;
+        WHEN 'diagnoses' THEN
+            INSERT INTO hospital_mart.diagnoses_cells SELECT v.* FROM hospital_mart.diagnoses_live v WHERE v.day = $2;
+            orphans := EXISTS (SELECT FROM hospital_mart.diagnoses_cells c
+                               WHERE c.month = a_month AND c.day = $2 AND c.department_code IS NULL);
+            IF NOT orphans THEN
+                INSERT INTO hospital_mart.emergency_waits_cells SELECT v.* FROM hospital_mart.emergency_waits_live v WHERE v.day = $2;
+            END IF;
+        WHEN 'prescriptions' THEN
+            INSERT INTO hospital_mart.medication_cells SELECT v.* FROM hospital_mart.medication_live v WHERE v.day = $2;
+            orphans := EXISTS (SELECT FROM hospital_mart.medication_cells c
+                               WHERE c.month = a_month AND c.day = $2 AND c.department_code IS NULL);
+            IF NOT orphans THEN
+                INSERT INTO hospital_mart.doctor_prescriptions_cells SELECT v.* FROM hospital_mart.doctor_prescriptions_live v WHERE v.day = $2;
+            END IF;
+        WHEN 'bills' THEN
+            INSERT INTO hospital_mart.revenue_cells SELECT v.* FROM hospital_mart.revenue_live v WHERE v.day = $2;
+            orphans := EXISTS (SELECT FROM hospital_mart.revenue_cells c
+                               WHERE c.month = a_month AND c.day = $2 AND c.department_code IS NULL);
+            IF NOT orphans THEN
+                INSERT INTO hospital_mart.doctor_revenue_cells SELECT v.* FROM hospital_mart.doctor_revenue_live v WHERE v.day = $2;
+            END IF;
+        WHEN 'admissions' THEN
+            INSERT INTO hospital_mart.readmissions_cells SELECT v.* FROM hospital_mart.readmissions_live v WHERE v.day = $2;
+        WHEN 'discharges' THEN
+            INSERT INTO hospital_mart.stays_cells SELECT v.* FROM hospital_mart.stays_live v WHERE v.day = $2;
+        WHEN 'beds' THEN
+            -- in order alone
+            IF EXISTS (SELECT FROM hospital_mart.live_days l WHERE l.kind = 'beds' AND l.day < $2) THEN
+                RETURN false;
+            END IF;
+            before := (SELECT c.day FROM hospital_mart.beds_cells c ORDER BY c.month DESC, c.day DESC LIMIT 1);
+            IF $2 <= (SELECT t.day FROM hospital_mart.last_beds_day t) THEN
+                INSERT INTO hospital_mart.beds_cells (month, day, ward_code, change, upto, start)
+                SELECT v.month, v.day, v.ward_code, v.change, v.upto,
+                       coalesce((SELECT c.start + c.change FROM hospital_mart.beds_cells c
+                                 WHERE c.month = date_trunc('month', before::timestamp)::date AND c.day = before
+                                   AND c.ward_code = v.ward_code), 0)
+                FROM hospital_mart.beds_live v WHERE v.day = $2;
+            END IF;
+    END CASE;
+    -- A fact whose visit is not there yet has no department: it waits.
+    IF orphans THEN
+        PERFORM @extschema@.hospital_drop_cells($1, $2, $2);
+        RETURN false;
+    END IF;
+    DELETE FROM hospital_mart.live_days l WHERE l.kind = $1 AND l.day = $2;
+    RETURN true;
+END
+$fold$;
+COMMENT ON FUNCTION hospital_fold_day(text, date) IS
+    'A part of the marts: make the cells of a live day; false: it has to wait';
+
+CREATE FUNCTION hospital_touch_marts(kinds text[], days date[], whole boolean[]) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path = pg_catalog, pg_temp
+    SET enable_seqscan = off
+    SET jit = off
+    SET plan_cache_mode = force_generic_plan
+AS $touch$
+#variable_conflict use_column
+DECLARE
+    a_touched record;
+    a_day     record;
+BEGIN
+    FOR a_touched IN SELECT t.* FROM unnest($1, $2) t (kind, day) LOOP
+        PERFORM @extschema@.hospital_mark_live(a_touched.kind, a_touched.day);
+        IF a_touched.kind = 'discharges' THEN
+            -- who was admitted within 30 days may have been admitted again
+            FOR a_day IN
+                SELECT DISTINCT c.day FROM hospital_mart.readmissions_cells c
+                WHERE c.month >= date_trunc('month', a_touched.day::timestamp)::date
+                  AND c.month <= a_touched.day + 30 AND c.day <= a_touched.day + 30
+                  AND (c.day >= a_touched.day
+                       OR EXISTS (SELECT FROM hospital_mart.merged_months m WHERE m.kind = 'admissions' AND m.month = c.month))
+                ORDER BY c.day
+            LOOP
+                PERFORM @extschema@.hospital_mark_live('admissions', a_day.day);
+            END LOOP;
+        END IF;
+    END LOOP;
+    FOR a_touched IN SELECT t.* FROM unnest($1, $2, $3) t (kind, day, whole) WHERE t.whole LOOP
+        PERFORM @extschema@.hospital_fold_day(a_touched.kind, a_touched.day);
+        IF a_touched.kind = 'beds' THEN
+            -- what had to wait for this day
+            FOR a_day IN
+                SELECT l.day FROM hospital_mart.live_days l
+                WHERE l.kind = 'beds' AND l.day > a_touched.day
+                  AND EXISTS (SELECT FROM hospital.batches b
+                              WHERE b.kind = 'status_updates' AND b.day = l.day AND b.state = 'ingested')
+                ORDER BY l.day LIMIT 10
+            LOOP
+                EXIT WHEN NOT @extschema@.hospital_fold_day('beds', a_day.day);
+            END LOOP;
+        ELSIF a_touched.kind = 'arrivals' THEN
+            -- what had to wait for these visits
+            FOR a_day IN
+                SELECT l.kind, l.day FROM hospital_mart.live_days l
+                WHERE l.kind IN ('bills', 'diagnoses', 'prescriptions') AND l.day = a_touched.day
+                  AND EXISTS (SELECT FROM hospital.batches b
+                              WHERE b.kind = CASE l.kind WHEN 'bills' THEN 'billing_payments' ELSE l.kind END
+                                AND b.day = l.day AND b.state = 'ingested')
+            LOOP
+                PERFORM @extschema@.hospital_fold_day(a_day.kind, a_day.day);
+            END LOOP;
+        END IF;
+    END LOOP;
+END
+$touch$;
+COMMENT ON FUNCTION hospital_touch_marts(text[], date[], boolean[]) IS
+    'A part of the marts: rows of these days have come or gone; those that are whole are folded, the others live';
+
+CREATE FUNCTION hospital_merge_month(kind text, month date) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path = pg_catalog, pg_temp
+AS $merge$
+#variable_conflict use_column
+DECLARE
+    a_table text;
+    dims    text;
+    sums    text;
+BEGIN
+    FOR a_table, dims, sums IN
+        SELECT c.relname, string_agg(quote_ident(a.attname), ', ' ORDER BY a.attnum) FILTER (WHERE NOT a.attnotnull),
+               string_agg(format('sum(%1$I)::%2$s AS %1$I', a.attname, format_type(a.atttypid, NULL)), ', ' ORDER BY a.attnum)
+                   FILTER (WHERE a.attnotnull AND a.attnum > 2)
+        FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+        WHERE c.relnamespace = 'hospital_mart'::regnamespace
+          AND c.relname = ANY (CASE $1
+              WHEN 'arrivals' THEN '{visits_cells,doctor_visits_cells}'
+              WHEN 'departures' THEN '{departures_cells,doctor_departures_cells}'
+              WHEN 'diagnoses' THEN '{diagnoses_cells,emergency_waits_cells}'
+              WHEN 'prescriptions' THEN '{medication_cells,doctor_prescriptions_cells}'
+              WHEN 'bills' THEN '{revenue_cells,doctor_revenue_cells}'
+              WHEN 'admissions' THEN '{readmissions_cells}'
+              WHEN 'discharges' THEN '{stays_cells}' END::text[])
+        GROUP BY c.relname
+    LOOP
+        EXECUTE format('WITH gone AS (DELETE FROM hospital_mart.%1$I WHERE month = $1 RETURNING *)
+                        INSERT INTO hospital_mart.%1$I SELECT $1, $1, %2$s, %3$s FROM gone GROUP BY %2$s', a_table, dims, sums)
+        USING $2;
+    END LOOP;
+    INSERT INTO hospital_mart.merged_months (kind, month) VALUES ($1, $2);
+END
+$merge$;
+COMMENT ON FUNCTION hospital_merge_month(text, date) IS
+    'A part of the marts: add up the cells of a month that is over';
+
+CREATE FUNCTION hospital_fold_some(at_most int) RETURNS int
+    LANGUAGE plpgsql
+    SET search_path = pg_catalog, pg_temp
+    SET jit = off
+AS $fold$
+#variable_conflict use_column
+DECLARE
+    a_day  record;
+    folded int := 0;
+BEGIN
+    IF to_regclass('hospital_mart.live_days') IS NULL OR NOT current_setting('hospital.marts')::boolean THEN
+        RETURN 0;
+    END IF;
+    FOR a_day IN
+        SELECT l.kind, l.day FROM hospital_mart.live_days l
+        WHERE l.day < (SELECT max(o.day) - 1 FROM hospital_mart.live_days o)
+           OR EXISTS (SELECT FROM hospital.batches b
+                      WHERE b.kind = CASE WHEN l.kind IN ('arrivals', 'departures') THEN 'visits'
+                                          WHEN l.kind = 'discharges' THEN 'admissions'
+                                          WHEN l.kind = 'beds' THEN 'status_updates'
+                                          WHEN l.kind = 'bills' THEN 'billing_payments' ELSE l.kind END
+                        AND b.day = l.day AND b.state = 'ingested')
+        ORDER BY l.kind, l.day
+    LOOP
+        folded := folded + @extschema@.hospital_fold_day(a_day.kind, a_day.day)::int;
+        EXIT WHEN folded >= at_most;
+    END LOOP;
+    IF folded > 0 THEN
+        RETURN folded;
+    END IF;
+    -- months that are over, and have no day that is live
+    FOR a_day IN
+        SELECT x.kind, x.month
+        FROM (SELECT 'arrivals' AS kind, c.month FROM hospital_mart.visits_cells c
+              UNION SELECT 'departures', c.month FROM hospital_mart.departures_cells c
+              UNION SELECT 'diagnoses', c.month FROM hospital_mart.diagnoses_cells c
+              UNION SELECT 'prescriptions', c.month FROM hospital_mart.medication_cells c
+              UNION SELECT 'bills', c.month FROM hospital_mart.revenue_cells c
+              UNION SELECT 'admissions', c.month FROM hospital_mart.readmissions_cells c
+              UNION SELECT 'discharges', c.month FROM hospital_mart.stays_cells c) x
+        WHERE x.month + interval '1 month' <= (SELECT t.day FROM hospital_mart.last_day t)
+          AND NOT EXISTS (SELECT FROM hospital_mart.live_days l WHERE l.kind = x.kind AND l.month = x.month)
+          AND NOT EXISTS (SELECT FROM hospital_mart.merged_months m WHERE m.kind = x.kind AND m.month = x.month)
+        ORDER BY x.month, x.kind LIMIT at_most
+    LOOP
+        PERFORM @extschema@.hospital_merge_month(a_day.kind, a_day.month);
+        folded := folded + 1;
+    END LOOP;
+    RETURN folded;
+END
+$fold$;
+COMMENT ON FUNCTION hospital_fold_some(int) IS
+    'A part of the marts: fold some of the live days that are over, or merge some months; how many. The caller has the lock';
+
+CREATE PROCEDURE hospital_fold_marts()
+    LANGUAGE plpgsql
+AS $fold$
+BEGIN
+    LOOP
+        PERFORM @extschema@.hospital_lock_marts();
+        EXIT WHEN @extschema@.hospital_fold_some(20) OPERATOR(pg_catalog.=) 0;
+        COMMIT;
+    END LOOP;
+END
+$fold$;
+COMMENT ON PROCEDURE hospital_fold_marts() IS
+    'Make the cells of live days that are over, and add up those of months that are over: marts are faster then, and as right as before. Commits on its way';
+
+CREATE FUNCTION hospital_refresh_marts(from_day date DEFAULT NULL, to_day date DEFAULT NULL) RETURNS bigint
+    LANGUAGE plpgsql
+    SET search_path = pg_catalog, pg_temp
+    SET jit = off
+AS $refresh$
+#variable_conflict use_column
+DECLARE
+    a_from date;
+    a_to   date;
+    a_day  record;
+    folded bigint := 0;
+BEGIN
+    IF to_regclass('hospital_mart.live_days') IS NULL THEN
+        RAISE EXCEPTION 'there are no marts in this database'
+            USING ERRCODE = 'undefined_table', HINT = 'CALL hospital_create_marts() makes them.';
+    END IF;
+    PERFORM @extschema@.hospital_lock_marts();
+    SELECT coalesce(from_day, min(b.day)), coalesce(to_day, max(b.day) + 1) INTO a_from, a_to
+    FROM hospital.batches b WHERE b.state = 'ingested';
+    FOR a_day IN
+        SELECT k.kind, d::date AS day FROM unnest('{arrivals,departures,diagnoses,prescriptions,bills,admissions,discharges,beds}'::text[]) k (kind),
+               generate_series(a_from::timestamp, a_to::timestamp, interval '1 day') d ORDER BY k.kind, d
+    LOOP
+        PERFORM @extschema@.hospital_touch_marts(ARRAY[a_day.kind], ARRAY[a_day.day], ARRAY[false]);
+    END LOOP;
+    IF current_setting('hospital.marts')::boolean THEN
+        FOR a_day IN
+            SELECT l.kind, l.day FROM hospital_mart.live_days l
+            WHERE l.day >= a_from AND (l.day <= a_to OR l.kind = 'beds') ORDER BY l.kind, l.day
+        LOOP
+            folded := folded + @extschema@.hospital_fold_day(a_day.kind, a_day.day)::int;
+        END LOOP;
+    END IF;
+    RETURN folded;
+END
+$refresh$;
+COMMENT ON FUNCTION hospital_refresh_marts(date, date) IS
+    'Make the marts anew for these days, all by default, after tables of hospital were changed by hand; how many days of how many kinds were folded';
+
+CREATE FUNCTION hospital_lock_marts() RETURNS void
+    LANGUAGE C
+    AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION hospital_lock_marts() IS
+    'A part of the marts: nobody else writes to them until the transaction ends';
+
+CREATE FUNCTION hospital_validate_marts(from_day date, to_day date,
+        OUT expected bigint, OUT same bigint, OUT missing bigint, OUT altered bigint)
+    LANGUAGE plpgsql STABLE
+    SET search_path = pg_catalog, pg_temp
+    SET enable_seqscan = off
+    SET jit = off
+AS $validate$
+#variable_conflict use_column
+DECLARE
+    a_cells  record;
+    a_count  record;
+    a_day    CONSTANT text := $period$CASE WHEN EXISTS (SELECT FROM hospital_mart.merged_months m WHERE m.kind = %1$L AND m.month = c.month)
+                                     THEN c.month ELSE c.day END$period$;
+BEGIN
+    expected := 0; same := 0; missing := 0; altered := 0;
+    IF to_regclass('hospital_mart.live_days') IS NULL THEN
+        RETURN;
+    END IF;
+    FOR a_cells IN
+        SELECT c.relname, k.kind, left(c.relname, -6) AS name,
+               string_agg(format('c.%I', a.attname), ', ' ORDER BY a.attnum) FILTER (WHERE NOT a.attnotnull OR a.attname = 'upto') AS dims,
+               string_agg(format('sum(c.%I)', a.attname), ', ' ORDER BY a.attnum)
+                   FILTER (WHERE a.attnotnull AND a.attnum > 2 AND a.attname NOT IN ('upto', 'start')) AS sums
+        FROM (VALUES ('arrivals', '{visits_cells,doctor_visits_cells}'::text[]), ('departures', '{departures_cells,doctor_departures_cells}'),
+                     ('diagnoses', '{diagnoses_cells,emergency_waits_cells}'), ('prescriptions', '{medication_cells,doctor_prescriptions_cells}'),
+                     ('bills', '{revenue_cells,doctor_revenue_cells}'), ('admissions', '{readmissions_cells}'),
+                     ('discharges', '{stays_cells}'), ('beds', '{beds_cells}')) k (kind, names)
+        JOIN pg_class c ON c.relnamespace = 'hospital_mart'::regnamespace AND c.relname = ANY (k.names)
+        JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+        GROUP BY c.relname, k.kind
+    LOOP
+        -- The same query put to other days: those of the period that are not live.
+        EXECUTE format($sql$
+            WITH days AS MATERIALIZED (
+                SELECT %1$L::text AS kind, d.day::date AS day, date_trunc('month', d.day)::date AS month,
+                       d.day AT TIME ZONE 'Africa/Johannesburg' AS from_at,
+                       (d.day + interval '1 day') AT TIME ZONE 'Africa/Johannesburg' AS until_at
+                FROM generate_series(date_trunc('month', $1::timestamp), date_trunc('month', $2::timestamp) + interval '1 month - 1 day',
+                                     interval '1 day') d (day)
+                WHERE (d.day BETWEEN $1 AND $2 OR EXISTS (SELECT FROM hospital_mart.merged_months m
+                                                          WHERE m.kind = %1$L AND m.month = date_trunc('month', d.day)::date))
+                  AND NOT EXISTS (SELECT FROM hospital_mart.live_days l WHERE l.kind = %1$L AND l.day = d.day::date)
+                  AND (%1$L <> 'beds' OR d.day BETWEEN (SELECT min(c.day) FROM hospital_mart.beds_cells c)
+                                                   AND (SELECT max(c.day) FROM hospital_mart.beds_cells c))
+            ), facts AS MATERIALIZED (
+                SELECT %2$s, %3$s, %4$s FROM (%5$s) c GROUP BY 1, %3$s
+            ), cells AS MATERIALIZED (
+                SELECT %2$s, %3$s, %4$s FROM hospital_mart.%6$I c
+                WHERE c.month >= date_trunc('month', $1::timestamp)::date AND c.month <= $2
+                  AND (c.day BETWEEN $1 AND $2 OR EXISTS (SELECT FROM hospital_mart.merged_months m
+                                                          WHERE m.kind = %1$L AND m.month = c.month))
+                GROUP BY 1, %3$s
+            )
+            SELECT (SELECT count(*) FROM facts) AS facts, (SELECT count(*) FROM cells) AS cells,
+                   (SELECT count(*) FROM (TABLE facts EXCEPT ALL TABLE cells) x) AS missing,
+                   (SELECT count(*) FROM (TABLE cells EXCEPT ALL TABLE facts) x) AS altered$sql$,
+            a_cells.kind, format(a_day, a_cells.kind), a_cells.dims, a_cells.sums,
+            replace(rtrim(pg_get_viewdef(format('hospital_mart.%I', a_cells.name || '_live')::regclass), ';'),
+                    'hospital_mart.live_days l', 'days l'), a_cells.relname)
+        INTO a_count USING from_day, to_day;
+        expected := expected + a_count.facts;
+        same := same + a_count.cells - a_count.altered;
+        missing := missing + a_count.missing;
+        altered := altered + a_count.altered;
+    END LOOP;
+    -- and each day of the wards begins as the one before ended
+    altered := altered + (SELECT count(*) FROM (
+        SELECT c.start, lag(c.start + c.change, 1, 0::bigint) OVER (PARTITION BY c.ward_code ORDER BY c.day) AS before
+        FROM hospital_mart.beds_cells c) x WHERE x.start <> x.before);
+END
+$validate$;
+COMMENT ON FUNCTION hospital_validate_marts(date, date) IS
+    'The part of hospital_validate that makes the cells of the marts again from the tables: expected are cells, same those that are as they should be';
+
+-- ==== end of marts ========================================================
+
+-- ==== dashboards ==========================================================
+--
+-- What the pages in dashboards/page draw, as one JSON value: psql, the server of
+-- the page and the tests ask the same.  The dashboard reads the marts alone, by
+-- the caller's own rights; the report calls what compares and measures.
+
+CREATE FUNCTION hospital_dashboard_state() RETURNS jsonb
+    LANGUAGE plpgsql STABLE PARALLEL UNSAFE
+    SET search_path = pg_catalog, pg_temp
+AS $state$
+BEGIN
+    -- who may only read the marts sees no clock
+    IF NOT coalesce(has_table_privilege(to_regclass('hospital.run_window'), 'SELECT'), false) THEN
+        RETURN NULL;
+    END IF;
+    RETURN (SELECT jsonb_build_object('state', w.state, 'hospital_time', w.hospital_time,
+                                      'day_takes_seconds', extract(epoch FROM w.day_takes))
+            FROM hospital.run_window w);
+END
+$state$;
+COMMENT ON FUNCTION hospital_dashboard_state() IS
+    'The part of hospital_dashboard_data about the clock: null for callers who may not read hospital.run_window';
+
+CREATE FUNCTION hospital_dashboard_data(from_day date DEFAULT NULL, to_day date DEFAULT NULL, department text DEFAULT NULL)
+    RETURNS jsonb
+    LANGUAGE plpgsql STABLE PARALLEL UNSAFE
+    SET search_path = pg_catalog, pg_temp
+    SET timezone = 'Africa/Johannesburg'
+    SET jit = off
+    SET work_mem = '64MB'
+AS $data$
+#variable_conflict use_column
+DECLARE
+    shown      CONSTANT int := 12;   -- what comes behind these is one row, other
+    a_from     date;                 -- first month
+    a_to       date;                 -- last day
+    first_day  date;
+    last_day   date;
+    until_hour timestamptz;          -- the last hour of the period
+    charts     jsonb := '{}';
+BEGIN
+    IF to_regclass('hospital_mart.monthly_visit_stats') IS NULL THEN
+        RAISE EXCEPTION 'this database has no marts'
+            USING ERRCODE = 'undefined_table', HINT = 'CALL hospital_create() makes them with a hospital.';
+    END IF;
+    IF from_day > to_day THEN
+        RAISE EXCEPTION 'the period ends before it begins'
+            USING ERRCODE = 'invalid_parameter_value', DETAIL = format('It is from %s to %s.', from_day, to_day);
+    END IF;
+    IF department IS NOT NULL AND NOT EXISTS (SELECT FROM hospital.department_plan p WHERE p.department_code = department) THEN
+        RAISE EXCEPTION 'there is no department "%"', department
+            USING ERRCODE = 'invalid_parameter_value', HINT = 'Their codes are in hospital.department_plan.';
+    END IF;
+    SELECT min(m.month) INTO first_day FROM hospital_mart.monthly_visit_stats m;
+    SELECT l.day INTO last_day FROM hospital_mart.last_day l WHERE first_day IS NOT NULL;
+    a_from := date_trunc('month', coalesce(from_day, first_day))::date;
+    a_to := coalesce(to_day, last_day);
+    until_hour := (least(a_to, last_day) + 1)::timestamp AT TIME ZONE 'Africa/Johannesburg' - interval '1 hour';
+
+    -- Each row of a ranking says how many it stands for; the last may stand for many.
+    charts := charts || jsonb_build_object('diagnosis_distribution', (
+        WITH sums AS (
+            SELECT d.code, max(d.description) AS label, sum(d.diagnoses)::bigint AS n
+            FROM hospital_mart.diagnosis_distribution d
+            WHERE d.month BETWEEN a_from AND a_to AND d.rank = 'primary'
+              AND (department IS NULL OR d.department_code = department)
+            GROUP BY d.code
+        ), places AS (
+            SELECT s.*, least(row_number() OVER (ORDER BY s.n DESC, s.code), shown + 1) AS place FROM sums s
+        )
+        SELECT jsonb_agg(to_jsonb(r) - 'place' ORDER BY r.place)
+        FROM (SELECT p.place, CASE WHEN p.place <= shown THEN min(p.code) END AS code,
+                     CASE WHEN p.place <= shown THEN min(p.label) ELSE 'other' END AS label,
+                     sum(p.n)::bigint AS diagnoses, count(*) AS members
+              FROM places p GROUP BY p.place) r));
+
+    charts := charts || jsonb_build_object('revenue_by_month', (
+        SELECT jsonb_agg(r ORDER BY r.month)
+        FROM (SELECT m.month, sum(m.bills)::bigint AS bills, sum(m.total_amount) AS total_amount,
+                     sum(m.consultation) AS consultation, sum(m.accommodation) AS accommodation,
+                     sum(m.procedures) AS procedures, sum(m.imaging) AS imaging, sum(m.laboratory) AS laboratory,
+                     sum(m.medicines) AS medicines, sum(m.other) AS other
+              FROM hospital_mart.revenue_by_month m
+              WHERE m.month BETWEEN a_from AND a_to AND (department IS NULL OR m.department_code = department)
+              GROUP BY m.month) r));
+
+    -- bills of visits without a doctor are a row of their own
+    charts := charts || jsonb_build_object('revenue_by_doctor', (
+        WITH sums AS (
+            SELECT d.doctor_id, coalesce(max(d.full_name), 'no doctor') AS label, max(d.specialty) AS specialty,
+                   sum(d.bills)::bigint AS bills, sum(d.total_amount) AS amount
+            FROM hospital_mart.revenue_by_doctor d
+            WHERE d.month BETWEEN a_from AND a_to AND (department IS NULL OR d.department_code = department)
+            GROUP BY d.doctor_id
+        ), places AS (
+            SELECT s.*, CASE WHEN s.doctor_id IS NULL THEN shown + 2
+                             ELSE least(row_number() OVER (PARTITION BY s.doctor_id IS NULL ORDER BY s.amount DESC, s.doctor_id),
+                                        shown + 1) END AS place
+            FROM sums s
+        )
+        SELECT jsonb_agg(to_jsonb(r) - 'place' ORDER BY r.place)
+        FROM (SELECT p.place, CASE WHEN p.place <= shown THEN min(p.doctor_id) END AS doctor_id,
+                     CASE WHEN p.place = shown + 1 THEN 'other' ELSE min(p.label) END AS label,
+                     CASE WHEN p.place <= shown THEN min(p.specialty) END AS specialty,
+                     sum(p.bills)::bigint AS bills, sum(p.amount) AS total_amount, count(p.doctor_id) AS members
+              FROM places p GROUP BY p.place) r));
+
+    charts := charts || jsonb_build_object('doctor_performance', (
+        WITH sums AS (
+            SELECT d.doctor_id, max(d.full_name) AS label, max(d.role) AS role, sum(d.visits)::bigint AS visits,
+                   sum(d.completed_visits)::bigint AS completed_visits, sum(d.minutes)::bigint AS minutes,
+                   sum(d.prescriptions)::bigint AS prescriptions, sum(d.bills)::bigint AS bills,
+                   sum(d.total_amount) AS total_amount
+            FROM hospital_mart.doctor_performance d
+            WHERE d.month BETWEEN a_from AND a_to AND (department IS NULL OR d.department_code = department)
+              AND d.doctor_id IS NOT NULL
+            GROUP BY d.doctor_id
+        ), places AS (
+            SELECT s.*, least(row_number() OVER (ORDER BY s.visits DESC, s.doctor_id), shown + 1) AS place FROM sums s
+        )
+        SELECT jsonb_agg(to_jsonb(r) - 'place' ORDER BY r.place)
+        FROM (SELECT p.place, CASE WHEN p.place <= shown THEN min(p.doctor_id) END AS doctor_id,
+                     CASE WHEN p.place <= shown THEN min(p.label) ELSE 'other' END AS label,
+                     CASE WHEN p.place <= shown THEN min(p.role) END AS role, sum(p.visits)::bigint AS visits,
+                     sum(p.completed_visits)::bigint AS completed_visits, sum(p.minutes)::bigint AS minutes,
+                     sum(p.prescriptions)::bigint AS prescriptions, sum(p.bills)::bigint AS bills,
+                     sum(p.total_amount) AS total_amount, count(*) AS members
+              FROM places p GROUP BY p.place) r));
+
+    charts := charts || jsonb_build_object('doctors_by_specialization', (
+        WITH sums AS (
+            SELECT coalesce(p.name, CASE d.specialty WHEN 'ANA' THEN 'Anaesthesiology' WHEN 'RADI' THEN 'Radiology'
+                                                     WHEN 'NUC' THEN 'Nuclear Medicine' WHEN 'ROTATION' THEN 'Rotation'
+                                                     ELSE coalesce(d.specialty, 'none') END) AS label,
+                   sum(d.doctors)::bigint AS doctors, sum(d.posts_vacated)::bigint AS vacated
+            FROM hospital_mart.doctors_by_specialization d
+            LEFT JOIN hospital.department_plan p ON p.department_code = d.specialty
+            WHERE department IS NULL OR d.department_code = department
+            GROUP BY 1
+        ), places AS (
+            SELECT s.*, least(row_number() OVER (ORDER BY s.doctors DESC, s.label), shown + 1) AS place FROM sums s
+        )
+        SELECT jsonb_agg(to_jsonb(r) - 'place' ORDER BY r.place)
+        FROM (SELECT p.place, CASE WHEN p.place <= shown THEN min(p.label) ELSE 'other' END AS label,
+                     sum(p.doctors)::bigint AS doctors, sum(p.vacated)::bigint AS posts_vacated, count(*) AS members
+              FROM places p GROUP BY p.place) r));
+
+    charts := charts || jsonb_build_object('patient_age_distribution', (
+        SELECT jsonb_agg(r ORDER BY substring(r.age_band FROM '^[0-9]+')::int)
+        FROM (SELECT a.age_band, coalesce(sum(a.patients) FILTER (WHERE a.gender = 'Female'), 0)::bigint AS female,
+                     coalesce(sum(a.patients) FILTER (WHERE a.gender = 'Male'), 0)::bigint AS male
+              FROM hospital_mart.patient_age_distribution a GROUP BY a.age_band) r));
+
+    charts := charts || jsonb_build_object('monthly_visit_stats', (
+        SELECT jsonb_agg(r ORDER BY r.month, r.kind)
+        FROM (SELECT m.month, m.kind, sum(m.visits)::bigint AS visits, sum(m.completed_visits)::bigint AS completed_visits,
+                     sum(m.minutes)::bigint AS minutes, sum(m.total_cost) AS total_cost
+              FROM hospital_mart.monthly_visit_stats m
+              WHERE m.month BETWEEN a_from AND a_to AND (department IS NULL OR m.department_code = department)
+              GROUP BY m.month, m.kind) r));
+
+    -- a month is enough to see how visits end, and is found by its ids
+    charts := charts || jsonb_build_object('patient_journey', (
+        SELECT jsonb_agg(r ORDER BY r.kind, r.disposition)
+        FROM (SELECT j.kind, coalesce(j.disposition, 'not over') AS disposition, count(*) AS visits
+              FROM hospital_mart.patient_journey j
+              WHERE j.visit_id BETWEEN (greatest(a_to - 30, coalesce(from_day, a_from)) - '2000-01-01'::date) * 1000000::bigint
+                                   AND (a_to - '2000-01-01'::date) * 1000000::bigint + 999999
+                AND (department IS NULL OR j.department_code = department)
+              GROUP BY 1, 2) r));
+
+    charts := charts || jsonb_build_object('patient_spending', (
+        SELECT jsonb_agg(to_jsonb(r) - 'place' ORDER BY r.place)
+        FROM (SELECT b.place, b.label AS band, count(*) AS patients, sum(s.total_amount) AS total_amount,
+                     sum(coalesce(s.paid, 0)) AS paid, sum(coalesce(s.pending, 0)) AS pending, sum(coalesce(s.unpaid, 0)) AS unpaid
+              FROM hospital_mart.patient_spending s
+              JOIN (VALUES (1, 'nothing', -1e12, 0.005), (2, 'below R100', 0.005, 100), (3, 'R100 to R500', 100, 500),
+                           (4, 'R500 to R1,000', 500, 1000), (5, 'R1,000 to R5,000', 1000, 5000),
+                           (6, 'R5,000 to R20,000', 5000, 20000), (7, 'R20,000 to R100,000', 20000, 100000),
+                           (8, 'R100,000 and more', 100000, 1e15)) b (place, label, at_least, below)
+                ON s.total_amount >= b.at_least AND s.total_amount < b.below
+              GROUP BY b.place, b.label) r));
+
+    charts := charts || jsonb_build_object('medication_usage', (
+        WITH sums AS (
+            SELECT m.medicine_id, max(m.medicine) AS label, sum(m.prescriptions)::bigint AS n, sum(m.quantity)::bigint AS packs
+            FROM hospital_mart.medication_usage m
+            WHERE m.month BETWEEN a_from AND a_to AND (department IS NULL OR m.department_code = department)
+            GROUP BY m.medicine_id
+        ), places AS (
+            SELECT s.*, least(row_number() OVER (ORDER BY s.n DESC, s.medicine_id), shown + 1) AS place FROM sums s
+        )
+        SELECT jsonb_agg(to_jsonb(r) - 'place' ORDER BY r.place)
+        FROM (SELECT p.place, CASE WHEN p.place <= shown THEN min(p.medicine_id) END AS medicine_id,
+                     CASE WHEN p.place <= shown THEN min(p.label) ELSE 'other' END AS label,
+                     sum(p.n)::bigint AS prescriptions, sum(p.packs)::bigint AS quantity, count(*) AS members
+              FROM places p GROUP BY p.place) r));
+
+    charts := charts || jsonb_build_object('payment_status', (
+        SELECT jsonb_agg(r ORDER BY r.patient_class, r.payment_status)
+        FROM (SELECT s.patient_class, s.payment_status, sum(s.bills)::bigint AS bills, sum(s.total_amount) AS total_amount
+              FROM hospital_mart.payment_status s
+              WHERE s.month BETWEEN a_from AND a_to GROUP BY s.patient_class, s.payment_status) r));
+
+    -- an empty ward has no row in an hour, but its beds are there
+    charts := charts || (
+        WITH hours AS MATERIALIZED (
+            SELECT o.* FROM hospital_mart.ward_occupancy_by_hour o
+            WHERE o.at > greatest(until_hour - interval '14 days',
+                                  coalesce(from_day, a_from)::timestamp AT TIME ZONE 'Africa/Johannesburg' - interval '1 hour')
+              AND o.at <= until_hour AND (department IS NULL OR o.department_code = department)
+        ), beds AS (
+            SELECT sum(w.beds)::bigint AS beds FROM (SELECT max(h.beds) AS beds FROM hours h GROUP BY h.ward_code) w
+        )
+        SELECT jsonb_build_object(
+            'ward_occupancy_by_hour',
+            (SELECT jsonb_agg(r ORDER BY r.at)
+             FROM (SELECT h.at, sum(h.occupied)::bigint AS occupied, max(b.beds) AS beds
+                   FROM hours h CROSS JOIN beds b GROUP BY h.at) r),
+            'ward_occupancy_now',
+            (SELECT jsonb_agg(r ORDER BY r.occupied::numeric / r.beds DESC, r.ward_code)
+             FROM (SELECT h.ward_code, coalesce(p.name, h.ward_code) AS label, h.occupied, h.beds
+                   FROM hours h LEFT JOIN hospital.ward_plan p ON p.ward_code = h.ward_code
+                   WHERE h.at = until_hour) r)));
+
+    charts := charts || jsonb_build_object('length_of_stay', (
+        SELECT jsonb_agg(r ORDER BY r.admission_type)
+        FROM (SELECT l.admission_type, sum(l.stays)::bigint AS stays, sum(l.hours) AS hours,
+                     sum(l.under_1_day)::bigint AS under_1_day, sum(l.days_1_2)::bigint AS days_1_2,
+                     sum(l.days_3_6)::bigint AS days_3_6, sum(l.days_7_13)::bigint AS days_7_13,
+                     sum(l.days_14_29)::bigint AS days_14_29, sum(l.days_30_more)::bigint AS days_30_more
+              FROM hospital_mart.length_of_stay l
+              WHERE l.month BETWEEN a_from AND a_to AND (department IS NULL OR l.department_code = department)
+              GROUP BY l.admission_type) r));
+
+    charts := charts || jsonb_build_object('ed_waiting', (
+        SELECT jsonb_agg(r ORDER BY array_position('{RED,ORANGE,YELLOW,GREEN,BLUE}', r.triage))
+        FROM (SELECT w.triage, sum(w.patients)::bigint AS patients, sum(w.minutes)::bigint AS minutes,
+                     sum(w.within_target)::bigint AS within_target, max(w.target_minutes) AS target_minutes
+              FROM hospital_mart.ed_waiting w
+              WHERE w.month BETWEEN a_from AND a_to AND (department IS NULL OR w.department_code = department)
+              GROUP BY w.triage) r));
+
+    charts := charts || jsonb_build_object('bed_days', (
+        WITH chosen AS (
+            SELECT b.* FROM hospital_mart.bed_days b
+            WHERE b.month BETWEEN a_from AND a_to AND (department IS NULL OR b.department_code = department)
+        ), places AS (
+            SELECT c.department_code, least(row_number() OVER (ORDER BY sum(c.bed_days) DESC, c.department_code), 7) AS place
+            FROM chosen c GROUP BY c.department_code
+        )
+        SELECT jsonb_agg(to_jsonb(r) - 'place' ORDER BY r.month, r.place)
+        FROM (SELECT c.month, p.place, CASE WHEN p.place < 7 THEN min(d.name) ELSE 'other' END AS label,
+                     sum(c.bed_days) AS bed_days
+              FROM chosen c JOIN places p ON p.department_code = c.department_code
+              LEFT JOIN hospital.department_plan d ON d.department_code = c.department_code
+              GROUP BY c.month, p.place) r));
+
+    charts := charts || jsonb_build_object('readmissions', (
+        SELECT jsonb_agg(r ORDER BY r.month)
+        FROM (SELECT a.month, sum(a.admissions)::bigint AS admissions, sum(a.readmitted_30_days)::bigint AS readmitted_30_days
+              FROM hospital_mart.readmissions a
+              WHERE a.month BETWEEN a_from AND a_to AND (department IS NULL OR a.department_code = department)
+              GROUP BY a.month) r));
+
+    charts := charts || jsonb_build_object('staffing_against_need', (
+        SELECT jsonb_agg(r ORDER BY r.day, r.shift)
+        FROM (SELECT s.day, s.shift, sum(s.nurses)::bigint AS nurses, sum(s.nurses_needed)::bigint AS nurses_needed
+              FROM hospital_mart.staffing_against_need s
+              WHERE s.day BETWEEN greatest(least(a_to, last_day) - 30, coalesce(from_day, a_from)) AND least(a_to, last_day)
+                AND (department IS NULL OR s.department_code = department)
+              GROUP BY s.day, s.shift) r));
+
+    RETURN jsonb_build_object(
+        'made_at', now(), 'first_day', first_day, 'last_day', last_day,
+        'filter', jsonb_build_object('from_day', from_day, 'to_day', to_day, 'department', department,
+                                     'first_month', a_from, 'last_month', date_trunc('month', a_to)::date),
+        'live', @extschema@.hospital_dashboard_state(),
+        'departments', (SELECT jsonb_agg(jsonb_build_object('code', p.department_code, 'name', p.name) ORDER BY p.name)
+                        FROM hospital.department_plan p),
+        -- charts without a row are empty, not null
+        'charts', (SELECT jsonb_object_agg(c.key, CASE jsonb_typeof(c.value) WHEN 'null' THEN '[]' ELSE c.value END)
+                   FROM jsonb_each(charts) c));
+END
+$data$;
+COMMENT ON FUNCTION hospital_dashboard_data(date, date, text) IS
+    'All charts of the dashboard, from the marts that the caller may read: rows by chart, rankings with the rest as "other". Monthly marts give the whole months that the days fall in, hours and shifts the last two weeks and the last month of the period; without arguments all days and departments';
+
+CREATE FUNCTION hospital_report_data(from_day date DEFAULT NULL, to_day date DEFAULT NULL) RETURNS jsonb
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+    SET search_path = pg_catalog, pg_temp
+    SET timezone = 'Africa/Johannesburg'
+    SET jit = off
+AS $report$
+#variable_conflict use_column
+DECLARE
+    a_from     date;
+    a_to       date;
+    validation jsonb;
+    stream     jsonb := '[]';
+BEGIN
+    IF to_regclass('hospital.simulation') IS NULL THEN
+        RAISE EXCEPTION 'this database has no hospital'
+            USING ERRCODE = 'undefined_table', HINT = 'CALL hospital_create() makes one.';
+    END IF;
+    IF from_day > to_day THEN
+        RAISE EXCEPTION 'the period ends before it begins'
+            USING ERRCODE = 'invalid_parameter_value', DETAIL = format('It is from %s to %s.', from_day, to_day);
+    END IF;
+    SELECT min(b.day), max(b.day) INTO a_from, a_to FROM hospital.batches b
+    WHERE b.state = 'ingested' AND b.day >= coalesce(from_day, '-infinity') AND b.day <= coalesce(to_day, 'infinity');
+
+    -- first, for it may close days, which the rows of days below then say
+    SELECT jsonb_agg(v) INTO validation FROM @extschema@.hospital_validate(from_day, to_day) v;
+    IF has_function_privilege('@extschema@.hospital_audit_stream()', 'EXECUTE') THEN
+        SELECT coalesce(jsonb_agg(s ORDER BY s.check_name), '[]') INTO stream
+        FROM (SELECT a.check_name, sum(a.expected)::bigint AS expected, sum(a.found)::bigint AS found, bool_and(a.ok) AS ok
+              FROM @extschema@.hospital_audit_stream() a GROUP BY a.check_name) s;
+    END IF;
+
+    RETURN jsonb_build_object(
+        'made_at', now(), 'from_day', a_from, 'to_day', a_to,
+        'hospital', (SELECT jsonb_build_object('name', s.name, 'people', s.people, 'beds', s.beds, 'seed', s.seed,
+                                               'start_date', s.start_date, 'end_date', s.end_date,
+                                               'generator_version', s.generator_version)
+                     FROM hospital.simulation s),
+        'validation', coalesce(validation, '[]'),
+        'stream', stream,
+        'days', coalesce((
+            SELECT jsonb_agg(x ORDER BY x.day)
+            FROM (SELECT d.day, d.rows AS written, coalesce(f.rows, 0) AS rows, coalesce(f.rejects, 0) AS rejects,
+                         coalesce(t.events, 0) AS events, coalesce(t.arrived, 0) AS arrived, coalesce(t.gone, 0) AS gone,
+                         coalesce(t.rejects, 0) AS stream_rejects, d.closed_at IS NOT NULL AS closed
+                  FROM hospital.days d
+                  LEFT JOIN (SELECT b.day, sum(b.rows)::bigint AS rows, sum(b.rejects)::bigint AS rejects
+                             FROM hospital.batches b WHERE b.state = 'ingested' GROUP BY b.day) f ON f.day = d.day
+                  LEFT JOIN (SELECT t.day, sum(t.events)::bigint AS events, sum(t.arrived)::bigint AS arrived,
+                                    sum(t.gone)::bigint AS gone, sum(t.rejects)::bigint AS rejects
+                             FROM @extschema@.hospital_validate_ticks(a_from, a_to) t GROUP BY t.day) t ON t.day = d.day
+                  WHERE d.day BETWEEN a_from AND a_to) x), '[]'),
+        'targets', coalesce((
+            SELECT jsonb_agg(to_jsonb(t) - 'place' || jsonb_build_object(
+                       'off', CASE WHEN t.target LIKE '%-%-%' THEN t.measured ELSE t.measured - t.target::numeric END,
+                       'allowed', split_part(t.tolerance, ' ', 1)::numeric) ORDER BY t.place)
+            FROM @extschema@.hospital_targets_report()
+                 WITH ORDINALITY t (metric, scope, target, tolerance, measured, ok, note, place)), '[]'));
+END
+$report$;
+COMMENT ON FUNCTION hospital_report_data(date, date) IS
+    'What the validation report shows: the rows of hospital_validate for these days, of hospital_audit_stream where the caller may call it, files and events by day, and hospital_targets_report with how far off each measure is';
+
+-- ==== end of dashboards ===================================================
 
 -- ==== privacy =============================================================
 --

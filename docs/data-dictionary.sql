@@ -3,16 +3,22 @@
 --     psql -XqAt -d hospital -f docs/data-dictionary.sql | cat -s > docs/data-dictionary.md
 
 SELECT '# Data dictionary' || E'\n\n' ||
-       'The tables and views of schema `hospital`. The texts are the comments in the database (`\d+ hospital.admissions`).' || E'\n\n' ||
+       'The tables and views of schemas `hospital` and `hospital_mart`. The texts are the comments in the database (`\d+ hospital.admissions`).' || E'\n\n' ||
        '- [The hospital''s tables](#the-hospitals-tables): made by `hospital_create`, yours, filled from the day files and the stream' || E'\n' ||
        '- [The extension''s views](#the-extensions-views)' || E'\n' ||
-       '- [The reference tables](#the-reference-tables): made and filled by CREATE EXTENSION, readable by everybody' || E'\n';
+       '- [The reference tables](#the-reference-tables): made and filled by CREATE EXTENSION, readable by everybody' || E'\n' ||
+       '- [The marts](#the-marts): schema `hospital_mart`, made by `hospital_create`; [how they are kept](architecture.md#marts)' || E'\n' ||
+       '- [What the marts are made of](#what-the-marts-are-made-of)' || E'\n';
 
 WITH objects AS (
-    SELECT c.oid, c.relname, c.relkind, CASE WHEN d.objid IS NULL THEN 1 WHEN c.relkind = 'v' THEN 2 ELSE 3 END AS part
+    SELECT c.oid, c.relname, c.relkind,
+           CASE WHEN c.relnamespace = 'hospital_mart'::regnamespace
+                THEN CASE WHEN c.relkind = 'v' AND c.relname !~ '^(last_|ward_days$)' THEN 4 ELSE 5 END
+                WHEN d.objid IS NULL THEN 1 WHEN c.relkind = 'v' THEN 2 ELSE 3 END AS part
     FROM pg_class c
     LEFT JOIN pg_depend d ON d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e'
-    WHERE c.relnamespace = 'hospital'::regnamespace AND c.relkind IN ('r', 'p', 'v')
+    WHERE c.relnamespace IN ('hospital'::regnamespace, 'hospital_mart'::regnamespace) AND c.relkind IN ('r', 'p', 'v')
+      AND NOT (c.relnamespace = 'hospital_mart'::regnamespace AND c.relname ~ '_live$')
 ), texts AS (
     SELECT o.part, o.oid::bigint AS place,
            format(E'## %s\n\n%s.\n\n| column | type | meaning |\n| --- | --- | --- |\n%s\n', o.relname,
@@ -27,6 +33,7 @@ WITH objects AS (
     FROM objects o
     UNION ALL
     SELECT p.part, 0, E'# ' || p.title || E'\n'
-    FROM (VALUES (1, 'The hospital''s tables'), (2, 'The extension''s views'), (3, 'The reference tables')) p (part, title)
+    FROM (VALUES (1, 'The hospital''s tables'), (2, 'The extension''s views'), (3, 'The reference tables'), (4, 'The marts'),
+                 (5, E'What the marts are made of\n\nBeside each table of cells is a view, with `_live` in place of `_cells`: the same columns, from the tables of `hospital`, of the days that are live.')) p (part, title)
 )
 SELECT t.text FROM texts t ORDER BY t.part, t.place;

@@ -57,7 +57,8 @@ typedef enum HospitalLock
 	HOSPITAL_LOCK_RUN,
 	HOSPITAL_LOCK_PATIENTS,		/* these two are held for a transaction, see ingest_retry.c */
 	HOSPITAL_LOCK_ADMISSIONS,
-	HOSPITAL_LOCK_JOBS			/* for a transaction that looks which jobs are due */
+	HOSPITAL_LOCK_JOBS,			/* for a transaction that looks which jobs are due */
+	HOSPITAL_LOCK_MARTS			/* for a transaction's last act, see marts.c */
 } HospitalLock;
 
 extern bool hospital_lock(HospitalLock lock, bool wait);

@@ -35,6 +35,7 @@
 
 #include "ingest_private.h"
 #include "ingest_refs.h"
+#include "marts.h"
 #include "open_rows.h"
 #include "row_error.h"
 #include "settings.h"
@@ -405,8 +406,10 @@ place_doubtful(IngestRun *run, int *doubtful, int ndoubtful, int *fresh, int *nf
 	{
 		RecordKey	key = record_key(run->kind, held_record(&run->held, doubtful[i]));
 
-		if (!run->held.out[doubtful[i]] && key_set_has(existing, &key))
-			run->merged++;
+		if (run->held.out[doubtful[i]])
+			continue;
+		run->merged += key_set_has(existing, &key);
+		marts_note(run->batch->kind_number, held_record(&run->held, doubtful[i]), !key_set_has(existing, &key));
 	}
 }
 
@@ -424,6 +427,9 @@ ingest_place(IngestRun *run)
 
 	/* Carefully: somebody else may have brought one of these keys since. */
 	write_rows(run, run->careful && run->merges ? merge_rows : insert_rows, fresh, nfresh);
+	for (int i = 0; i < nfresh; i++)
+		if (!run->held.out[fresh[i]])
+			marts_note(run->batch->kind_number, held_record(&run->held, fresh[i]), true);
 }
 
 /* ---- limits ---- */
@@ -681,7 +687,13 @@ ingest_taken(Batch *batch, const char *schema, bool may_come_back, char **messag
 		return INGEST_MISSED;
 	ledger_update(batch, *message == NULL ? "ingested" : "refused", *message);
 	if (*message == NULL)
+	{
 		ingest_look_again(batch, schema);
+		marts_note_file(batch->kind_number, batch->day);
+		marts_apply(schema);
+	}
+	else
+		marts_forget();
 	ereport(LOG,
 			(*message == NULL ?
 			 errmsg("hospital ingestor: \"%s\": " INT64_FORMAT " rows, " INT64_FORMAT " rejects",

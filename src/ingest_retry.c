@@ -35,6 +35,7 @@
 #include "ingest_private.h"
 #include "ingest_refs.h"
 #include "kept_plan.h"
+#include "marts.h"
 #include "stream_retry.h"
 #include "stream_topics.h"
 #include "procedure.h"
@@ -421,6 +422,7 @@ hospital_retry_rejects(PG_FUNCTION_ARGS)
 	if (PG_ARGISNULL(0))
 		resolved += stream_retry(PG_ARGISNULL(1) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(1)),
 								 quote_identifier(schema), &tried);
+	marts_apply(quote_identifier(schema));
 	SPI_finish();
 	csv_unpin_settings(level);
 	ereport(NOTICE,

@@ -36,6 +36,7 @@
 #include "ingest_private.h"
 #include "ingest_refs.h"
 #include "kept_plan.h"
+#include "marts.h"
 #include "open_rows.h"
 #include "procedure.h"
 #include "records.h"
@@ -364,8 +365,27 @@ delete_people(Undo *undo, const int *list, int n)
 }
 
 static void
+note_for_marts(const Undo *undo, const int *list, int n, bool own_rows)
+{
+	const IngestRun *run = undo->run;
+	int64	   *keys = palloc(Max(n, 1) * sizeof(int64));
+
+	for (int i = 0; i < n; i++)
+	{
+		const char *record = held_record(&run->held, list[i]);
+
+		marts_note(run->batch->kind_number, record, own_rows);
+		keys[i] = record_key(run->kind, record).number;
+	}
+	if (own_rows && n > 0 && run->batch->kind_number == KIND_VISITS)
+		marts_note_visits_gone(keys, n);
+}
+
+static void
 undo_rows(Undo *undo, const int *begun, int nbegun, const int *own, int nown)
 {
+	note_for_marts(undo, begun, nbegun, false);
+	note_for_marts(undo, own, nown, true);
 	if (nbegun > 0)
 		check_all_done(undo, run_on_rows(undo, open_query(undo), begun, nbegun, SPI_OK_UPDATE_RETURNING),
 					   begun, nbegun);
@@ -653,6 +673,7 @@ hospital_undo_batch(PG_FUNCTION_ARGS)
 	read_retried(&undo);
 	mark_undone(&undo);
 	refs_forget();
+	marts_apply(undo.run->schema);
 	SPI_finish();
 	csv_unpin_settings(level);
 	ereport(NOTICE,

@@ -53,6 +53,7 @@
 #include "day_file.h"
 #include "day_writer.h"
 #include "lakefile.h"
+#include "marts.h"
 #include "procedure.h"
 #include "run.h"
 #include "settings.h"
@@ -597,6 +598,23 @@ run_days(Run *run)
 	}
 }
 
+/* What days in another order have left of the marts. */
+static void
+fold_marts(Run *run)
+{
+	int			folded;
+
+	do
+	{
+		CHECK_FOR_INTERRUPTS();
+		procedure_begin_step();
+		folded = marts_fold(run->functions);
+		procedure_end_step();
+		procedure_commit();
+		run_note_commit(run->shared);
+	} while (folded > 0);
+}
+
 /* ---- the whole of it ---- */
 
 static void
@@ -621,6 +639,7 @@ run_locked(Run *run, int days)
 		run_days(run);
 		show_progress(run);
 		dismiss_helpers(run);
+		fold_marts(run);
 		XLogFlush(pg_atomic_read_u64(&run->shared->last_commit));
 		say_done(run);
 	}

@@ -37,6 +37,7 @@ int			hospital_stream_batch_size;
 int			hospital_stream_linger;
 int			hospital_stream_queue;
 bool		hospital_stream_lake;
+bool		hospital_marts;
 int			hospital_activity_gap;
 int			hospital_load_workers;
 int			hospital_reject_limit;
@@ -183,6 +184,11 @@ define_stream_settings(void)
 	DefineCustomBoolVariable("hospital.stream_lake",
 							 "Write what comes in from topics to the lake as well, one file a committed range.", NULL,
 							 &hospital_stream_lake, true,
+							 PGC_SIGHUP, 0, NULL, NULL, NULL);
+	DefineCustomBoolVariable("hospital.marts",
+							 "Whether sums of the days that are ingested are kept for hospital_mart.",
+							 "Off: the marts read all of these days from the tables, and are as right.",
+							 &hospital_marts, true,
 							 PGC_SIGHUP, 0, NULL, NULL, NULL);
 	DefineCustomIntVariable("hospital.activity_gap",
 							"Time without an event that ends a window of a patient's activity; 0: no windows are kept.", NULL,

@@ -24,6 +24,7 @@ extern PGDLLEXPORT int	hospital_stream_batch_size;	/* kB */
 extern PGDLLEXPORT int	hospital_stream_linger; /* ms */
 extern PGDLLEXPORT int	hospital_stream_queue;	/* kB */
 extern PGDLLEXPORT bool hospital_stream_lake;
+extern bool hospital_marts;
 extern PGDLLEXPORT int	hospital_activity_gap;	/* minutes; 0: no windows */
 extern PGDLLEXPORT int	hospital_load_workers;
 

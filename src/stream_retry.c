@@ -107,6 +107,7 @@ retry_topic(const StreamTopic *topic, const char *schema, int64 *tried)
 	{
 		CHECK_FOR_INTERRUPTS();
 		stream_write_rows(&batch, schema);
+		stream_note_marts(&batch);
 		for (int i = 0; i < n; i++)
 		{
 			record_outcome(&batch.messages[i], ids[i]);

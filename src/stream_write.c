@@ -27,6 +27,7 @@
 
 #include "compat.h"
 #include "crash_point.h"
+#include "marts.h"
 #include "open_rows.h"
 #include "row_error.h"
 #include "stream_control.h"
@@ -158,7 +159,10 @@ meet_rows(Writing *writing, RecordWriter *writer, const int *list, int n)
 		StreamMessage *message = message_of(writing, others[i]);
 
 		if (completed != NULL && has_key(writing, completed, others[i]))
+		{
 			message->outcome = STREAM_ROW;
+			message->completes = true;
+		}
 		else
 			refuse(writing->batch, message, ERRCODE_UNIQUE_VIOLATION,
 				   record_key_name(writing->kind), "another record with this key is there");
@@ -175,7 +179,10 @@ insert_or_meet(Writing *writing, const int *list, int n)
 	int			nsome = choose(writing, list, n, existing, false, some);
 
 	for (int i = 0; i < nsome; i++)
+	{
 		message_of(writing, some[i])->outcome = STREAM_ROW;
+		message_of(writing, some[i])->completes = false;
+	}
 	if (nsome > 0)
 		record_insert(writer, some, nsome);
 	nsome = choose(writing, list, n, existing, true, some);
@@ -287,6 +294,7 @@ reset_outcomes(StreamBatch *batch)
 	{
 		batch->messages[i].outcome = batch->messages[i].fault != NULL ? STREAM_REJECT : STREAM_ROW;
 		batch->messages[i].refusal = NULL;
+		batch->messages[i].completes = false;
 	}
 }
 
@@ -422,6 +430,19 @@ stream_write_rows(StreamBatch *batch, const char *schema)
 	}
 }
 
+void
+stream_note_marts(const StreamBatch *batch)
+{
+	for (int kind = 0; kind < RECORD_KINDS; kind++)
+		for (int row = 0; row < batch->rows[kind].held.n; row++)
+		{
+			const StreamMessage *message = &batch->messages[batch->rows[kind].messages[row]];
+
+			if (stream_taken(message) && message->outcome == STREAM_ROW)
+				marts_note(kind, held_record(&batch->rows[kind].held, row), !message->completes);
+		}
+}
+
 bool
 stream_write(StreamBatch *batch, const char *schema)
 {
@@ -441,6 +462,8 @@ stream_write(StreamBatch *batch, const char *schema)
 	for (int i = 0; i < batch->npartitions; i++)
 		if (batch->partitions[i].messages > 0)
 			stream_record_range(batch, &batch->partitions[i]);
+	stream_note_marts(batch);
+	marts_apply(schema);
 	return true;
 }
 

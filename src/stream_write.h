@@ -89,6 +89,7 @@ typedef struct StreamMessage
 	EventFault *fault;			/* found when it was read; NULL: none */
 	EventFault *refusal;		/* the server's, of its row; NULL: none */
 	char	   *unknown;		/* fields to be kept, as JSON; NULL: none */
+	bool		completes;		/* a row that was there */
 } StreamMessage;
 
 /* The rows that the messages of a batch are to become, kind by kind. */
@@ -150,6 +151,9 @@ extern PGDLLEXPORT bool stream_write(StreamBatch *batch, const char *schema);
 
 /* The rows alone: what became of each message is its outcome. */
 extern void stream_write_rows(StreamBatch *batch, const char *schema);
+
+/* The days of what became rows, for hospital_mart. */
+extern void stream_note_marts(const StreamBatch *batch);
 
 /* After the commit: positions move on, files get their names. */
 extern PGDLLEXPORT void stream_written(StreamBatch *batch);

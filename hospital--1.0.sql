@@ -5780,8 +5780,9 @@ COMMENT ON FUNCTION hospital_report_data(date, date) IS
 -- Who may see what (docs/privacy.md).  Roles belong to the whole server and
 -- privileges to a database, so CREATE EXTENSION makes neither:
 -- hospital_create_roles does, for the hospital of this database, and what it
--- makes (two tables, the views of hospital_research, policies) belongs to the
--- owner of the hospital's tables, like these.
+-- makes (hospital.clinicians, the views of hospital_research, policies) belongs
+-- to the owner of the hospital's tables, like these.  hospital.privacy does not:
+-- a superuser writes it, and must not run a trigger of somebody else's.
 --
 -- Views and policies call functions of pg_catalog alone: EXECUTE is asked of
 -- whoever reads a view, and a function that makes pseudonyms of any number, in
@@ -5877,18 +5878,26 @@ BEGIN
         CREATE TABLE hospital.privacy (
             one_row   boolean     PRIMARY KEY DEFAULT true CHECK (one_row),
             prefix    text        NOT NULL,
+            months    int         NOT NULL DEFAULT 0 CHECK (months BETWEEN 0 AND 120),
             inner_key bytea       NOT NULL CHECK (length(inner_key) = 64),
             outer_key bytea       NOT NULL CHECK (length(outer_key) = 64),
             made_at   timestamptz NOT NULL DEFAULT now()
         );
-        COMMENT ON TABLE hospital.privacy IS 'The roles of this hospital, and the key of the pseudonyms: one row, which no role but the owner may read. Who deletes it and calls hospital_create_roles again has other pseudonyms';
+        COMMENT ON TABLE hospital.privacy IS 'The roles of this hospital, and the key of the pseudonyms: one row, which no role but the owner of the hospital may read. Who deletes it and calls hospital_create_roles again has other pseudonyms';
         COMMENT ON COLUMN hospital.privacy.one_row IS 'Always true: there is one row';
         COMMENT ON COLUMN hospital.privacy.prefix IS 'What the names of the roles begin with';
+        COMMENT ON COLUMN hospital.privacy.months IS 'Visits of how many months, the present one and those before it, analysts do not see yet; 0: they see all at once';
         COMMENT ON COLUMN hospital.privacy.inner_key IS 'Key of HMAC-SHA-256, ready for its inner hash: each byte XOR 0x36';
         COMMENT ON COLUMN hospital.privacy.outer_key IS 'The same key for its outer hash: each byte XOR 0x5c';
         COMMENT ON COLUMN hospital.privacy.made_at IS 'When the key was made';
-        EXECUTE format('ALTER TABLE hospital.privacy OWNER TO %I', owner_name);
+    ELSIF NOT (SELECT r.rolsuper AND c.relkind = 'r' FROM pg_class c JOIN pg_roles r ON r.oid = c.relowner
+               WHERE c.oid = 'hospital.privacy'::regclass) THEN
+        RAISE EXCEPTION 'hospital.privacy does not belong to a superuser'
+            USING ERRCODE = 'object_not_in_prerequisite_state',
+                  DETAIL = 'hospital_create_roles made it so; its owner could let a superuser who writes it run anything.',
+                  HINT = 'Look at it, its triggers too, and ALTER TABLE hospital.privacy OWNER TO a superuser, or drop it for other pseudonyms.';
     END IF;
+    EXECUTE format('GRANT SELECT ON hospital.privacy TO %I', owner_name);
     IF NOT EXISTS (SELECT FROM hospital.privacy) THEN
         -- three times 122 bits of the server's strong random source, made into 256
         a_key := sha256(uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid()))
@@ -6001,7 +6010,8 @@ COMMENT ON FUNCTION hospital_privacy_policies(name) IS
 -- the number, its first 128 bits.  A record has one date, the month of its
 -- visit, and everything else is counted from there: two dates of a newborn's
 -- stay would tell the birthday, as would the order of the rows, hence ORDER BY
--- a pseudonym.
+-- a pseudonym.  Sums are wrapped: without a security barrier a condition of the
+-- analyst's, on what a mart groups by, would be asked of each fact, in order.
 
 CREATE FUNCTION hospital_privacy_views(owner_name name) RETURNS void
     LANGUAGE plpgsql
@@ -6009,24 +6019,30 @@ CREATE FUNCTION hospital_privacy_views(owner_name name) RETURNS void
 AS $views$
 DECLARE
     pseudonym CONSTANT text := $$encode(substr(sha256(k.outer_key || sha256(k.inner_key || '\1'::bytea || int8send(\2))), 1, 16), 'hex')::uuid$$;
-    -- view; made where this is; order; from; comment
+    -- view; made where this is; order; from; shown when this date has passed; comment
     sources   CONSTANT text := $sources$
-patients; hospital.patients; 1; hospital.patients p LEFT JOIN hospital.people x ON x.person_id = p.patient_id LEFT JOIN hospital.suburbs b ON b.suburb = x.suburb; Patients, without who they are
-staff; hospital.staff; 1; hospital.staff s; Staff, without who they are
-visits; hospital.visits; 1; hospital.visits v; Visits, by the month
-admissions; hospital.admissions; 1; hospital.admissions a; Stays in the hospital, by the month
-transfers; hospital.transfers; 1; hospital.transfers t JOIN hospital.admissions a ON a.admission_id = t.admission_id; Transfers between wards
-diagnoses; hospital.diagnoses; 1; hospital.diagnoses d JOIN hospital.visits v ON v.visit_id = d.visit_id; Diagnoses
-treatments; hospital.treatments; 1; hospital.treatments d JOIN hospital.visits v ON v.visit_id = d.visit_id; Treatments
-lab_results; hospital.lab_results; 1; hospital.lab_results d JOIN hospital.visits v ON v.visit_id = d.visit_id; Laboratory results
-vital_signs; hospital.vital_signs; 1; hospital.vital_signs d JOIN hospital.visits v ON v.visit_id = d.visit_id; Vital signs
-prescriptions; hospital.prescriptions; 1; hospital.prescriptions d JOIN hospital.visits v ON v.visit_id = d.visit_id; Prescriptions
-billing_payments; hospital.billing_payments; 1; hospital.billing_payments d; Bills
-revenue_by_doctor; hospital_mart.revenue_by_doctor; 1, 2; hospital_mart.revenue_by_doctor m; The mart revenue_by_doctor, without who they are
-doctor_performance; hospital_mart.doctor_performance; 1, 2; hospital_mart.doctor_performance m; The mart doctor_performance, without who they are
-patient_spending; hospital_mart.patient_spending; 1; hospital_mart.patient_spending m; The mart patient_spending, without dates
-patient_journey; hospital_mart.patient_journey; 1, 2; hospital_mart.patient_journey m; The mart patient_journey, by the month
+patients; hospital.patients; 1; hospital.patients p LEFT JOIN hospital.people x ON x.person_id = p.patient_id LEFT JOIN hospital.suburbs b ON b.suburb = x.suburb; p.first_seen_on; Patients, without who they are
+staff; hospital.staff; 1; hospital.staff s; '-infinity'::date; Staff, without who they are
+visits; hospital.visits; 1; hospital.visits v; v.visit_date; Visits, by the month
+admissions; hospital.admissions; 1; hospital.admissions a JOIN hospital.visits v ON v.visit_id = a.visit_id; v.visit_date; Stays in the hospital
+transfers; hospital.transfers; 1; hospital.transfers t JOIN hospital.admissions a ON a.admission_id = t.admission_id JOIN hospital.visits v ON v.visit_id = a.visit_id; v.visit_date; Transfers between wards
+diagnoses; hospital.diagnoses; 1; hospital.diagnoses d JOIN hospital.visits v ON v.visit_id = d.visit_id; v.visit_date; Diagnoses
+treatments; hospital.treatments; 1; hospital.treatments d JOIN hospital.visits v ON v.visit_id = d.visit_id; v.visit_date; Treatments
+lab_results; hospital.lab_results; 1; hospital.lab_results d JOIN hospital.visits v ON v.visit_id = d.visit_id; v.visit_date; Laboratory results
+vital_signs; hospital.vital_signs; 1; hospital.vital_signs d JOIN hospital.visits v ON v.visit_id = d.visit_id; v.visit_date; Vital signs
+prescriptions; hospital.prescriptions; 1; hospital.prescriptions d JOIN hospital.visits v ON v.visit_id = d.visit_id; v.visit_date; Prescriptions
+billing_payments; hospital.billing_payments; 1; hospital.billing_payments d JOIN hospital.visits v ON v.visit_id = d.visit_id; v.visit_date; Bills
+revenue_by_doctor; hospital_mart.revenue_by_doctor; 1, 2; hospital_mart.revenue_by_doctor m; '-infinity'::date; The mart revenue_by_doctor, without who they are
+doctor_performance; hospital_mart.doctor_performance; 1, 2; hospital_mart.doctor_performance m; '-infinity'::date; The mart doctor_performance, without who they are
+patient_spending; hospital_mart.patient_spending; 1; hospital_mart.patient_spending m; 'infinity'::date; The mart patient_spending, without dates; empty where analysts do not see everything at once
+patient_journey; hospital_mart.patient_journey; 1, 2; hospital_mart.patient_journey m; m.visit_date; The mart patient_journey, by the month
 $sources$;
+    sums      CONSTANT text[] := '{diagnosis_distribution,revenue_by_month,doctors_by_specialization,patient_age_distribution,monthly_visit_stats,medication_usage,payment_status,ward_occupancy_by_hour,length_of_stay,ed_waiting,bed_days,readmissions,staffing_against_need}';
+    -- the key, and the first day that is not shown yet; OFFSET: found once, not for each row
+    known     CONSTANT text := $known$(SELECT p.inner_key, p.outer_key, CASE WHEN p.months > 0
+        THEN (SELECT coalesce((date_trunc('month', max(d.day)::timestamp) - make_interval(months => p.months - 1))::date, '-infinity')
+              FROM hospital.days d) END AS until
+        FROM hospital.privacy p OFFSET 0)$known$;
     -- view; column; expression; comment
     columns   CONSTANT text := $columns$
 patients; patient; <patient p.patient_id>; Pseudonym of the patient, the same in all views
@@ -6173,6 +6189,7 @@ $columns$;
     a_view   text[];
     a_column text[];
     a_list   text;
+    a_name   text;
 BEGIN
     IF EXISTS (SELECT FROM pg_namespace n WHERE n.nspname = 'hospital_research' AND pg_get_userbyid(n.nspowner) <> owner_name) THEN
         RAISE EXCEPTION 'schema "hospital_research" exists already'
@@ -6194,15 +6211,28 @@ BEGIN
         LOOP
             a_list := a_list || format(', %s AS %I', regexp_replace(a_column[2], '<(\w+) ([\w.]+)>', pseudonym), a_column[1]);
         END LOOP;
-        EXECUTE format('CREATE OR REPLACE VIEW hospital_research.%I WITH (security_barrier) AS SELECT %s FROM %s CROSS JOIN hospital.privacy k ORDER BY %s',
-                       a_view[1], substr(a_list, 3), a_view[4], a_view[3]);
+        EXECUTE format('CREATE OR REPLACE VIEW hospital_research.%I WITH (security_barrier) AS SELECT %s FROM %s CROSS JOIN %s k WHERE k.until IS NULL OR %s < k.until ORDER BY %s',
+                       a_view[1], substr(a_list, 3), a_view[4], known, a_view[5], a_view[3]);
         EXECUTE format('ALTER VIEW hospital_research.%I OWNER TO %I', a_view[1], owner_name);
-        EXECUTE format('COMMENT ON VIEW hospital_research.%I IS %L', a_view[1], a_view[5]);
+        EXECUTE format('COMMENT ON VIEW hospital_research.%I IS %L', a_view[1], array_to_string(a_view[6:], '; '));
         FOR a_column IN
             SELECT regexp_match(l.line, '^\w+; (\w+); (.*?); (.*)$') FROM string_to_table(btrim(columns, E'\n'), E'\n') l (line)
             WHERE starts_with(l.line, a_view[1] || '; ')
         LOOP
             EXECUTE format('COMMENT ON COLUMN hospital_research.%I.%I IS %L', a_view[1], a_column[1], a_column[3]);
+        END LOOP;
+    END LOOP;
+
+    FOREACH a_name IN ARRAY sums LOOP
+        CONTINUE WHEN to_regclass('hospital_mart.' || a_name) IS NULL;
+        EXECUTE format('CREATE OR REPLACE VIEW hospital_research.%I WITH (security_barrier) AS SELECT * FROM hospital_mart.%1$I', a_name);
+        EXECUTE format('ALTER VIEW hospital_research.%I OWNER TO %I', a_name, owner_name);
+        EXECUTE format('COMMENT ON VIEW hospital_research.%I IS %L', a_name, 'The mart ' || a_name || ', as it is');
+        FOR a_column IN
+            SELECT ARRAY[a.attname, coalesce(col_description(a.attrelid, a.attnum), a.attname)]::text[] FROM pg_attribute a
+            WHERE a.attrelid = to_regclass('hospital_mart.' || a_name) AND a.attnum > 0 AND NOT a.attisdropped
+        LOOP
+            EXECUTE format('COMMENT ON COLUMN hospital_research.%I.%I IS %L', a_name, a_column[1], a_column[2]);
         END LOOP;
     END LOOP;
 END
@@ -6223,11 +6253,12 @@ admin; UPDATE (system_identifier, database_oid); hospital.simulation
 clinician; SELECT; hospital.my_departments hospital.departments hospital.wards hospital.patients hospital.visits hospital.admissions hospital.diagnoses hospital.treatments hospital.lab_results hospital.vital_signs hospital.prescriptions hospital.status_updates hospital.doctor_assignments hospital.transfers hospital.alerts hospital.staff_assignments
 clinician; SELECT (person_id, national_id, passport_no, first_name, last_name, date_of_birth, sex, home_language, household_id, address, suburb, postal_code, phone); hospital.people
 clinician; SELECT (staff_id, first_name, last_name, role, specialty, department_code, registration_no); hospital.staff
-clinician; SELECT; hospital_mart.diagnosis_distribution hospital_mart.monthly_visit_stats hospital_mart.medication_usage hospital_mart.ward_occupancy_by_hour hospital_mart.length_of_stay hospital_mart.ed_waiting hospital_mart.bed_days hospital_mart.readmissions hospital_mart.staffing_against_need
+clinician; SELECT; hospital_research.diagnosis_distribution hospital_research.monthly_visit_stats hospital_research.medication_usage hospital_research.ward_occupancy_by_hour hospital_research.length_of_stay hospital_research.ed_waiting hospital_research.bed_days hospital_research.readmissions hospital_research.staffing_against_need
 analyst; SELECT; hospital.departments hospital.wards hospital_research.*
-analyst; SELECT; hospital_mart.diagnosis_distribution hospital_mart.revenue_by_month hospital_mart.doctors_by_specialization hospital_mart.patient_age_distribution hospital_mart.monthly_visit_stats hospital_mart.medication_usage hospital_mart.payment_status hospital_mart.ward_occupancy_by_hour hospital_mart.length_of_stay hospital_mart.ed_waiting hospital_mart.bed_days hospital_mart.readmissions hospital_mart.staffing_against_need
 loader; SELECT, INSERT, UPDATE; hospital.people hospital.patients hospital.admissions hospital.visits hospital.status_updates hospital.doctor_assignments hospital.transfers hospital.diagnoses hospital.treatments hospital.lab_results hospital.vital_signs hospital.prescriptions hospital.billing_payments hospital.staff_changes hospital.batches hospital.rejects
-loader; SELECT; hospital.simulation hospital.departments hospital.wards hospital.days hospital.faults hospital.status hospital.stream_topics hospital.stream_partitions hospital.published
+loader; SELECT; hospital.simulation hospital.departments hospital.wards hospital.days hospital.status hospital.stream_topics
+loader; SELECT, INSERT; hospital.alerts
+loader; SELECT, INSERT, DELETE; hospital.patient_activity
 loader; SELECT (staff_id); hospital.staff
 loader; SELECT, INSERT, UPDATE, DELETE; hospital_mart.+
 audit; SELECT (national_id, first_name, last_name, date_of_birth, registration_no); hospital.staff
@@ -6249,7 +6280,7 @@ BEGIN
                 SELECT c.oid::regclass::text FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
                 WHERE n.nspname = split_part(an_item, '.', 1)
                   AND CASE split_part(an_item, '.', 2)
-                          WHEN '*' THEN c.relkind IN ('r', 'p', 'v', 'm', 'f') AND c.oid IS DISTINCT FROM to_regclass('hospital.privacy')
+                          WHEN '*' THEN c.relkind IN ('r', 'p', 'v', 'm', 'f') AND c.oid <> 'hospital.privacy'::regclass
                           -- what is frozen, what the extension brings, and what would be run as somebody else
                           WHEN '+' THEN c.relkind IN ('r', 'p')
                                AND c.oid NOT IN ('hospital.privacy'::regclass, 'hospital.simulation'::regclass)
@@ -6275,10 +6306,12 @@ BEGIN
         END LOOP;
     END LOOP;
 
+    -- large files pass through a table of their own
+    EXECUTE format('GRANT CREATE ON SCHEMA hospital TO %I, %I', prefix || 'admin', prefix || 'loader');
     FOR a_grant IN
         SELECT ARRAY[n.nspname, r.name] FROM pg_namespace n,
-            (VALUES ('admin', 'hospital_mart'), ('clinician', 'hospital_mart'), ('analyst', 'hospital_mart'), ('loader', 'hospital_mart'),
-                    ('admin', 'hospital_research'), ('analyst', 'hospital_research'), ('admin', NULL), ('loader', NULL)) r (name, schema)
+            (VALUES ('admin', 'hospital_mart'), ('loader', 'hospital_mart'), ('admin', 'hospital_research'),
+                    ('clinician', 'hospital_research'), ('analyst', 'hospital_research'), ('admin', NULL), ('loader', NULL)) r (name, schema)
         WHERE n.nspname = r.schema OR r.schema IS NULL AND n.oid = '@extschema@'::regnamespace
     LOOP
         EXECUTE format('GRANT USAGE ON SCHEMA %I TO %I', a_grant[1], prefix || a_grant[2]);
@@ -6329,7 +6362,8 @@ BEGIN
                   DETAIL = 'It makes roles, and grants what belongs to the owners of the extension and of the tables.',
                   HINT = 'Ask a superuser.';
     END IF;
-    IF to_regclass('hospital.simulation') IS NULL THEN
+    -- a table: the superuser who calls reads it, and no view of somebody's
+    IF NOT EXISTS (SELECT FROM pg_class c WHERE c.oid = to_regclass('hospital.simulation') AND c.relkind = 'r') THEN
         RAISE EXCEPTION 'this database has no hospital'
             USING ERRCODE = 'undefined_table', HINT = 'CALL hospital_create() makes one.';
     END IF;
@@ -6352,9 +6386,8 @@ BEGIN
         RAISE WARNING 'the seed of this hospital can be guessed'
             USING DETAIL = 'Whoever has it makes every name and identity number again with this software, on any machine.',
                   HINT = 'Where that matters, make the hospital with a random seed of 18 digits: CALL hospital_create(seed => …).';
-    END IF;
-    IF current_setting('hospital.seed') = a_seed::text OR
-       EXISTS (SELECT FROM pg_db_role_setting s WHERE ('hospital.seed=' || a_seed) = ANY (s.setconfig)) THEN
+    ELSIF current_setting('hospital.seed') = a_seed::text OR
+          EXISTS (SELECT FROM pg_db_role_setting s WHERE ('hospital.seed=' || a_seed) = ANY (s.setconfig)) THEN
         RAISE WARNING 'the setting hospital.seed shows everybody the seed of this hospital'
             USING HINT = 'Take it out: the seed is in hospital.simulation, and the setting has no effect any more.';
     END IF;
@@ -6363,7 +6396,7 @@ $warn$;
 COMMENT ON FUNCTION hospital_privacy_warn() IS
     'Part of hospital_create_roles: say where the seed, which makes every name again, is no secret';
 
-CREATE PROCEDURE hospital_create_roles(prefix text DEFAULT NULL)
+CREATE PROCEDURE hospital_create_roles(prefix text DEFAULT NULL, research_months int DEFAULT NULL)
     LANGUAGE plpgsql
     SET search_path = pg_catalog, pg_temp
 AS $create$
@@ -6388,7 +6421,11 @@ BEGIN
             USING ERRCODE = 'object_not_in_prerequisite_state',
                   HINT = 'CALL hospital_revoke_roles() takes their rights back, and another prefix may be chosen then.';
     END IF;
-    UPDATE hospital.privacy p SET prefix = a_prefix WHERE p.prefix <> a_prefix;
+    IF research_months NOT BETWEEN 0 AND 120 THEN
+        RAISE EXCEPTION 'invalid research_months %', research_months
+            USING ERRCODE = 'invalid_parameter_value', DETAIL = 'It is 0 to 120: of how many months, this one included, analysts see no visits yet.';
+    END IF;
+    UPDATE hospital.privacy p SET prefix = a_prefix, months = coalesce(research_months, p.months);
 
     PERFORM @extschema@.hospital_privacy_role(a_prefix || 'admin', 'runs the hospital and sees all of it');
     PERFORM @extschema@.hospital_privacy_role(a_prefix || 'clinician', 'sees the patients of the own department');
@@ -6407,8 +6444,8 @@ BEGIN
     PERFORM @extschema@.hospital_privacy_warn();
 END
 $create$;
-COMMENT ON PROCEDURE hospital_create_roles(text) IS
-    'Make the group roles admin, clinician, analyst, loader and audit of this hospital, named with a prefix (hospital_ by default), and grant each what it needs in this database, and nothing else: what was granted on the hospital''s schemas by hand is taken back. To be called again when tables or marts have been added, and in each database';
+COMMENT ON PROCEDURE hospital_create_roles(text, int) IS
+    'Make the group roles admin, clinician, analyst, loader and audit of this hospital, named with a prefix (hospital_ by default), and grant each what it needs in this database, and nothing else: what was granted on the hospital''s schemas by hand is taken back. research_months: of how many months, this one included, analysts see no visits yet (0 at first). To be called again when tables or marts have been added, and in each database';
 
 CREATE PROCEDURE hospital_revoke_roles(drop_roles boolean DEFAULT false)
     LANGUAGE plpgsql
@@ -6421,6 +6458,7 @@ DECLARE
     a_table  regclass;
 BEGIN
     IF to_regclass('hospital.privacy') IS NOT NULL THEN
+        PERFORM @extschema@.hospital_privacy_tables(a_owner);
         SELECT nullif(p.prefix, '') INTO a_prefix FROM hospital.privacy p;
     END IF;
     IF a_prefix IS NULL THEN
@@ -6455,6 +6493,6 @@ COMMENT ON PROCEDURE hospital_revoke_roles(boolean) IS
 REVOKE ALL ON FUNCTION hospital_my_departments(), hospital_privacy_role(text, text), hospital_privacy_take_back(oid[]), hospital_privacy_tables(name),
     hospital_privacy_policies(name), hospital_privacy_views(name), hospital_privacy_grants(text, name),
     hospital_privacy_generators(boolean, name), hospital_privacy_owner(), hospital_privacy_warn() FROM PUBLIC;
-REVOKE ALL ON PROCEDURE hospital_create_roles(text), hospital_revoke_roles(boolean) FROM PUBLIC;
+REVOKE ALL ON PROCEDURE hospital_create_roles(text, int), hospital_revoke_roles(boolean) FROM PUBLIC;
 
 -- ==== end of privacy ======================================================

@@ -420,3 +420,292 @@ OPTIONS (
   uris = ['${LAKE}/staff_changes/*'],
   hive_partition_uri_prefix = '${LAKE}/staff_changes'
 );
+
+CREATE OR REPLACE EXTERNAL TABLE `${DATASET}.diagnosis_distribution` (
+  `month` DATE OPTIONS (description = "First of the month, in Johannesburg"),
+  `code` STRING OPTIONS (description = "ICD-10 code"),
+  `description` STRING OPTIONS (description = "Its title"),
+  `rank` STRING OPTIONS (description = "primary, secondary or external cause"),
+  `department_code` STRING OPTIONS (description = "Department, see hospital.departments"),
+  `diagnoses` INT64 OPTIONS (description = "Diagnoses")
+)
+OPTIONS (
+  description = "Diagnoses by month, code, rank and the visit's department",
+  format = 'NEWLINE_DELIMITED_JSON',
+  compression = 'GZIP',
+  uris = ['${LAKE}/diagnosis_distribution/*']
+);
+
+CREATE OR REPLACE EXTERNAL TABLE `${DATASET}.revenue_by_month` (
+  `month` DATE OPTIONS (description = "First of the month, in Johannesburg"),
+  `department_code` STRING OPTIONS (description = "Department, see hospital.departments"),
+  `patient_class` STRING OPTIONS (description = "Class, see hospital.patient_class"),
+  `payment_status` STRING OPTIONS (description = "Paid, Pending or Unpaid"),
+  `bills` INT64 OPTIONS (description = "Bills"),
+  `total_amount` NUMERIC OPTIONS (description = "Amount of the bills, in rand"),
+  `consultation` NUMERIC OPTIONS (description = "Part for consultations, in rand"),
+  `accommodation` NUMERIC OPTIONS (description = "Part for the days in a ward, in rand"),
+  `procedures` NUMERIC OPTIONS (description = "Part for operations, deliveries, therapy, in rand"),
+  `imaging` NUMERIC OPTIONS (description = "Part for imaging, in rand"),
+  `laboratory` NUMERIC OPTIONS (description = "Part for the laboratory, in rand"),
+  `medicines` NUMERIC OPTIONS (description = "Part for medicines, in rand"),
+  `other` NUMERIC OPTIONS (description = "What is left, in rand")
+)
+OPTIONS (
+  description = "Bills by the month of the bill, the visit's department, class and status, in rand",
+  format = 'NEWLINE_DELIMITED_JSON',
+  compression = 'GZIP',
+  uris = ['${LAKE}/revenue_by_month/*']
+);
+
+CREATE OR REPLACE EXTERNAL TABLE `${DATASET}.revenue_by_doctor` (
+  `month` DATE OPTIONS (description = "First of the month, in Johannesburg"),
+  `doctor_id` INT64 OPTIONS (description = "Doctor, see hospital.doctors"),
+  `full_name` STRING OPTIONS (description = "First name and surname"),
+  `specialty` STRING OPTIONS (description = "Specialty, see hospital.staff_roles"),
+  `department_code` STRING OPTIONS (description = "Department, see hospital.departments"),
+  `bills` INT64 OPTIONS (description = "Bills"),
+  `total_amount` NUMERIC OPTIONS (description = "Amount of the bills, in rand")
+)
+OPTIONS (
+  description = "Bills by the month of the bill, the visit's doctor and department, in rand; a null doctor stands for visits without one",
+  format = 'NEWLINE_DELIMITED_JSON',
+  compression = 'GZIP',
+  uris = ['${LAKE}/revenue_by_doctor/*']
+);
+
+CREATE OR REPLACE EXTERNAL TABLE `${DATASET}.doctor_performance` (
+  `month` DATE OPTIONS (description = "First of the month, in Johannesburg"),
+  `doctor_id` INT64 OPTIONS (description = "Doctor, see hospital.doctors"),
+  `full_name` STRING OPTIONS (description = "First name and surname"),
+  `role` STRING OPTIONS (description = "Role, see hospital.staff_roles"),
+  `specialty` STRING OPTIONS (description = "Specialty, see hospital.staff_roles"),
+  `department_code` STRING OPTIONS (description = "Department, see hospital.departments"),
+  `visits` INT64 OPTIONS (description = "Visits"),
+  `completed_visits` INT64 OPTIONS (description = "Visits that ended"),
+  `minutes` INT64 OPTIONS (description = "Minutes of all of them together, each rounded"),
+  `prescriptions` INT64 OPTIONS (description = "Prescriptions"),
+  `bills` INT64 OPTIONS (description = "Bills"),
+  `total_amount` NUMERIC OPTIONS (description = "Amount of the bills, in rand")
+)
+OPTIONS (
+  description = "What doctors did, by month: visits that began, visits that ended and how long they were, prescriptions of their own, bills of their visits",
+  format = 'NEWLINE_DELIMITED_JSON',
+  compression = 'GZIP',
+  uris = ['${LAKE}/doctor_performance/*']
+);
+
+CREATE OR REPLACE EXTERNAL TABLE `${DATASET}.doctors_by_specialization` (
+  `role` STRING OPTIONS (description = "Role, see hospital.staff_roles"),
+  `specialty` STRING OPTIONS (description = "Specialty, see hospital.staff_roles"),
+  `department_code` STRING OPTIONS (description = "Department, see hospital.departments"),
+  `doctors` INT64 OPTIONS (description = "Employed on the last ingested day"),
+  `posts_vacated` INT64 OPTIONS (description = "Who have left until then")
+)
+OPTIONS (
+  description = "Doctors, interns and dentists by role, specialty and department, as of the last ingested day",
+  format = 'NEWLINE_DELIMITED_JSON',
+  compression = 'GZIP',
+  uris = ['${LAKE}/doctors_by_specialization/*']
+);
+
+CREATE OR REPLACE EXTERNAL TABLE `${DATASET}.patient_age_distribution` (
+  `age_band` STRING OPTIONS (description = "Age in completed years"),
+  `gender` STRING OPTIONS (description = "Female or Male"),
+  `patients` INT64 OPTIONS (description = "Patients")
+)
+OPTIONS (
+  description = "Living patients by age on the last ingested day and gender",
+  format = 'NEWLINE_DELIMITED_JSON',
+  compression = 'GZIP',
+  uris = ['${LAKE}/patient_age_distribution/*']
+);
+
+CREATE OR REPLACE EXTERNAL TABLE `${DATASET}.monthly_visit_stats` (
+  `month` DATE OPTIONS (description = "First of the month, in Johannesburg"),
+  `department_code` STRING OPTIONS (description = "Department, see hospital.departments"),
+  `kind` STRING OPTIONS (description = "Kind of visit, as in hospital.visits"),
+  `visits` INT64 OPTIONS (description = "Visits"),
+  `completed_visits` INT64 OPTIONS (description = "Visits that ended"),
+  `minutes` INT64 OPTIONS (description = "Minutes of all of them together, each rounded"),
+  `total_cost` NUMERIC OPTIONS (description = "Their cost, in rand")
+)
+OPTIONS (
+  description = "Visits by month, department and kind: visits count where they began, all else where they ended",
+  format = 'NEWLINE_DELIMITED_JSON',
+  compression = 'GZIP',
+  uris = ['${LAKE}/monthly_visit_stats/*']
+);
+
+CREATE OR REPLACE EXTERNAL TABLE `${DATASET}.patient_journey` (
+  `patient_id` INT64 OPTIONS (description = "Patient, see hospital.patients"),
+  `visit_no` INT64 OPTIONS (description = "Number of the visit, from the patient's first one"),
+  `visit_id` INT64 OPTIONS (description = "Visit, see hospital.visits"),
+  `visit_date` DATE OPTIONS (description = "Day of the arrival"),
+  `kind` STRING OPTIONS (description = "Kind of visit, as in hospital.visits"),
+  `department_code` STRING OPTIONS (description = "Department, see hospital.departments"),
+  `doctor_id` INT64 OPTIONS (description = "Doctor, see hospital.doctors"),
+  `triage` STRING OPTIONS (description = "South African Triage Scale: RED, ORANGE, YELLOW, GREEN, BLUE"),
+  `disposition` STRING OPTIONS (description = "How the visit ended; null until it does"),
+  `admission_id` INT64 OPTIONS (description = "Admission it led to; null where it led to none"),
+  `admitted_at` TIMESTAMP OPTIONS (description = "When the patient was admitted"),
+  `discharged_at` TIMESTAMP OPTIONS (description = "When the stay ended"),
+  `main_diagnosis` STRING OPTIONS (description = "Primary diagnosis in words"),
+  `diagnoses` INT64 OPTIONS (description = "Diagnoses"),
+  `prescriptions` INT64 OPTIONS (description = "Prescriptions"),
+  `total_amount` NUMERIC OPTIONS (description = "Amount of the bills, in rand"),
+  `days_since_previous` INT64 OPTIONS (description = "Days since the patient's visit before")
+)
+WITH PARTITION COLUMNS (`date` DATE)
+OPTIONS (
+  description = "Each patient's visits in order, with what came of them",
+  format = 'NEWLINE_DELIMITED_JSON',
+  compression = 'GZIP',
+  uris = ['${LAKE}/patient_journey/*'],
+  hive_partition_uri_prefix = '${LAKE}/patient_journey'
+);
+
+CREATE OR REPLACE EXTERNAL TABLE `${DATASET}.patient_spending` (
+  `patient_id` INT64 OPTIONS (description = "Patient, see hospital.patients"),
+  `patient_class` STRING OPTIONS (description = "Class, see hospital.patient_class"),
+  `visits` INT64 OPTIONS (description = "Visits"),
+  `bills` INT64 OPTIONS (description = "Bills"),
+  `total_amount` NUMERIC OPTIONS (description = "Amount of the bills, in rand"),
+  `paid` NUMERIC OPTIONS (description = "Amount of bills that are paid, in rand"),
+  `pending` NUMERIC OPTIONS (description = "Amount of bills that are pending, in rand"),
+  `unpaid` NUMERIC OPTIONS (description = "Amount of bills that are not paid, in rand"),
+  `first_billed` DATE OPTIONS (description = "Day of the first bill"),
+  `last_billed` DATE OPTIONS (description = "Day of the last bill")
+)
+OPTIONS (
+  description = "What each patient with a bill was billed, and what became of it, in rand",
+  format = 'NEWLINE_DELIMITED_JSON',
+  compression = 'GZIP',
+  uris = ['${LAKE}/patient_spending/*']
+);
+
+CREATE OR REPLACE EXTERNAL TABLE `${DATASET}.medication_usage` (
+  `month` DATE OPTIONS (description = "First of the month, in Johannesburg"),
+  `medicine_id` STRING OPTIONS (description = "Medicine, see hospital.medicines"),
+  `medicine` STRING OPTIONS (description = "Its name"),
+  `department_code` STRING OPTIONS (description = "Department, see hospital.departments"),
+  `prescriptions` INT64 OPTIONS (description = "Prescriptions"),
+  `quantity` INT64 OPTIONS (description = "Packs")
+)
+OPTIONS (
+  description = "Prescriptions by month, medicine and the visit's department",
+  format = 'NEWLINE_DELIMITED_JSON',
+  compression = 'GZIP',
+  uris = ['${LAKE}/medication_usage/*']
+);
+
+CREATE OR REPLACE EXTERNAL TABLE `${DATASET}.payment_status` (
+  `month` DATE OPTIONS (description = "First of the month, in Johannesburg"),
+  `payment_status` STRING OPTIONS (description = "Paid, Pending or Unpaid"),
+  `patient_class` STRING OPTIONS (description = "Class, see hospital.patient_class"),
+  `bills` INT64 OPTIONS (description = "Bills"),
+  `total_amount` NUMERIC OPTIONS (description = "Amount of the bills, in rand")
+)
+OPTIONS (
+  description = "Bills by month, status and class, in rand",
+  format = 'NEWLINE_DELIMITED_JSON',
+  compression = 'GZIP',
+  uris = ['${LAKE}/payment_status/*']
+);
+
+CREATE OR REPLACE EXTERNAL TABLE `${DATASET}.ward_occupancy_by_hour` (
+  `at` TIMESTAMP OPTIONS (description = "Full hour"),
+  `ward_code` STRING OPTIONS (description = "Ward, see hospital.wards"),
+  `department_code` STRING OPTIONS (description = "Department, see hospital.departments"),
+  `occupied` INT64 OPTIONS (description = "Inpatients in the ward at that instant"),
+  `beds` INT64 OPTIONS (description = "Beds of the ward")
+)
+WITH PARTITION COLUMNS (`date` DATE)
+OPTIONS (
+  description = "Inpatients of each ward at each full hour of the days that have status updates; a patient is in the ward of the last update that says admitted or moved, until one that ends the stay",
+  format = 'NEWLINE_DELIMITED_JSON',
+  compression = 'GZIP',
+  uris = ['${LAKE}/ward_occupancy_by_hour/*'],
+  hive_partition_uri_prefix = '${LAKE}/ward_occupancy_by_hour'
+);
+
+CREATE OR REPLACE EXTERNAL TABLE `${DATASET}.length_of_stay` (
+  `month` DATE OPTIONS (description = "First of the month, in Johannesburg"),
+  `department_code` STRING OPTIONS (description = "Department, see hospital.departments"),
+  `admission_type` STRING OPTIONS (description = "Way in: emergency, elective, maternity, newborn, transfer in"),
+  `outcome` STRING OPTIONS (description = "How the stay ended"),
+  `stays` INT64 OPTIONS (description = "Stays"),
+  `hours` INT64 OPTIONS (description = "Hours of all of them together, each rounded"),
+  `under_1_day` INT64 OPTIONS (description = "Stays of less than 24 hours"),
+  `days_1_2` INT64 OPTIONS (description = "Stays of one or two whole days"),
+  `days_3_6` INT64 OPTIONS (description = "Stays of three to six whole days"),
+  `days_7_13` INT64 OPTIONS (description = "Stays of 7 to 13 whole days"),
+  `days_14_29` INT64 OPTIONS (description = "Stays of 14 to 29 whole days"),
+  `days_30_more` INT64 OPTIONS (description = "Stays of 30 whole days and more")
+)
+OPTIONS (
+  description = "Stays that ended, by month, department, way in and outcome, and how long they were",
+  format = 'NEWLINE_DELIMITED_JSON',
+  compression = 'GZIP',
+  uris = ['${LAKE}/length_of_stay/*']
+);
+
+CREATE OR REPLACE EXTERNAL TABLE `${DATASET}.ed_waiting` (
+  `month` DATE OPTIONS (description = "First of the month, in Johannesburg"),
+  `triage` STRING OPTIONS (description = "South African Triage Scale: RED, ORANGE, YELLOW, GREEN, BLUE"),
+  `department_code` STRING OPTIONS (description = "Department, see hospital.departments"),
+  `patients` INT64 OPTIONS (description = "Patients"),
+  `minutes` INT64 OPTIONS (description = "Minutes of all of them together, each rounded"),
+  `within_target` INT64 OPTIONS (description = "Those who did not wait longer than the target"),
+  `target_minutes` INT64 OPTIONS (description = "Longest time to be seen in, see hospital.triage_sats")
+)
+OPTIONS (
+  description = "Emergency patients who were triaged and seen, by month, triage and department: from the arrival to the primary diagnosis",
+  format = 'NEWLINE_DELIMITED_JSON',
+  compression = 'GZIP',
+  uris = ['${LAKE}/ed_waiting/*']
+);
+
+CREATE OR REPLACE EXTERNAL TABLE `${DATASET}.bed_days` (
+  `month` DATE OPTIONS (description = "First of the month, in Johannesburg"),
+  `ward_code` STRING OPTIONS (description = "Ward, see hospital.wards"),
+  `department_code` STRING OPTIONS (description = "Department, see hospital.departments"),
+  `bed_days` INT64 OPTIONS (description = "Inpatients at the midnights that ended the days, summed"),
+  `beds` INT64 OPTIONS (description = "Beds of the ward")
+)
+OPTIONS (
+  description = "Inpatients at the midnights that ended the days of a month, summed, by ward",
+  format = 'NEWLINE_DELIMITED_JSON',
+  compression = 'GZIP',
+  uris = ['${LAKE}/bed_days/*']
+);
+
+CREATE OR REPLACE EXTERNAL TABLE `${DATASET}.readmissions` (
+  `month` DATE OPTIONS (description = "First of the month, in Johannesburg"),
+  `department_code` STRING OPTIONS (description = "Department, see hospital.departments"),
+  `admissions` INT64 OPTIONS (description = "Admissions"),
+  `readmitted_30_days` INT64 OPTIONS (description = "Those within 30 days of an earlier discharge")
+)
+OPTIONS (
+  description = "Admissions by month and department, and those within 30 days of an earlier discharge of the same patient",
+  format = 'NEWLINE_DELIMITED_JSON',
+  compression = 'GZIP',
+  uris = ['${LAKE}/readmissions/*']
+);
+
+CREATE OR REPLACE EXTERNAL TABLE `${DATASET}.staffing_against_need` (
+  `day` DATE OPTIONS (description = "Day, in Johannesburg"),
+  `ward_code` STRING OPTIONS (description = "Ward, see hospital.wards"),
+  `department_code` STRING OPTIONS (description = "Department, see hospital.departments"),
+  `shift` STRING OPTIONS (description = "N12D, the day, or N12N, the night, see hospital.shifts"),
+  `nurses` INT64 OPTIONS (description = "Nurses on the shift"),
+  `nurses_needed` INT64 OPTIONS (description = "Nurses that the patients ask for, by hospital.ward_plan")
+)
+WITH PARTITION COLUMNS (`date` DATE)
+OPTIONS (
+  description = "Nurses on a ward's twelve-hour shifts, and how many its patients of three hours into the shift ask for",
+  format = 'NEWLINE_DELIMITED_JSON',
+  compression = 'GZIP',
+  uris = ['${LAKE}/staffing_against_need/*'],
+  hive_partition_uri_prefix = '${LAKE}/staffing_against_need'
+);

@@ -340,38 +340,23 @@ ok(!-e "$folder/wards.jsonl.manifest.json", 'without a manifest');
 # ---- FHIR -----------------------------------------------------------------
 
 notice_of(q(CALL hospital_export('fhir', from_day => '2020-01-02', to_day => '2020-01-03')));
-my (%resource, %count, @unresolved);
-my $fhir = "$folder/lake/export/postgres/fhir/r4";
-for my $line (split /\n/, slurp_bytes("$fhir/practitioners/practitioners.ndjson"))
-{
-	my $r = decode_json($line);
-	$resource{"$r->{resourceType}/$r->{id}"} = $r;
-}
-sub references
-{
-	my ($value) = @_;
-	return map { references($_) } @$value if ref $value eq 'ARRAY';
-	return () unless ref $value eq 'HASH';
-	return ((defined $value->{reference} ? $value->{reference} : ()), map { references($_) } values %$value);
-}
-for my $day ('2020-01-02', '2020-01-03')
-{
-	for my $line (split /\n/, slurp_bytes("$fhir/bundles/date=$day/bundles.ndjson"))
-	{
-		my %own = %resource;
-		my $bundle = decode_json($line);
-		for my $entry (@{ $bundle->{entry} })
-		{
-			my $r = $entry->{resource};
-			$own{"$r->{resourceType}/$r->{id}"} = $r;
-			$count{ $r->{resourceType} }++;
-			push @unresolved, $entry->{fullUrl} if $entry->{request}{url} ne "$r->{resourceType}/$r->{id}";
-		}
-		push @unresolved, grep { !$own{$_} } references($bundle);
-	}
-}
-is("@unresolved[0 .. ($#unresolved < 4 ? $#unresolved : 4)]", '', 'all references resolve, within the bundle or to practitioners');
-is( join(' ', map { "$_=" . ($count{$_} // 0) } sort keys %count),
+my $fhir = 'lake/export/postgres/fhir/r4';
+manifest_is_true("$fhir/bundles", 'FHIR');
+load_lines("$fhir/practitioners");
+sql(q(CREATE TABLE resources AS SELECT NULL::date AS day, NULL::text AS bundle, l.line::jsonb AS r FROM lines l));
+load_lines("$fhir/bundles");
+sql(q(INSERT INTO resources SELECT l.day, l.line::jsonb->>'id', e->'resource' FROM lines l, jsonb_array_elements(l.line::jsonb->'entry') e;
+	CREATE TABLE urls AS SELECT DISTINCT bundle, (r->>'resourceType') || '/' || (r->>'id') AS url FROM resources));
+is(sql(q(SELECT string_agg(DISTINCT f.ref, ' ') FROM
+	(SELECT DISTINCT bundle, q.v#>>'{}' AS ref FROM resources, jsonb_path_query(r, 'strict $.**.reference') AS q(v)) f
+	WHERE NOT EXISTS (SELECT FROM urls u WHERE u.url = f.ref AND u.bundle IS NOT DISTINCT FROM f.bundle)
+	AND NOT EXISTS (SELECT FROM urls u WHERE u.url = f.ref AND u.bundle IS NULL))),
+	'', 'all references resolve, within the bundle or to practitioners');
+is(sql(q(SELECT count(*) FROM lines l, jsonb_array_elements(l.line::jsonb->'entry') e
+	WHERE e->'request'->>'url' <> (e->'resource'->>'resourceType') || '/' || (e->'resource'->>'id')
+	OR e->>'fullUrl' NOT LIKE 'https://%/' || (e->'request'->>'url'))), 0, 'each is put where it says');
+is( sql(q(SELECT string_agg(kind || '=' || n, ' ' ORDER BY kind) FROM
+		(SELECT r->>'resourceType' AS kind, count(*) AS n FROM resources WHERE bundle IS NOT NULL GROUP BY 1) c)),
 	sql(q(WITH v AS (SELECT * FROM hospital.visits WHERE visit_date BETWEEN '2020-01-02' AND '2020-01-03')
 		SELECT 'Claim=' || (SELECT count(*) FROM hospital.billing_payments JOIN v USING (visit_id))
 			|| ' Condition=' || (SELECT count(*) FROM hospital.diagnoses JOIN v USING (visit_id))

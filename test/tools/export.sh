@@ -120,7 +120,7 @@ change_one() {
     local gone
     gone=$(sql -c "SELECT batch_id FROM hospital.batches WHERE kind = 'lab_results' ORDER BY day DESC LIMIT 1")
     quietly -c "CALL hospital_undo_batch($gone)" -c "CALL hospital_export('lab_results', 'jsonl', compression => 'gzip')" 2>>"$WORK/log/hospital.log"
-    copied_whole && [ "$(grep -c 'Copied' "$WORK/log/sync.log")" = 1 ] && [ "$(grep -c 'Deleted' "$WORK/log/sync.log")" = 1 ]
+    copied_whole && [ "$(grep -c ': Copied' "$WORK/log/sync.log")" = 1 ] && [ "$(grep -c ': Deleted' "$WORK/log/sync.log")" = 1 ]
 }
 if command -v rclone >/dev/null && start_store; then
     check "tools/lake_sync.sh: to S3 and back, byte for byte" copied_whole

@@ -4523,9 +4523,9 @@ COMMENT ON FUNCTION hospital_targets_report() IS
 -- the same query over the facts of days that are live. A fact has one day; the
 -- day of each kind of facts is folded or live as a whole, and a mart is both
 -- together. So it is right whatever path rows came by, and only its speed
--- differs. Who writes rows of a day marks it live, or folds it, in the same
--- transaction (marts.c). The cells of a month that is over are merged: their
--- day is its first then.
+-- differs. Who writes rows of a day marks it live in the same transaction
+-- (marts.c); days that are over are folded later. The cells of a month that is
+-- over are merged: their day is its first then.
 
 CREATE SCHEMA hospital_mart;
 COMMENT ON SCHEMA hospital_mart IS 'After hospital_create, what to look at: sums of the hospital''s data, right at any moment';
@@ -5135,7 +5135,7 @@ $fold$;
 COMMENT ON FUNCTION hospital_fold_day(text, date) IS
     'A part of the marts: make the cells of a live day; false: it has to wait';
 
-CREATE FUNCTION hospital_touch_marts(kinds text[], days date[], whole boolean[]) RETURNS void
+CREATE FUNCTION hospital_touch_marts(kinds text[], days date[]) RETURNS void
     LANGUAGE plpgsql
     SET search_path = pg_catalog, pg_temp
     SET enable_seqscan = off
@@ -5163,36 +5163,10 @@ BEGIN
             END LOOP;
         END IF;
     END LOOP;
-    FOR a_touched IN SELECT t.* FROM unnest($1, $2, $3) t (kind, day, whole) WHERE t.whole LOOP
-        PERFORM @extschema@.hospital_fold_day(a_touched.kind, a_touched.day);
-        IF a_touched.kind = 'beds' THEN
-            -- what had to wait for this day
-            FOR a_day IN
-                SELECT l.day FROM hospital_mart.live_days l
-                WHERE l.kind = 'beds' AND l.day > a_touched.day
-                  AND EXISTS (SELECT FROM hospital.batches b
-                              WHERE b.kind = 'status_updates' AND b.day = l.day AND b.state = 'ingested')
-                ORDER BY l.day LIMIT 10
-            LOOP
-                EXIT WHEN NOT @extschema@.hospital_fold_day('beds', a_day.day);
-            END LOOP;
-        ELSIF a_touched.kind = 'arrivals' THEN
-            -- what had to wait for these visits
-            FOR a_day IN
-                SELECT l.kind, l.day FROM hospital_mart.live_days l
-                WHERE l.kind IN ('bills', 'diagnoses', 'prescriptions') AND l.day = a_touched.day
-                  AND EXISTS (SELECT FROM hospital.batches b
-                              WHERE b.kind = CASE l.kind WHEN 'bills' THEN 'billing_payments' ELSE l.kind END
-                                AND b.day = l.day AND b.state = 'ingested')
-            LOOP
-                PERFORM @extschema@.hospital_fold_day(a_day.kind, a_day.day);
-            END LOOP;
-        END IF;
-    END LOOP;
 END
 $touch$;
-COMMENT ON FUNCTION hospital_touch_marts(text[], date[], boolean[]) IS
-    'A part of the marts: rows of these days have come or gone; those that are whole are folded, the others live';
+COMMENT ON FUNCTION hospital_touch_marts(text[], date[]) IS
+    'A part of the marts: rows of these days have come or gone';
 
 CREATE FUNCTION hospital_merge_month(kind text, month date) RETURNS void
     LANGUAGE plpgsql
@@ -5290,7 +5264,7 @@ AS $fold$
 BEGIN
     LOOP
         PERFORM @extschema@.hospital_lock_marts();
-        EXIT WHEN @extschema@.hospital_fold_some(20) OPERATOR(pg_catalog.=) 0;
+        EXIT WHEN @extschema@.hospital_fold_some(8) OPERATOR(pg_catalog.=) 0;
         COMMIT;
     END LOOP;
 END
@@ -5321,7 +5295,7 @@ BEGIN
         SELECT k.kind, d::date AS day FROM unnest('{arrivals,departures,diagnoses,prescriptions,bills,admissions,discharges,beds}'::text[]) k (kind),
                generate_series(a_from::timestamp, a_to::timestamp, interval '1 day') d ORDER BY k.kind, d
     LOOP
-        PERFORM @extschema@.hospital_touch_marts(ARRAY[a_day.kind], ARRAY[a_day.day], ARRAY[false]);
+        PERFORM @extschema@.hospital_touch_marts(ARRAY[a_day.kind], ARRAY[a_day.day]);
     END LOOP;
     IF current_setting('hospital.marts')::boolean THEN
         FOR a_day IN

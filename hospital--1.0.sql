@@ -4751,12 +4751,13 @@ BEGIN
                 WHERE s.registration_no ~ '^(MP|IN|DP)' AND s.hired_on <= t.day
                 GROUP BY s.role, s.specialty, s.department_code$query$),
         ('patient_age_distribution', 'Living patients by age on the last ingested day and gender',
-         $query$SELECT CASE WHEN a.band >= 17 THEN '85+' ELSE a.band * 5 || '-' || a.band * 5 + 4 END AS age_band, a.gender,
-                       sum(a.patients)::bigint AS patients
-                FROM (SELECT least(extract(year FROM age(t.day, p.date_of_birth))::int / 5, 17) AS band, p.gender, count(*) AS patients
-                      FROM hospital.patients p CROSS JOIN hospital_mart.last_day t
-                      WHERE p.deceased_at IS NULL GROUP BY t.day, p.date_of_birth, p.gender) a
-                GROUP BY a.band, a.gender$query$),
+         $query$SELECT CASE WHEN a.under = 0 THEN '85+' ELSE (17 - a.under) * 5 || '-' || (17 - a.under) * 5 + 4 END AS age_band, a.gender,
+                       a.patients
+                FROM (SELECT width_bucket(p.date_of_birth, t.limits) AS under, p.gender, count(*) AS patients
+                      FROM hospital.patients p
+                      CROSS JOIN (SELECT ARRAY(SELECT (t.day - make_interval(years => y))::date + 1 FROM hospital_mart.last_day t,
+                                               generate_series(85, 5, -5) y ORDER BY y DESC) AS limits) t
+                      WHERE p.deceased_at IS NULL GROUP BY 1, 2) a$query$),
         ('monthly_visit_stats', 'Visits by month, department and kind: visits count where they began, all else where they ended',
          $query$SELECT c.month, c.department_code, c.kind, sum(c.visits)::bigint AS visits,
                        sum(c.completed_visits)::bigint AS completed_visits, sum(c.minutes)::bigint AS minutes,

@@ -24,6 +24,17 @@ OBJS = $(filter-out $(KAFKA_OBJS) src/reference_data.o,$(patsubst %.c,%.o,$(sort
 
 SHLIB_LINK = -lcsv
 
+# gzip and zstd for what is exported, where their headers are.
+has_header = $(shell printf '\043include <%s>\n' $(1) | $(CC) -x c -E - >/dev/null 2>&1 && echo yes)
+ifeq ($(call has_header,zlib.h),yes)
+COMPRESSIONS += -DHOSPITAL_ZLIB
+SHLIB_LINK += -lz
+endif
+ifeq ($(call has_header,zstd.h),yes)
+COMPRESSIONS += -DHOSPITAL_ZSTD
+SHLIB_LINK += -lzstd
+endif
+
 # Servers load libraries with RTLD_GLOBAL: bind our own names to ourselves, so
 # that another extension's function of the same name is never called instead.
 # The compiler may rely on that, and inline them.
@@ -38,7 +49,7 @@ ifneq (,$(findstring clang,$(shell $(CC) --version 2>/dev/null)))
 WARNINGS += -Wno-unknown-warning-option -Wno-ignored-optimization-argument -Wno-ignored-attributes
 endif
 
-PG_CPPFLAGS = -DHOSPITAL_VERSION='"$(EXTVERSION)"'
+PG_CPPFLAGS = -DHOSPITAL_VERSION='"$(EXTVERSION)"' $(COMPRESSIONS)
 PG_CFLAGS = $(WARNINGS) -fno-semantic-interposition
 
 # The test that makes the extension goes first; each of the others stands alone.
@@ -59,7 +70,7 @@ ifneq ($(origin with_llvm),command line)
 override with_llvm = no
 endif
 
-.PHONY: help demo demo-stop clean-demo test test-quick test-containers faults soak bench bench-run bench-stream bench-idle bench-marts brief clean-test
+.PHONY: help demo demo-stop clean-demo test test-quick test-containers test-tools faults soak bench bench-run bench-stream bench-idle bench-marts brief clean-test bench-export report
 
 PG_CONFIG ?= pg_config
 PGXS := $(shell $(PG_CONFIG) --pgxs 2>/dev/null)
@@ -103,13 +114,17 @@ help:
 	@echo "make install      install into that server"
 	@echo "make demo         install what is needed, make a private cluster with a hospital in it,"
 	@echo "                  show it (NUM_PEOPLE=100000 for a small one; 5000000 by default;"
-	@echo "                  KAFKA=real with an Apache Kafka of its own, else one that is built in)"
+	@echo "                  KAFKA=real with an Apache Kafka of its own, else one that is built in),"
+	@echo "                  and serve its dashboards on this machine (PAGE_PORT=8090, or the next that is free)"
+	@echo "make report       the demo's validation report, one HTML file (REPORT=report.html)"
 	@echo "make demo-stop    stop the demo's cluster; make demo starts it again"
 	@echo "make clean-demo   stop it and remove everything that make demo made"
 	@echo "make test         install what is needed, build, run all tests in clusters of their own (TESTS=test/t/...)"
 	@echo "make test-quick   the same without the long ones"
 	@echo "make test-containers  the same for docker-compose.yml: up, a day, pgAdmin in a browser, down, up again"
 	@echo "                  (needs a Docker engine; without one it says so)"
+	@echo "make test-tools   the tests that fetch what they need: a browser's driver, Python packages and others"
+	@echo "                  (TESTS='page grafana' chooses; what cannot be fetched is skipped)"
 	@echo "make faults       break the stream in 22 ways, again and again (RUNS=5, FAULTS='1 2', LONG=1), and check it"
 	@echo "make soak         the same at random, for an hour (SOAK_SECONDS=3600, HOSPITAL_TEST_SEED=... repeats one)"
 	@echo "make clean-test   remove what make test and make bench made"
@@ -119,21 +134,26 @@ help:
 	@echo "                  (NUM_EVENTS=1000000, RUNS=..., ROWS='13 18', CONSUMERS=2; LONG=yes: ten minutes without a broker)"
 	@echo "make bench-marts  what hospital_mart costs and gives (NUM=..., DAYS=..., PARTS='a b')"
 	@echo "make bench-idle   wake-ups, CPU and WAL of a hospital at rest, fast shutdown, DROP DATABASE (IDLE_S=60, ROWS='24 28')"
+	@echo "make bench-export a table to JSON Lines against COPY (EXPORT_MB=2000, RUNS=3)"
 	@echo "make brief        make docs/project_brief.pdf from the documents (a venv in .brief/ with WeasyPrint)"
 	@echo "make installcheck the regression tests against a running server of your own"
 
 demo:
-	@NUM_PEOPLE='$(NUM_PEOPLE)' KAFKA='$(KAFKA)' bash demo/run.sh start
+	@NUM_PEOPLE='$(NUM_PEOPLE)' KAFKA='$(KAFKA)' PAGE_PORT='$(PAGE_PORT)' bash demo/run.sh start
 demo-stop:
 	@bash demo/run.sh stop
 clean-demo:
 	@bash demo/run.sh clean
+report:
+	@REPORT='$(REPORT)' bash demo/run.sh report
 test:
 	@bash test/run.sh
 test-quick:
 	@bash test/run.sh quick
 test-containers:
 	@bash test/containers.sh
+test-tools:
+	@TESTS='$(TESTS)' bash test/tools.sh
 faults:
 	@RUNS='$(RUNS)' FAULTS='$(FAULTS)' HOSPITAL_FAULT_LONG='$(LONG)' bash test/run.sh faults
 soak:
@@ -151,5 +171,7 @@ bench-marts:
 	@NUM='$(NUM)' DAYS='$(DAYS)' PARTS='$(PARTS)' bash bench/marts.sh
 bench-idle:
 	@IDLE_S='$(IDLE_S)' RUNS='$(RUNS)' ROWS='$(or $(ROWS),24 25 26 27 28)' bash bench/run.sh
+bench-export:
+	@EXPORT_MB='$(EXPORT_MB)' RUNS='$(or $(RUNS),3)' ROWS='$(or $(ROWS),40 41)' bash bench/run.sh
 brief:
 	@bash docs/brief/make.sh

@@ -641,8 +641,9 @@ SELECT p.pid, CASE p.param16 WHEN 1752134514 THEN 'run' ELSE 'load' END AS activ
                         / nullif(nullif(p.param17, -1), 0), 1) AS percent,
        pg_catalog.to_timestamp(946684800 + p.param18 / 1000000.0) AS started_at
 FROM pg_catalog.pg_stat_get_progress_info('COPY') p
-WHERE p.param16 IN (1752134512, 1752134514);
-COMMENT ON VIEW hospital.progress IS 'Loads and runs that are at work now; each is also in pg_stat_progress_copy';
+WHERE p.param16 IN (1752134512, 1752134514)
+    AND p.datid = (SELECT d.oid FROM pg_catalog.pg_database d WHERE d.datname = pg_catalog.current_database());
+COMMENT ON VIEW hospital.progress IS 'Loads and runs of this database that are at work now; each is also in pg_stat_progress_copy';
 COMMENT ON COLUMN hospital.progress.pid IS 'Session that called it';
 COMMENT ON COLUMN hospital.progress.activity IS 'load or run';
 COMMENT ON COLUMN hospital.progress.loading IS 'A load''s table';
@@ -663,18 +664,20 @@ COMMENT ON PROCEDURE hospital_run(int, int) IS
     'Run the next hospital days as fast as possible: their files are written and ingested, day by day, by as many workers as there are cores unless said. May be interrupted and called again at any time; progress is in hospital.progress';
 
 CREATE PROCEDURE hospital_export(what text, format text DEFAULT 'csv', target text DEFAULT NULL,
-                                 as_of date DEFAULT NULL)
+                                 as_of date DEFAULT NULL, compression text DEFAULT 'none',
+                                 partition_by text DEFAULT NULL, from_day date DEFAULT NULL,
+                                 to_day date DEFAULT NULL, incremental boolean DEFAULT true)
     LANGUAGE C
     AS 'MODULE_PATHNAME';
-COMMENT ON PROCEDURE hospital_export(text, text, text, date) IS
-    'Write people, doctors, staff_assignments, assigned_staff (of a date; the first day by default) or hospital_patients (one row a patient, with what was done in all) to a file below hospital.data_folder';
+COMMENT ON PROCEDURE hospital_export(text, text, text, date, text, text, date, date, boolean) IS
+    'Write people, doctors, staff_assignments, assigned_staff (as_of a date; the first day by default), hospital_patients (one row a patient), fhir, or any table or view to files below hospital.data_folder: csv or jsonl, compressed by gzip or zstd, in a folder a day (date=YYYY-MM-DD) where it has one, days that have changed only';
 
 REVOKE ALL ON FUNCTION hospital_start(boolean), hospital_stop(), hospital_pause(), hospital_resume(),
     hospital_speed(double precision), hospital_jump(timestamp), hospital_status() FROM PUBLIC;
-REVOKE ALL ON PROCEDURE hospital_run(int, int), hospital_export(text, text, text, date) FROM PUBLIC;
+REVOKE ALL ON PROCEDURE hospital_run(int, int), hospital_export(text, text, text, date, text, text, date, date, boolean) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION hospital_status() TO pg_monitor;
 GRANT SELECT ON hospital.status TO pg_monitor;
-GRANT EXECUTE ON PROCEDURE hospital_export(text, text, text, date) TO pg_write_server_files;
+GRANT EXECUTE ON PROCEDURE hospital_export(text, text, text, date, text, text, date, date, boolean) TO pg_write_server_files;
 
 -- ==== end of workers and files ============================================
 
@@ -5398,3 +5401,1078 @@ COMMENT ON FUNCTION hospital_validate_marts(date, date) IS
     'The part of hospital_validate that makes the cells of the marts again from the tables: expected are cells, same those that are as they should be';
 
 -- ==== end of marts ========================================================
+
+-- ==== dashboards ==========================================================
+--
+-- What the pages in dashboards/page draw, as one JSON value: psql, the server of
+-- the page and the tests ask the same.  The dashboard reads the marts alone, by
+-- the caller's own rights; the report calls what compares and measures.
+
+CREATE FUNCTION hospital_dashboard_state() RETURNS jsonb
+    LANGUAGE plpgsql STABLE PARALLEL UNSAFE
+    SET search_path = pg_catalog, pg_temp
+AS $state$
+BEGIN
+    -- who may only read the marts sees no clock
+    IF NOT coalesce(has_table_privilege(to_regclass('hospital.run_window'), 'SELECT'), false) THEN
+        RETURN NULL;
+    END IF;
+    RETURN (SELECT jsonb_build_object('state', w.state, 'hospital_time', w.hospital_time,
+                                      'day_takes_seconds', extract(epoch FROM w.day_takes))
+            FROM hospital.run_window w);
+END
+$state$;
+COMMENT ON FUNCTION hospital_dashboard_state() IS
+    'The part of hospital_dashboard_data about the clock: null for callers who may not read hospital.run_window';
+
+CREATE FUNCTION hospital_dashboard_data(from_day date DEFAULT NULL, to_day date DEFAULT NULL, department text DEFAULT NULL)
+    RETURNS jsonb
+    LANGUAGE plpgsql STABLE PARALLEL UNSAFE
+    SET search_path = pg_catalog, pg_temp
+    SET timezone = 'Africa/Johannesburg'
+    SET jit = off
+    SET work_mem = '64MB'
+AS $data$
+#variable_conflict use_column
+DECLARE
+    shown      CONSTANT int := 12;   -- what comes behind these is one row, other
+    a_from     date;                 -- first month
+    a_to       date;                 -- last day
+    first_day  date;
+    last_day   date;
+    until_hour timestamptz;          -- the last hour of the period
+    charts     jsonb := '{}';
+BEGIN
+    IF to_regclass('hospital_mart.monthly_visit_stats') IS NULL THEN
+        RAISE EXCEPTION 'this database has no marts'
+            USING ERRCODE = 'undefined_table', HINT = 'CALL hospital_create() makes them with a hospital.';
+    END IF;
+    IF from_day > to_day THEN
+        RAISE EXCEPTION 'the period ends before it begins'
+            USING ERRCODE = 'invalid_parameter_value', DETAIL = format('It is from %s to %s.', from_day, to_day);
+    END IF;
+    IF department IS NOT NULL AND NOT EXISTS (SELECT FROM hospital.department_plan p WHERE p.department_code = department) THEN
+        RAISE EXCEPTION 'there is no department "%"', department
+            USING ERRCODE = 'invalid_parameter_value', HINT = 'Their codes are in hospital.department_plan.';
+    END IF;
+    SELECT min(m.month) INTO first_day FROM hospital_mart.monthly_visit_stats m;
+    SELECT l.day INTO last_day FROM hospital_mart.last_day l WHERE first_day IS NOT NULL;
+    a_from := date_trunc('month', coalesce(from_day, first_day))::date;
+    a_to := coalesce(to_day, last_day);
+    until_hour := (least(a_to, last_day) + 1)::timestamp AT TIME ZONE 'Africa/Johannesburg' - interval '1 hour';
+
+    -- Each row of a ranking says how many it stands for; the last may stand for many.
+    charts := charts || jsonb_build_object('diagnosis_distribution', (
+        WITH sums AS (
+            SELECT d.code, max(d.description) AS label, sum(d.diagnoses)::bigint AS n
+            FROM hospital_mart.diagnosis_distribution d
+            WHERE d.month BETWEEN a_from AND a_to AND d.rank = 'primary'
+              AND (department IS NULL OR d.department_code = department)
+            GROUP BY d.code
+        ), places AS (
+            SELECT s.*, least(row_number() OVER (ORDER BY s.n DESC, s.code), shown + 1) AS place FROM sums s
+        )
+        SELECT jsonb_agg(to_jsonb(r) - 'place' ORDER BY r.place)
+        FROM (SELECT p.place, CASE WHEN p.place <= shown THEN min(p.code) END AS code,
+                     CASE WHEN p.place <= shown THEN min(p.label) ELSE 'other' END AS label,
+                     sum(p.n)::bigint AS diagnoses, count(*) AS members
+              FROM places p GROUP BY p.place) r));
+
+    charts := charts || jsonb_build_object('revenue_by_month', (
+        SELECT jsonb_agg(r ORDER BY r.month)
+        FROM (SELECT m.month, sum(m.bills)::bigint AS bills, sum(m.total_amount) AS total_amount,
+                     sum(m.consultation) AS consultation, sum(m.accommodation) AS accommodation,
+                     sum(m.procedures) AS procedures, sum(m.imaging) AS imaging, sum(m.laboratory) AS laboratory,
+                     sum(m.medicines) AS medicines, sum(m.other) AS other
+              FROM hospital_mart.revenue_by_month m
+              WHERE m.month BETWEEN a_from AND a_to AND (department IS NULL OR m.department_code = department)
+              GROUP BY m.month) r));
+
+    -- bills of visits without a doctor are a row of their own
+    charts := charts || jsonb_build_object('revenue_by_doctor', (
+        WITH sums AS (
+            SELECT d.doctor_id, coalesce(max(d.full_name), 'no doctor') AS label, max(d.specialty) AS specialty,
+                   sum(d.bills)::bigint AS bills, sum(d.total_amount) AS amount
+            FROM hospital_mart.revenue_by_doctor d
+            WHERE d.month BETWEEN a_from AND a_to AND (department IS NULL OR d.department_code = department)
+            GROUP BY d.doctor_id
+        ), places AS (
+            SELECT s.*, CASE WHEN s.doctor_id IS NULL THEN shown + 2
+                             ELSE least(row_number() OVER (PARTITION BY s.doctor_id IS NULL ORDER BY s.amount DESC, s.doctor_id),
+                                        shown + 1) END AS place
+            FROM sums s
+        )
+        SELECT jsonb_agg(to_jsonb(r) - 'place' ORDER BY r.place)
+        FROM (SELECT p.place, CASE WHEN p.place <= shown THEN min(p.doctor_id) END AS doctor_id,
+                     CASE WHEN p.place = shown + 1 THEN 'other' ELSE min(p.label) END AS label,
+                     CASE WHEN p.place <= shown THEN min(p.specialty) END AS specialty,
+                     sum(p.bills)::bigint AS bills, sum(p.amount) AS total_amount, count(p.doctor_id) AS members
+              FROM places p GROUP BY p.place) r));
+
+    charts := charts || jsonb_build_object('doctor_performance', (
+        WITH sums AS (
+            SELECT d.doctor_id, max(d.full_name) AS label, max(d.role) AS role, sum(d.visits)::bigint AS visits,
+                   sum(d.completed_visits)::bigint AS completed_visits, sum(d.minutes)::bigint AS minutes,
+                   sum(d.prescriptions)::bigint AS prescriptions, sum(d.bills)::bigint AS bills,
+                   sum(d.total_amount) AS total_amount
+            FROM hospital_mart.doctor_performance d
+            WHERE d.month BETWEEN a_from AND a_to AND (department IS NULL OR d.department_code = department)
+              AND d.doctor_id IS NOT NULL
+            GROUP BY d.doctor_id
+        ), places AS (
+            SELECT s.*, least(row_number() OVER (ORDER BY s.visits DESC, s.doctor_id), shown + 1) AS place FROM sums s
+        )
+        SELECT jsonb_agg(to_jsonb(r) - 'place' ORDER BY r.place)
+        FROM (SELECT p.place, CASE WHEN p.place <= shown THEN min(p.doctor_id) END AS doctor_id,
+                     CASE WHEN p.place <= shown THEN min(p.label) ELSE 'other' END AS label,
+                     CASE WHEN p.place <= shown THEN min(p.role) END AS role, sum(p.visits)::bigint AS visits,
+                     sum(p.completed_visits)::bigint AS completed_visits, sum(p.minutes)::bigint AS minutes,
+                     sum(p.prescriptions)::bigint AS prescriptions, sum(p.bills)::bigint AS bills,
+                     sum(p.total_amount) AS total_amount, count(*) AS members
+              FROM places p GROUP BY p.place) r));
+
+    charts := charts || jsonb_build_object('doctors_by_specialization', (
+        WITH sums AS (
+            SELECT coalesce(p.name, CASE d.specialty WHEN 'ANA' THEN 'Anaesthesiology' WHEN 'RADI' THEN 'Radiology'
+                                                     WHEN 'NUC' THEN 'Nuclear Medicine' WHEN 'ROTATION' THEN 'Rotation'
+                                                     ELSE coalesce(d.specialty, 'none') END) AS label,
+                   sum(d.doctors)::bigint AS doctors, sum(d.posts_vacated)::bigint AS vacated
+            FROM hospital_mart.doctors_by_specialization d
+            LEFT JOIN hospital.department_plan p ON p.department_code = d.specialty
+            WHERE department IS NULL OR d.department_code = department
+            GROUP BY 1
+        ), places AS (
+            SELECT s.*, least(row_number() OVER (ORDER BY s.doctors DESC, s.label), shown + 1) AS place FROM sums s
+        )
+        SELECT jsonb_agg(to_jsonb(r) - 'place' ORDER BY r.place)
+        FROM (SELECT p.place, CASE WHEN p.place <= shown THEN min(p.label) ELSE 'other' END AS label,
+                     sum(p.doctors)::bigint AS doctors, sum(p.vacated)::bigint AS posts_vacated, count(*) AS members
+              FROM places p GROUP BY p.place) r));
+
+    charts := charts || jsonb_build_object('patient_age_distribution', (
+        SELECT jsonb_agg(r ORDER BY substring(r.age_band FROM '^[0-9]+')::int)
+        FROM (SELECT a.age_band, coalesce(sum(a.patients) FILTER (WHERE a.gender = 'Female'), 0)::bigint AS female,
+                     coalesce(sum(a.patients) FILTER (WHERE a.gender = 'Male'), 0)::bigint AS male
+              FROM hospital_mart.patient_age_distribution a GROUP BY a.age_band) r));
+
+    charts := charts || jsonb_build_object('monthly_visit_stats', (
+        SELECT jsonb_agg(r ORDER BY r.month, r.kind)
+        FROM (SELECT m.month, m.kind, sum(m.visits)::bigint AS visits, sum(m.completed_visits)::bigint AS completed_visits,
+                     sum(m.minutes)::bigint AS minutes, sum(m.total_cost) AS total_cost
+              FROM hospital_mart.monthly_visit_stats m
+              WHERE m.month BETWEEN a_from AND a_to AND (department IS NULL OR m.department_code = department)
+              GROUP BY m.month, m.kind) r));
+
+    -- a month is enough to see how visits end, and is found by its ids
+    charts := charts || jsonb_build_object('patient_journey', (
+        SELECT jsonb_agg(r ORDER BY r.kind, r.disposition)
+        FROM (SELECT j.kind, coalesce(j.disposition, 'not over') AS disposition, count(*) AS visits
+              FROM hospital_mart.patient_journey j
+              WHERE j.visit_id BETWEEN (greatest(a_to - 30, coalesce(from_day, a_from)) - '2000-01-01'::date) * 1000000::bigint
+                                   AND (a_to - '2000-01-01'::date) * 1000000::bigint + 999999
+                AND (department IS NULL OR j.department_code = department)
+              GROUP BY 1, 2) r));
+
+    charts := charts || jsonb_build_object('patient_spending', (
+        SELECT jsonb_agg(to_jsonb(r) - 'place' ORDER BY r.place)
+        FROM (SELECT b.place, b.label AS band, count(*) AS patients, sum(s.total_amount) AS total_amount,
+                     sum(coalesce(s.paid, 0)) AS paid, sum(coalesce(s.pending, 0)) AS pending, sum(coalesce(s.unpaid, 0)) AS unpaid
+              FROM hospital_mart.patient_spending s
+              JOIN (VALUES (1, 'nothing', -1e12, 0.005), (2, 'below R100', 0.005, 100), (3, 'R100 to R500', 100, 500),
+                           (4, 'R500 to R1,000', 500, 1000), (5, 'R1,000 to R5,000', 1000, 5000),
+                           (6, 'R5,000 to R20,000', 5000, 20000), (7, 'R20,000 to R100,000', 20000, 100000),
+                           (8, 'R100,000 and more', 100000, 1e15)) b (place, label, at_least, below)
+                ON s.total_amount >= b.at_least AND s.total_amount < b.below
+              GROUP BY b.place, b.label) r));
+
+    charts := charts || jsonb_build_object('medication_usage', (
+        WITH sums AS (
+            SELECT m.medicine_id, max(m.medicine) AS label, sum(m.prescriptions)::bigint AS n, sum(m.quantity)::bigint AS packs
+            FROM hospital_mart.medication_usage m
+            WHERE m.month BETWEEN a_from AND a_to AND (department IS NULL OR m.department_code = department)
+            GROUP BY m.medicine_id
+        ), places AS (
+            SELECT s.*, least(row_number() OVER (ORDER BY s.n DESC, s.medicine_id), shown + 1) AS place FROM sums s
+        )
+        SELECT jsonb_agg(to_jsonb(r) - 'place' ORDER BY r.place)
+        FROM (SELECT p.place, CASE WHEN p.place <= shown THEN min(p.medicine_id) END AS medicine_id,
+                     CASE WHEN p.place <= shown THEN min(p.label) ELSE 'other' END AS label,
+                     sum(p.n)::bigint AS prescriptions, sum(p.packs)::bigint AS quantity, count(*) AS members
+              FROM places p GROUP BY p.place) r));
+
+    charts := charts || jsonb_build_object('payment_status', (
+        SELECT jsonb_agg(r ORDER BY r.patient_class, r.payment_status)
+        FROM (SELECT s.patient_class, s.payment_status, sum(s.bills)::bigint AS bills, sum(s.total_amount) AS total_amount
+              FROM hospital_mart.payment_status s
+              WHERE s.month BETWEEN a_from AND a_to GROUP BY s.patient_class, s.payment_status) r));
+
+    -- an empty ward has no row in an hour, but its beds are there
+    charts := charts || (
+        WITH hours AS MATERIALIZED (
+            SELECT o.* FROM hospital_mart.ward_occupancy_by_hour o
+            WHERE o.at > greatest(until_hour - interval '14 days',
+                                  coalesce(from_day, a_from)::timestamp AT TIME ZONE 'Africa/Johannesburg' - interval '1 hour')
+              AND o.at <= until_hour AND (department IS NULL OR o.department_code = department)
+        ), beds AS (
+            SELECT sum(w.beds)::bigint AS beds FROM (SELECT max(h.beds) AS beds FROM hours h GROUP BY h.ward_code) w
+        )
+        SELECT jsonb_build_object(
+            'ward_occupancy_by_hour',
+            (SELECT jsonb_agg(r ORDER BY r.at)
+             FROM (SELECT h.at, sum(h.occupied)::bigint AS occupied, max(b.beds) AS beds
+                   FROM hours h CROSS JOIN beds b GROUP BY h.at) r),
+            'ward_occupancy_now',
+            (SELECT jsonb_agg(r ORDER BY r.occupied::numeric / r.beds DESC, r.ward_code)
+             FROM (SELECT h.ward_code, coalesce(p.name, h.ward_code) AS label, h.occupied, h.beds
+                   FROM hours h LEFT JOIN hospital.ward_plan p ON p.ward_code = h.ward_code
+                   WHERE h.at = until_hour) r)));
+
+    charts := charts || jsonb_build_object('length_of_stay', (
+        SELECT jsonb_agg(r ORDER BY r.admission_type)
+        FROM (SELECT l.admission_type, sum(l.stays)::bigint AS stays, sum(l.hours) AS hours,
+                     sum(l.under_1_day)::bigint AS under_1_day, sum(l.days_1_2)::bigint AS days_1_2,
+                     sum(l.days_3_6)::bigint AS days_3_6, sum(l.days_7_13)::bigint AS days_7_13,
+                     sum(l.days_14_29)::bigint AS days_14_29, sum(l.days_30_more)::bigint AS days_30_more
+              FROM hospital_mart.length_of_stay l
+              WHERE l.month BETWEEN a_from AND a_to AND (department IS NULL OR l.department_code = department)
+              GROUP BY l.admission_type) r));
+
+    charts := charts || jsonb_build_object('ed_waiting', (
+        SELECT jsonb_agg(r ORDER BY array_position('{RED,ORANGE,YELLOW,GREEN,BLUE}', r.triage))
+        FROM (SELECT w.triage, sum(w.patients)::bigint AS patients, sum(w.minutes)::bigint AS minutes,
+                     sum(w.within_target)::bigint AS within_target, max(w.target_minutes) AS target_minutes
+              FROM hospital_mart.ed_waiting w
+              WHERE w.month BETWEEN a_from AND a_to AND (department IS NULL OR w.department_code = department)
+              GROUP BY w.triage) r));
+
+    charts := charts || jsonb_build_object('bed_days', (
+        WITH chosen AS (
+            SELECT b.* FROM hospital_mart.bed_days b
+            WHERE b.month BETWEEN a_from AND a_to AND (department IS NULL OR b.department_code = department)
+        ), places AS (
+            SELECT c.department_code, least(row_number() OVER (ORDER BY sum(c.bed_days) DESC, c.department_code), 7) AS place
+            FROM chosen c GROUP BY c.department_code
+        )
+        SELECT jsonb_agg(to_jsonb(r) - 'place' ORDER BY r.month, r.place)
+        FROM (SELECT c.month, p.place, CASE WHEN p.place < 7 THEN min(d.name) ELSE 'other' END AS label,
+                     sum(c.bed_days) AS bed_days
+              FROM chosen c JOIN places p ON p.department_code = c.department_code
+              LEFT JOIN hospital.department_plan d ON d.department_code = c.department_code
+              GROUP BY c.month, p.place) r));
+
+    charts := charts || jsonb_build_object('readmissions', (
+        SELECT jsonb_agg(r ORDER BY r.month)
+        FROM (SELECT a.month, sum(a.admissions)::bigint AS admissions, sum(a.readmitted_30_days)::bigint AS readmitted_30_days
+              FROM hospital_mart.readmissions a
+              WHERE a.month BETWEEN a_from AND a_to AND (department IS NULL OR a.department_code = department)
+              GROUP BY a.month) r));
+
+    charts := charts || jsonb_build_object('staffing_against_need', (
+        SELECT jsonb_agg(r ORDER BY r.day, r.shift)
+        FROM (SELECT s.day, s.shift, sum(s.nurses)::bigint AS nurses, sum(s.nurses_needed)::bigint AS nurses_needed
+              FROM hospital_mart.staffing_against_need s
+              WHERE s.day BETWEEN greatest(least(a_to, last_day) - 30, coalesce(from_day, a_from)) AND least(a_to, last_day)
+                AND (department IS NULL OR s.department_code = department)
+              GROUP BY s.day, s.shift) r));
+
+    RETURN jsonb_build_object(
+        'made_at', now(), 'first_day', first_day, 'last_day', last_day,
+        'filter', jsonb_build_object('from_day', from_day, 'to_day', to_day, 'department', department,
+                                     'first_month', a_from, 'last_month', date_trunc('month', a_to)::date),
+        'live', @extschema@.hospital_dashboard_state(),
+        'departments', (SELECT jsonb_agg(jsonb_build_object('code', p.department_code, 'name', p.name) ORDER BY p.name)
+                        FROM hospital.department_plan p),
+        -- charts without a row are empty, not null
+        'charts', (SELECT jsonb_object_agg(c.key, CASE jsonb_typeof(c.value) WHEN 'null' THEN '[]' ELSE c.value END)
+                   FROM jsonb_each(charts) c));
+END
+$data$;
+COMMENT ON FUNCTION hospital_dashboard_data(date, date, text) IS
+    'All charts of the dashboard, from the marts that the caller may read: rows by chart, rankings with the rest as "other". Monthly marts give the whole months that the days fall in, hours and shifts the last two weeks and the last month of the period; without arguments all days and departments';
+
+CREATE FUNCTION hospital_report_data(from_day date DEFAULT NULL, to_day date DEFAULT NULL) RETURNS jsonb
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+    SET search_path = pg_catalog, pg_temp
+    SET timezone = 'Africa/Johannesburg'
+    SET jit = off
+AS $report$
+#variable_conflict use_column
+DECLARE
+    a_from     date;
+    a_to       date;
+    validation jsonb;
+    stream     jsonb := '[]';
+BEGIN
+    IF to_regclass('hospital.simulation') IS NULL THEN
+        RAISE EXCEPTION 'this database has no hospital'
+            USING ERRCODE = 'undefined_table', HINT = 'CALL hospital_create() makes one.';
+    END IF;
+    IF from_day > to_day THEN
+        RAISE EXCEPTION 'the period ends before it begins'
+            USING ERRCODE = 'invalid_parameter_value', DETAIL = format('It is from %s to %s.', from_day, to_day);
+    END IF;
+    SELECT min(b.day), max(b.day) INTO a_from, a_to FROM hospital.batches b
+    WHERE b.state = 'ingested' AND b.day >= coalesce(from_day, '-infinity') AND b.day <= coalesce(to_day, 'infinity');
+
+    -- first, for it may close days, which the rows of days below then say
+    SELECT jsonb_agg(v) INTO validation FROM @extschema@.hospital_validate(from_day, to_day) v;
+    IF has_function_privilege('@extschema@.hospital_audit_stream()', 'EXECUTE') THEN
+        SELECT coalesce(jsonb_agg(s ORDER BY s.check_name), '[]') INTO stream
+        FROM (SELECT a.check_name, sum(a.expected)::bigint AS expected, sum(a.found)::bigint AS found, bool_and(a.ok) AS ok
+              FROM @extschema@.hospital_audit_stream() a GROUP BY a.check_name) s;
+    END IF;
+
+    RETURN jsonb_build_object(
+        'made_at', now(), 'from_day', a_from, 'to_day', a_to,
+        'hospital', (SELECT jsonb_build_object('name', s.name, 'people', s.people, 'beds', s.beds, 'seed', s.seed,
+                                               'start_date', s.start_date, 'end_date', s.end_date,
+                                               'generator_version', s.generator_version)
+                     FROM hospital.simulation s),
+        'validation', coalesce(validation, '[]'),
+        'stream', stream,
+        'days', coalesce((
+            SELECT jsonb_agg(x ORDER BY x.day)
+            FROM (SELECT d.day, d.rows AS written, coalesce(f.rows, 0) AS rows, coalesce(f.rejects, 0) AS rejects,
+                         coalesce(t.events, 0) AS events, coalesce(t.arrived, 0) AS arrived, coalesce(t.gone, 0) AS gone,
+                         coalesce(t.rejects, 0) AS stream_rejects, d.closed_at IS NOT NULL AS closed
+                  FROM hospital.days d
+                  LEFT JOIN (SELECT b.day, sum(b.rows)::bigint AS rows, sum(b.rejects)::bigint AS rejects
+                             FROM hospital.batches b WHERE b.state = 'ingested' GROUP BY b.day) f ON f.day = d.day
+                  LEFT JOIN (SELECT t.day, sum(t.events)::bigint AS events, sum(t.arrived)::bigint AS arrived,
+                                    sum(t.gone)::bigint AS gone, sum(t.rejects)::bigint AS rejects
+                             FROM @extschema@.hospital_validate_ticks(a_from, a_to) t GROUP BY t.day) t ON t.day = d.day
+                  WHERE d.day BETWEEN a_from AND a_to) x), '[]'),
+        'targets', coalesce((
+            SELECT jsonb_agg(to_jsonb(t) - 'place' || jsonb_build_object(
+                       'off', CASE WHEN t.target LIKE '%-%-%' THEN t.measured ELSE t.measured - t.target::numeric END,
+                       'allowed', split_part(t.tolerance, ' ', 1)::numeric) ORDER BY t.place)
+            FROM @extschema@.hospital_targets_report()
+                 WITH ORDINALITY t (metric, scope, target, tolerance, measured, ok, note, place)), '[]'));
+END
+$report$;
+COMMENT ON FUNCTION hospital_report_data(date, date) IS
+    'What the validation report shows: the rows of hospital_validate for these days, of hospital_audit_stream where the caller may call it, files and events by day, and hospital_targets_report with how far off each measure is';
+
+-- ==== end of dashboards ===================================================
+
+-- ==== privacy =============================================================
+--
+-- Who may see what (docs/privacy.md).  Roles belong to the whole server and
+-- privileges to a database, so CREATE EXTENSION makes neither:
+-- hospital_create_roles does, for the hospital of this database, and what it
+-- makes (hospital.clinicians, the views of hospital_research, policies) belongs
+-- to the owner of the hospital's tables, like these.  hospital.privacy does not:
+-- a superuser writes it, and must not run a trigger of somebody else's.
+--
+-- Views and policies call functions of pg_catalog alone: EXECUTE is asked of
+-- whoever reads a view, and a function that makes pseudonyms of any number, in
+-- the hands of who may read the views, would undo them.
+
+CREATE FUNCTION hospital_privacy_role(role_name text, purpose text) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path = pg_catalog, pg_temp
+AS $role$
+#variable_conflict use_column
+DECLARE
+    a_role pg_roles;
+    a_why  text;
+BEGIN
+    SELECT * INTO a_role FROM pg_roles r WHERE r.rolname = $1;
+    IF NOT FOUND THEN
+        EXECUTE format('CREATE ROLE %I NOLOGIN', $1);
+        EXECUTE format('COMMENT ON ROLE %I IS %L', $1, 'hospital: ' || $2);
+        RETURN;
+    END IF;
+    a_why := CASE WHEN a_role.rolsuper THEN 'It is a superuser.'
+                  WHEN a_role.rolcanlogin THEN 'It may log in; this is to be a group.'
+                  WHEN a_role.rolbypassrls THEN 'It bypasses row security.'
+                  WHEN a_role.rolcreaterole OR a_role.rolcreatedb OR a_role.rolreplication
+                      THEN 'It may make roles or databases, or replicate.'
+                  WHEN shobj_description(a_role.oid, 'pg_authid') IS NULL
+                       OR NOT starts_with(shobj_description(a_role.oid, 'pg_authid'), 'hospital: ')
+                      THEN 'It was not made by hospital_create_roles, whose roles have a comment that says so.' END;
+    IF a_why IS NULL THEN
+        SELECT format('It is a member of %s, and would have that role''s rights.', string_agg(quote_ident(r.rolname), ', ' ORDER BY r.rolname))
+        INTO a_why FROM pg_auth_members m JOIN pg_roles r ON r.oid = m.roleid WHERE m.member = a_role.oid
+        HAVING count(*) > 0;
+    END IF;
+    IF a_why IS NOT NULL THEN
+        RAISE EXCEPTION 'role "%" exists and is something else', $1
+            USING ERRCODE = 'duplicate_object', DETAIL = a_why,
+                  HINT = 'Choose another prefix: CALL hospital_create_roles(prefix => ''…''). Or change or rename that role.';
+    END IF;
+END
+$role$;
+COMMENT ON FUNCTION hospital_privacy_role(text, text) IS
+    'Part of hospital_create_roles: make a group role, or see that the one of that name is such a group and no more';
+
+CREATE FUNCTION hospital_privacy_take_back(roles oid[]) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path = pg_catalog, pg_temp
+AS $back$
+DECLARE
+    an_object record;
+BEGIN
+    FOR an_object IN
+        WITH schemas AS (
+            SELECT n.oid FROM pg_namespace n
+            WHERE n.nspname IN ('hospital', 'hospital_mart', 'hospital_research')
+        ), relations AS (
+            SELECT c.oid, c.relacl FROM pg_class c JOIN schemas s ON s.oid = c.relnamespace
+        ), routines AS (
+            SELECT p.oid, p.proacl FROM pg_proc p
+            WHERE p.pronamespace IN (SELECT s.oid FROM schemas s)
+               OR EXISTS (SELECT FROM pg_depend d JOIN pg_extension e ON e.oid = d.refobjid AND e.extname = 'hospital'
+                          WHERE d.refclassid = 'pg_extension'::regclass AND d.classid = 'pg_proc'::regclass
+                            AND d.objid = p.oid AND d.deptype = 'e')
+        )
+        SELECT 'TABLE ' || r.oid::regclass AS name, a.grantee FROM relations r, aclexplode(r.relacl) a
+        UNION
+        SELECT 'TABLE ' || r.oid::regclass, a.grantee
+        FROM relations r JOIN pg_attribute t ON t.attrelid = r.oid, aclexplode(t.attacl) a
+        UNION
+        SELECT 'ROUTINE ' || r.oid::regprocedure, a.grantee FROM routines r, aclexplode(r.proacl) a
+        UNION
+        SELECT 'SCHEMA ' || quote_ident(n.nspname), a.grantee FROM pg_namespace n, aclexplode(n.nspacl) a
+        WHERE n.oid IN (SELECT s.oid FROM schemas s) OR n.oid = '@extschema@'::regnamespace
+    LOOP
+        IF an_object.grantee = ANY (roles) THEN
+            EXECUTE format('REVOKE ALL ON %s FROM %I', an_object.name, pg_get_userbyid(an_object.grantee));
+        END IF;
+    END LOOP;
+END
+$back$;
+COMMENT ON FUNCTION hospital_privacy_take_back(oid[]) IS
+    'Part of hospital_create_roles and hospital_revoke_roles: take all that these roles have been granted on the hospital''s schemas and functions';
+
+CREATE FUNCTION hospital_privacy_tables(owner_name name) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path = pg_catalog, pg_temp
+AS $tables$
+DECLARE
+    a_key   bytea;
+    a_inner bytea := '';
+    a_outer bytea := '';
+BEGIN
+    IF to_regclass('hospital.privacy') IS NULL THEN
+        CREATE TABLE hospital.privacy (
+            one_row   boolean     PRIMARY KEY DEFAULT true CHECK (one_row),
+            prefix    text        NOT NULL,
+            months    int         NOT NULL DEFAULT 0 CHECK (months BETWEEN 0 AND 120),
+            inner_key bytea       NOT NULL CHECK (length(inner_key) = 64),
+            outer_key bytea       NOT NULL CHECK (length(outer_key) = 64),
+            made_at   timestamptz NOT NULL DEFAULT now()
+        );
+        COMMENT ON TABLE hospital.privacy IS 'The roles of this hospital, and the key of the pseudonyms: one row, which no role but the owner of the hospital may read. Who deletes it and calls hospital_create_roles again has other pseudonyms';
+        COMMENT ON COLUMN hospital.privacy.one_row IS 'Always true: there is one row';
+        COMMENT ON COLUMN hospital.privacy.prefix IS 'What the names of the roles begin with';
+        COMMENT ON COLUMN hospital.privacy.months IS 'Visits of how many months, the present one and those before it, analysts do not see yet; 0: they see all at once';
+        COMMENT ON COLUMN hospital.privacy.inner_key IS 'Key of HMAC-SHA-256, ready for its inner hash: each byte XOR 0x36';
+        COMMENT ON COLUMN hospital.privacy.outer_key IS 'The same key for its outer hash: each byte XOR 0x5c';
+        COMMENT ON COLUMN hospital.privacy.made_at IS 'When the key was made';
+    ELSIF NOT (SELECT r.rolsuper AND c.relkind = 'r' FROM pg_class c JOIN pg_roles r ON r.oid = c.relowner
+               WHERE c.oid = 'hospital.privacy'::regclass) THEN
+        RAISE EXCEPTION 'hospital.privacy does not belong to a superuser'
+            USING ERRCODE = 'object_not_in_prerequisite_state',
+                  DETAIL = 'hospital_create_roles made it so; its owner could let a superuser who writes it run anything.',
+                  HINT = 'Look at it, its triggers too, and ALTER TABLE hospital.privacy OWNER TO a superuser, or drop it for other pseudonyms.';
+    END IF;
+    EXECUTE format('GRANT SELECT ON hospital.privacy TO %I', owner_name);
+    IF NOT EXISTS (SELECT FROM hospital.privacy) THEN
+        -- three times 122 bits of the server's strong random source, made into 256
+        a_key := sha256(uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid()))
+                 || decode(repeat('00', 32), 'hex');
+        FOR i IN 0 .. 63 LOOP
+            a_inner := a_inner || set_byte('\x00', 0, get_byte(a_key, i) # 54);
+            a_outer := a_outer || set_byte('\x00', 0, get_byte(a_key, i) # 92);
+        END LOOP;
+        INSERT INTO hospital.privacy (prefix, inner_key, outer_key) VALUES ('', a_inner, a_outer);
+    END IF;
+
+    IF to_regclass('hospital.clinicians') IS NULL THEN
+        CREATE TABLE hospital.clinicians (
+            role_name       text   NOT NULL,
+            staff_id        bigint NOT NULL,
+            department_code text   REFERENCES hospital.departments
+        );
+        CREATE UNIQUE INDEX clinicians_key ON hospital.clinicians (role_name, staff_id, (coalesce(department_code, '')));
+        COMMENT ON INDEX hospital.clinicians_key IS 'Each said once';
+        COMMENT ON TABLE hospital.clinicians IS 'Which database role is which member of staff, and so which department''s patients a clinician sees, for as long as that person is employed';
+        COMMENT ON COLUMN hospital.clinicians.role_name IS 'Role that logs in, a member of the group of clinicians';
+        COMMENT ON COLUMN hospital.clinicians.staff_id IS 'Who that is, see hospital.staff';
+        COMMENT ON COLUMN hospital.clinicians.department_code IS 'Another department that the person works for; null for that of the post';
+        EXECUTE format('ALTER TABLE hospital.clinicians OWNER TO %I', owner_name);
+    END IF;
+
+    CREATE OR REPLACE VIEW hospital.my_departments WITH (security_barrier) AS
+    SELECT coalesce(c.department_code, s.department_code) AS department_code
+    FROM hospital.clinicians c JOIN hospital.staff s ON s.staff_id = c.staff_id
+    CROSS JOIN (SELECT max(d.day) AS day FROM hospital.days d) today
+    WHERE c.role_name = current_user AND s.hired_on <= today.day AND (s.left_on > today.day OR s.left_on IS NULL);
+    COMMENT ON VIEW hospital.my_departments IS 'Departments whose patients the current role may see, by hospital.clinicians, on the hospital''s latest day';
+    COMMENT ON COLUMN hospital.my_departments.department_code IS 'Department';
+    EXECUTE format('ALTER VIEW hospital.my_departments OWNER TO %I', owner_name);
+END
+$tables$;
+COMMENT ON FUNCTION hospital_privacy_tables(name) IS
+    'Part of hospital_create_roles: the table with the key, the one that says who is who, and the view on it';
+
+-- A function of the caller's, since the planner counts a subquery in a policy
+-- for each row of what it protects, and plans, and compiles, accordingly.
+
+CREATE FUNCTION hospital_my_departments() RETURNS text[]
+    LANGUAGE plpgsql STABLE PARALLEL SAFE COST 1
+    SET search_path = pg_catalog, pg_temp
+AS $mine$
+BEGIN
+    RETURN ARRAY(SELECT m.department_code FROM hospital.my_departments m);
+END
+$mine$;
+COMMENT ON FUNCTION hospital_my_departments() IS
+    'Part of the policies of hospital_create_roles: the departments of hospital.my_departments';
+
+-- Policies: hospital_all leaves everybody who has been granted a table as it
+-- was; hospital_clinician takes from clinicians what is not their department's.
+
+CREATE FUNCTION hospital_privacy_policies(clinician name) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path = pg_catalog, pg_temp
+AS $policies$
+DECLARE
+    -- once a statement; what belongs to a visit or a stay is seen by whom these show themselves to
+    mine    CONSTANT text := 'department_code = ANY ((SELECT @extschema@.hospital_my_departments())::text[])';
+    visited CONSTANT text := 'EXISTS (SELECT FROM hospital.visits v WHERE v.%2$I = %1$I.%3$I)';
+    stayed  CONSTANT text := 'EXISTS (SELECT FROM hospital.admissions a WHERE a.admission_id = %1$I.admission_id)';
+    a_table  record;
+    a_policy name;
+    a_row    text;
+BEGIN
+    FOR a_table IN
+        SELECT t.name, t.rule, to_regclass('hospital.' || t.name) AS oid
+        FROM (VALUES ('visits', 'own'), ('admissions', 'own'), ('patients', 'patient_id'), ('people', 'person_id'),
+                     ('diagnoses', 'visit'), ('treatments', 'visit'), ('lab_results', 'visit'), ('vital_signs', 'visit'),
+                     ('prescriptions', 'visit'), ('billing_payments', 'visit'), ('status_updates', 'stay'),
+                     ('doctor_assignments', 'stay'), ('transfers', 'stay'), ('alerts', 'prescription')) t (name, rule)
+    LOOP
+        CONTINUE WHEN a_table.oid IS NULL;
+        IF EXISTS (SELECT FROM pg_policy p WHERE p.polrelid = a_table.oid AND p.polname NOT IN ('hospital_all', 'hospital_clinician'))
+           OR (SELECT c.relrowsecurity FROM pg_class c WHERE c.oid = a_table.oid)
+              AND NOT EXISTS (SELECT FROM pg_policy p WHERE p.polrelid = a_table.oid AND p.polname = 'hospital_all') THEN
+            RAISE EXCEPTION 'hospital.% has row security of its own', a_table.name
+                USING ERRCODE = 'object_not_in_prerequisite_state',
+                      DETAIL = 'Policies of hospital_create_roles beside it could let somebody see more than it does.',
+                      HINT = 'Drop its policies and disable its row security first.';
+        END IF;
+        a_row := CASE a_table.rule WHEN 'own' THEN mine
+                                   WHEN 'visit' THEN format(visited, a_table.name, 'visit_id', 'visit_id')
+                                   WHEN 'stay' THEN format(stayed, a_table.name)
+                                   WHEN 'prescription' THEN
+                                       'EXISTS (SELECT FROM hospital.prescriptions r WHERE r.prescription_id = alerts.prescription_id)'
+                                   ELSE format(visited, a_table.name, 'patient_id', a_table.rule) END;
+        FOR a_policy IN SELECT p.polname FROM pg_policy p WHERE p.polrelid = a_table.oid LOOP
+            EXECUTE format('DROP POLICY %I ON hospital.%I', a_policy, a_table.name);
+        END LOOP;
+        EXECUTE format('CREATE POLICY hospital_all ON hospital.%I USING (true)', a_table.name);
+        EXECUTE format('COMMENT ON POLICY hospital_all ON hospital.%I IS %L', a_table.name,
+                       'Who has been granted the table sees it, clinicians excepted');
+        EXECUTE format('CREATE POLICY hospital_clinician ON hospital.%I AS RESTRICTIVE TO %I USING (%s)',
+                       a_table.name, clinician, a_row);
+        EXECUTE format('COMMENT ON POLICY hospital_clinician ON hospital.%I IS %L', a_table.name,
+                       'Clinicians see the patients of their departments, see hospital.my_departments');
+        EXECUTE format('ALTER TABLE hospital.%I ENABLE ROW LEVEL SECURITY', a_table.name);
+    END LOOP;
+END
+$policies$;
+COMMENT ON FUNCTION hospital_privacy_policies(name) IS
+    'Part of hospital_create_roles: row security that shows clinicians the patients of their departments';
+
+-- What an analyst sees.  <kind id> is a pseudonym: HMAC-SHA-256 of the kind and
+-- the number, its first 128 bits.  A record has one date, the month of its
+-- visit, and everything else is counted from there: two dates of a newborn's
+-- stay would tell the birthday, as would the order of the rows, hence ORDER BY
+-- a pseudonym.  Sums are wrapped: without a security barrier a condition of the
+-- analyst's, on what a mart groups by, would be asked of each fact, in order.
+
+CREATE FUNCTION hospital_privacy_views(owner_name name) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path = pg_catalog, pg_temp
+AS $views$
+DECLARE
+    pseudonym CONSTANT text := $$encode(substr(sha256(k.outer_key || sha256(k.inner_key || '\1'::bytea || int8send(\2))), 1, 16), 'hex')::uuid$$;
+    -- view; made where this is; order; from; shown when this date has passed; comment
+    sources   CONSTANT text := $sources$
+patients; hospital.patients; 1; hospital.patients p LEFT JOIN hospital.people x ON x.person_id = p.patient_id LEFT JOIN hospital.suburbs b ON b.suburb = x.suburb; p.first_seen_on; Patients, without who they are
+staff; hospital.staff; 1; hospital.staff s; '-infinity'::date; Staff, without who they are
+visits; hospital.visits; 1; hospital.visits v; v.visit_date; Visits, by the month
+admissions; hospital.admissions; 1; hospital.admissions a JOIN hospital.visits v ON v.visit_id = a.visit_id; v.visit_date; Stays in the hospital
+transfers; hospital.transfers; 1; hospital.transfers t JOIN hospital.admissions a ON a.admission_id = t.admission_id JOIN hospital.visits v ON v.visit_id = a.visit_id; v.visit_date; Transfers between wards
+diagnoses; hospital.diagnoses; 1; hospital.diagnoses d JOIN hospital.visits v ON v.visit_id = d.visit_id; v.visit_date; Diagnoses
+treatments; hospital.treatments; 1; hospital.treatments d JOIN hospital.visits v ON v.visit_id = d.visit_id; v.visit_date; Treatments
+lab_results; hospital.lab_results; 1; hospital.lab_results d JOIN hospital.visits v ON v.visit_id = d.visit_id; v.visit_date; Laboratory results
+vital_signs; hospital.vital_signs; 1; hospital.vital_signs d JOIN hospital.visits v ON v.visit_id = d.visit_id; v.visit_date; Vital signs
+prescriptions; hospital.prescriptions; 1; hospital.prescriptions d JOIN hospital.visits v ON v.visit_id = d.visit_id; v.visit_date; Prescriptions
+billing_payments; hospital.billing_payments; 1; hospital.billing_payments d JOIN hospital.visits v ON v.visit_id = d.visit_id; v.visit_date; Bills
+revenue_by_doctor; hospital_mart.revenue_by_doctor; 1, 2; hospital_mart.revenue_by_doctor m; '-infinity'::date; The mart revenue_by_doctor, without who they are
+doctor_performance; hospital_mart.doctor_performance; 1, 2; hospital_mart.doctor_performance m; '-infinity'::date; The mart doctor_performance, without who they are
+patient_spending; hospital_mart.patient_spending; 1; hospital_mart.patient_spending m; 'infinity'::date; The mart patient_spending, without dates; empty where analysts do not see everything at once
+patient_journey; hospital_mart.patient_journey; 1, 2; hospital_mart.patient_journey m; m.visit_date; The mart patient_journey, by the month
+$sources$;
+    sums      CONSTANT text[] := '{diagnosis_distribution,revenue_by_month,doctors_by_specialization,patient_age_distribution,monthly_visit_stats,medication_usage,payment_status,ward_occupancy_by_hour,length_of_stay,ed_waiting,bed_days,readmissions,staffing_against_need}';
+    -- the key, and the first day that is not shown yet; OFFSET: found once, not for each row
+    known     CONSTANT text := $known$(SELECT p.inner_key, p.outer_key, CASE WHEN p.months > 0
+        THEN (SELECT coalesce((date_trunc('month', max(d.day)::timestamp) - make_interval(months => p.months - 1))::date, '-infinity')
+              FROM hospital.days d) END AS until
+        FROM hospital.privacy p OFFSET 0)$known$;
+    -- view; column; expression; comment
+    columns   CONSTANT text := $columns$
+patients; patient; <patient p.patient_id>; Pseudonym of the patient, the same in all views
+patients; gender; p.gender; Female or Male
+patients; year_of_birth; greatest(extract(year FROM p.date_of_birth)::int, (SELECT extract(year FROM max(d.day))::int - 90 FROM hospital.days d)); Year of birth; those above ninety have that of a person of ninety
+patients; region; b.region; Region of the city, A to G; null for those from outside
+patients; patient_class; p.patient_class; Class billed by
+patients; insured; p.insurance_id IS NOT NULL; Is there a medical scheme?
+patients; origin; p.origin; city, born here, born elsewhere or outside
+patients; deceased; p.deceased_at IS NOT NULL; Has the patient died?
+staff; staff; <staff s.staff_id>; Pseudonym of the member of staff, the same in all views
+staff; role; s.role; Role
+staff; specialty; s.specialty; Specialty or place of work
+staff; department_code; s.department_code; Department of the post
+staff; sex; s.sex; F or M
+staff; hired_year; extract(year FROM s.hired_on)::int; Year of the first day in the post
+visits; visit; <visit v.visit_id>; Pseudonym of the visit, the same in all views
+visits; patient; <patient v.patient_id>; The patient
+visits; doctor; <staff v.doctor_id>; The doctor, one of staff
+visits; visit_month; v.visit_date - extract(day FROM v.visit_date)::int + 1; First day of the month of the visit
+visits; arrival_hour; extract(hour FROM v.arrived_at AT TIME ZONE 'Africa/Johannesburg')::int; Hour of the day of arrival
+visits; department_code; v.department_code; Department
+visits; kind; v.kind; Kind of visit
+visits; triage; v.triage; Colour of the triage
+visits; disposition; v.disposition; How it ended
+visits; diagnosis; v.diagnosis; Primary diagnosis in words
+visits; total_cost; v.total_cost; Cost, in rand
+visits; minutes; (extract(epoch FROM v.left_at - v.arrived_at) / 60)::int; How long it took
+visits; admitted; v.admission_id IS NOT NULL; Did it lead to an admission?
+admissions; admission; <admission a.admission_id>; Pseudonym of the stay
+admissions; visit; <visit a.visit_id>; Visit that led to it
+admissions; patient; <patient a.patient_id>; The patient
+admissions; ward_code; a.ward_code; Ward of admission
+admissions; department_code; a.department_code; Department that treats the patient
+admissions; admission_type; a.admission_type; Way in
+admissions; triage; a.triage; Colour of the triage
+admissions; outcome; a.outcome; How it ended; null while it lasts
+admissions; referred_from; a.referred_from; Who referred the patient
+admissions; hours; (extract(epoch FROM a.discharged_at - a.admitted_at) / 3600)::int; How long it lasted
+transfers; admission; <admission t.admission_id>; The stay
+transfers; patient; <patient t.patient_id>; The patient
+transfers; from_ward; t.from_ward; Ward that was left
+transfers; to_ward; t.to_ward; Ward that was entered
+transfers; reason; t.reason; Why
+transfers; status; t.status; What became of it
+transfers; staff; <staff t.staff_id>; Who wrote it down
+transfers; day; (t.event_time AT TIME ZONE 'Africa/Johannesburg')::date - (a.admitted_at AT TIME ZONE 'Africa/Johannesburg')::date; Day of the stay, from 0
+diagnoses; visit; <visit d.visit_id>; The visit
+diagnoses; patient; <patient d.patient_id>; The patient
+diagnoses; code; d.code; ICD-10
+diagnoses; description; d.description; The same in words
+diagnoses; rank; d.rank; primary, secondary or external cause
+diagnoses; day; (d.at AT TIME ZONE 'Africa/Johannesburg')::date - v.visit_date; Day of the visit, from 0
+treatments; visit; <visit d.visit_id>; The visit
+treatments; patient; <patient d.patient_id>; The patient
+treatments; code; d.code; Code of the fee schedule
+treatments; description; d.description; The same in words
+treatments; staff; <staff d.staff_id>; Who did it
+treatments; quantity; d.quantity; How often
+treatments; day; (d.at AT TIME ZONE 'Africa/Johannesburg')::date - v.visit_date; Day of the visit, from 0
+lab_results; visit; <visit d.visit_id>; The visit
+lab_results; patient; <patient d.patient_id>; The patient
+lab_results; code; d.code; LOINC
+lab_results; description; d.description; The same in words
+lab_results; value; d.value; Value
+lab_results; result; d.result; Result in a word
+lab_results; unit; d.unit; Unit of the value
+lab_results; flag; d.flag; L or H where it is out of range
+lab_results; specimen; d.specimen; What was examined
+lab_results; day; (d.at AT TIME ZONE 'Africa/Johannesburg')::date - v.visit_date; Day of the visit, from 0
+vital_signs; visit; <visit d.visit_id>; The visit
+vital_signs; patient; <patient d.patient_id>; The patient
+vital_signs; temperature; d.temperature; Degrees Celsius
+vital_signs; pulse; d.pulse; Beats a minute
+vital_signs; respiration; d.respiration; Breaths a minute
+vital_signs; systolic; d.systolic; Blood pressure, mmHg
+vital_signs; diastolic; d.diastolic; Blood pressure, mmHg
+vital_signs; spo2; d.spo2; Oxygen saturation, percent
+vital_signs; consciousness; d.consciousness; Consciousness
+vital_signs; tews; d.tews; Early warning score
+vital_signs; day; (d.at AT TIME ZONE 'Africa/Johannesburg')::date - v.visit_date; Day of the visit, from 0
+prescriptions; visit; <visit d.visit_id>; The visit
+prescriptions; patient; <patient d.patient_id>; The patient
+prescriptions; doctor; <staff d.doctor_id>; The doctor, one of staff
+prescriptions; medicine_id; d.medicine_id; See hospital.medicines
+prescriptions; dosage; d.dosage; Dosage in words
+prescriptions; duration; d.duration; Duration in words
+prescriptions; quantity; d.quantity; Pack units
+prescriptions; day; (d.prescribed_at AT TIME ZONE 'Africa/Johannesburg')::date - v.visit_date; Day of the visit, from 0
+billing_payments; visit; <visit d.visit_id>; The visit
+billing_payments; patient; <patient d.patient_id>; The patient
+billing_payments; total_amount; d.total_amount; Sum of the bill, in rand
+billing_payments; payment_status; d.payment_status; Paid, Pending or Unpaid
+billing_payments; patient_class; d.patient_class; Class billed by
+billing_payments; free_reason; d.free_reason; Why it is free of charge
+billing_payments; consultation; d.consultation; Part of the sum
+billing_payments; accommodation; d.accommodation; Part of the sum
+billing_payments; procedures; d.procedures; Part of the sum
+billing_payments; imaging; d.imaging; Part of the sum
+billing_payments; laboratory; d.laboratory; Part of the sum
+billing_payments; medicines; d.medicines; Part of the sum
+billing_payments; other; d.other; Part of the sum
+revenue_by_doctor; month; m.month; Month
+revenue_by_doctor; doctor; <staff m.doctor_id>; The doctor, one of staff
+revenue_by_doctor; specialty; m.specialty; Specialty
+revenue_by_doctor; department_code; m.department_code; Department of the visits
+revenue_by_doctor; bills; m.bills; Bills
+revenue_by_doctor; total_amount; m.total_amount; Their sum, in rand
+doctor_performance; month; m.month; Month
+doctor_performance; doctor; <staff m.doctor_id>; The doctor, one of staff
+doctor_performance; role; m.role; Role
+doctor_performance; specialty; m.specialty; Specialty
+doctor_performance; department_code; m.department_code; Department of the post
+doctor_performance; visits; m.visits; Visits
+doctor_performance; completed_visits; m.completed_visits; Visits that ended
+doctor_performance; minutes; m.minutes; How long these took, in all
+doctor_performance; prescriptions; m.prescriptions; Prescriptions
+doctor_performance; bills; m.bills; Bills
+doctor_performance; total_amount; m.total_amount; Their sum, in rand
+patient_spending; patient; <patient m.patient_id>; The patient
+patient_spending; patient_class; m.patient_class; Class billed by
+patient_spending; visits; m.visits; Visits with a bill
+patient_spending; bills; m.bills; Bills
+patient_spending; total_amount; m.total_amount; Their sum, in rand
+patient_spending; paid; m.paid; Of it, paid
+patient_spending; pending; m.pending; Of it, pending
+patient_spending; unpaid; m.unpaid; Of it, unpaid
+patient_journey; patient; <patient m.patient_id>; The patient
+patient_journey; visit_no; m.visit_no; Number of the patient's visit
+patient_journey; visit; <visit m.visit_id>; The visit
+patient_journey; visit_month; m.visit_date - extract(day FROM m.visit_date)::int + 1; First day of its month
+patient_journey; kind; m.kind; Kind of visit
+patient_journey; department_code; m.department_code; Department
+patient_journey; doctor; <staff m.doctor_id>; The doctor, one of staff
+patient_journey; triage; m.triage; Colour of the triage
+patient_journey; disposition; m.disposition; How it ended
+patient_journey; admitted; m.admission_id IS NOT NULL; Did it lead to an admission?
+patient_journey; main_diagnosis; m.main_diagnosis; Main diagnosis
+patient_journey; diagnoses; m.diagnoses; Diagnoses
+patient_journey; prescriptions; m.prescriptions; Prescriptions
+patient_journey; total_amount; m.total_amount; Sum of the bills, in rand
+patient_journey; since_previous; CASE WHEN m.days_since_previous <= 7 THEN '0-7' WHEN m.days_since_previous <= 30 THEN '8-30' WHEN m.days_since_previous <= 90 THEN '31-90' WHEN m.days_since_previous <= 365 THEN '91-365' WHEN m.days_since_previous > 365 THEN '366+' END; Days since the visit before, in five bands
+$columns$;
+    a_view   text[];
+    a_column text[];
+    a_list   text;
+    a_name   text;
+BEGIN
+    IF EXISTS (SELECT FROM pg_namespace n WHERE n.nspname = 'hospital_research' AND pg_get_userbyid(n.nspowner) <> owner_name) THEN
+        RAISE EXCEPTION 'schema "hospital_research" exists already'
+            USING ERRCODE = 'duplicate_schema',
+                  DETAIL = format('It belongs to somebody else than the hospital''s tables, which are %s''s.', quote_ident(owner_name)),
+                  HINT = 'Rename or drop that schema.';
+    ELSIF to_regnamespace('hospital_research') IS NULL THEN
+        EXECUTE format('CREATE SCHEMA hospital_research AUTHORIZATION %I', owner_name);
+        COMMENT ON SCHEMA hospital_research IS 'What analysts see of a hospital: records without names, numbers, addresses and exact dates';
+    END IF;
+    FOR a_view IN
+        SELECT regexp_split_to_array(l.line, '; ') FROM string_to_table(btrim(sources, E'\n'), E'\n') l (line)
+    LOOP
+        CONTINUE WHEN to_regclass(a_view[2]) IS NULL;
+        a_list := '';
+        FOR a_column IN
+            SELECT regexp_match(l.line, '^\w+; (\w+); (.*?); (.*)$') FROM string_to_table(btrim(columns, E'\n'), E'\n') WITH ORDINALITY l (line, n)
+            WHERE starts_with(l.line, a_view[1] || '; ') ORDER BY l.n
+        LOOP
+            a_list := a_list || format(', %s AS %I', regexp_replace(a_column[2], '<(\w+) ([\w.]+)>', pseudonym), a_column[1]);
+        END LOOP;
+        EXECUTE format('CREATE OR REPLACE VIEW hospital_research.%I WITH (security_barrier) AS SELECT %s FROM %s CROSS JOIN %s k WHERE k.until IS NULL OR %s < k.until ORDER BY %s',
+                       a_view[1], substr(a_list, 3), a_view[4], known, a_view[5], a_view[3]);
+        EXECUTE format('ALTER VIEW hospital_research.%I OWNER TO %I', a_view[1], owner_name);
+        EXECUTE format('COMMENT ON VIEW hospital_research.%I IS %L', a_view[1], array_to_string(a_view[6:], '; '));
+        FOR a_column IN
+            SELECT regexp_match(l.line, '^\w+; (\w+); (.*?); (.*)$') FROM string_to_table(btrim(columns, E'\n'), E'\n') l (line)
+            WHERE starts_with(l.line, a_view[1] || '; ')
+        LOOP
+            EXECUTE format('COMMENT ON COLUMN hospital_research.%I.%I IS %L', a_view[1], a_column[1], a_column[3]);
+        END LOOP;
+    END LOOP;
+
+    FOREACH a_name IN ARRAY sums LOOP
+        CONTINUE WHEN to_regclass('hospital_mart.' || a_name) IS NULL;
+        EXECUTE format('CREATE OR REPLACE VIEW hospital_research.%I WITH (security_barrier) AS SELECT * FROM hospital_mart.%1$I', a_name);
+        EXECUTE format('ALTER VIEW hospital_research.%I OWNER TO %I', a_name, owner_name);
+        EXECUTE format('COMMENT ON VIEW hospital_research.%I IS %L', a_name, 'The mart ' || a_name || ', as it is');
+        FOR a_column IN
+            SELECT ARRAY[a.attname, coalesce(col_description(a.attrelid, a.attnum), a.attname)]::text[] FROM pg_attribute a
+            WHERE a.attrelid = to_regclass('hospital_mart.' || a_name) AND a.attnum > 0 AND NOT a.attisdropped
+        LOOP
+            EXECUTE format('COMMENT ON COLUMN hospital_research.%I.%I IS %L', a_name, a_column[1], a_column[2]);
+        END LOOP;
+    END LOOP;
+END
+$views$;
+COMMENT ON FUNCTION hospital_privacy_views(name) IS
+    'Part of hospital_create_roles: the views of schema hospital_research, of the tables and marts that there are';
+
+CREATE FUNCTION hospital_privacy_grants(prefix text, owner_name name) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path = pg_catalog, pg_temp
+AS $grants$
+DECLARE
+    -- role; privileges; relations, where they are there.  * is every table and view of a schema.
+    relations CONSTANT text := $relations$
+admin; SELECT; hospital.* hospital_mart.* hospital_research.*
+admin; INSERT, UPDATE, DELETE; hospital.+ hospital_mart.+
+admin; UPDATE (system_identifier, database_oid); hospital.simulation
+clinician; SELECT; hospital.my_departments hospital.departments hospital.wards hospital.patients hospital.visits hospital.admissions hospital.diagnoses hospital.treatments hospital.lab_results hospital.vital_signs hospital.prescriptions hospital.status_updates hospital.doctor_assignments hospital.transfers hospital.alerts hospital.staff_assignments
+clinician; SELECT (person_id, national_id, passport_no, first_name, last_name, date_of_birth, sex, home_language, household_id, address, suburb, postal_code, phone); hospital.people
+clinician; SELECT (staff_id, first_name, last_name, role, specialty, department_code, registration_no); hospital.staff
+clinician; SELECT; hospital_research.diagnosis_distribution hospital_research.monthly_visit_stats hospital_research.medication_usage hospital_research.ward_occupancy_by_hour hospital_research.length_of_stay hospital_research.ed_waiting hospital_research.bed_days hospital_research.readmissions hospital_research.staffing_against_need
+analyst; SELECT; hospital.departments hospital.wards hospital_research.*
+loader; SELECT, INSERT, UPDATE; hospital.people hospital.patients hospital.admissions hospital.visits hospital.status_updates hospital.doctor_assignments hospital.transfers hospital.diagnoses hospital.treatments hospital.lab_results hospital.vital_signs hospital.prescriptions hospital.billing_payments hospital.staff_changes hospital.batches hospital.rejects
+loader; SELECT; hospital.simulation hospital.departments hospital.wards hospital.days hospital.status hospital.stream_topics
+loader; SELECT, INSERT; hospital.alerts
+loader; SELECT, INSERT, DELETE; hospital.patient_activity
+loader; SELECT (staff_id); hospital.staff
+loader; SELECT, INSERT, UPDATE, DELETE; hospital_mart.+
+audit; SELECT (national_id, first_name, last_name, date_of_birth, registration_no); hospital.staff
+audit; SELECT; hospital.people hospital.patients hospital.admissions hospital.visits hospital.status_updates hospital.doctor_assignments hospital.transfers hospital.diagnoses hospital.treatments hospital.lab_results hospital.vital_signs hospital.prescriptions hospital.billing_payments hospital.alerts hospital.patient_activity hospital.rejects hospital.faults hospital.stream_extras hospital.simulation hospital.privacy hospital_mart.patient_journey hospital_mart.patient_spending
+$relations$;
+    functions CONSTANT text := $functions$
+admin; hospital_%
+clinician; hospital_my_departments
+loader; hospital_ingest hospital_retry_rejects hospital_status
+$functions$;
+    a_grant text[];
+    an_item text;
+    a_thing text;
+    a_super boolean := (SELECT r.rolsuper FROM pg_roles r WHERE r.rolname = owner_name);
+BEGIN
+    FOR a_grant IN SELECT regexp_split_to_array(l.line, '; ') FROM string_to_table(btrim(relations, E'\n'), E'\n') l (line) LOOP
+        FOR an_item IN SELECT * FROM string_to_table(a_grant[3], ' ') LOOP
+            FOR a_thing IN
+                SELECT c.oid::regclass::text FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+                WHERE n.nspname = split_part(an_item, '.', 1)
+                  AND CASE split_part(an_item, '.', 2)
+                          WHEN '*' THEN c.relkind IN ('r', 'p', 'v', 'm', 'f') AND c.oid <> 'hospital.privacy'::regclass
+                          -- what is frozen, what the extension brings, and what would be run as somebody else
+                          WHEN '+' THEN c.relkind IN ('r', 'p')
+                               AND c.oid NOT IN ('hospital.privacy'::regclass, 'hospital.simulation'::regclass)
+                               AND NOT (a_super AND c.oid IS NOT DISTINCT FROM to_regclass('hospital.jobs'))
+                               AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')
+                          ELSE c.relname = split_part(an_item, '.', 2) AND c.relkind IN ('r', 'p', 'v', 'm', 'f') END
+            LOOP
+                EXECUTE format('GRANT %s ON TABLE %s TO %I', a_grant[2], a_thing, prefix || a_grant[1]);
+            END LOOP;
+        END LOOP;
+    END LOOP;
+
+    FOR a_grant IN SELECT regexp_split_to_array(l.line, '; ') FROM string_to_table(btrim(functions, E'\n'), E'\n') l (line) LOOP
+        FOR a_thing IN
+            SELECT p.oid::regprocedure::text
+            FROM pg_proc p JOIN pg_depend d ON d.classid = 'pg_proc'::regclass AND d.objid = p.oid AND d.deptype = 'e'
+            JOIN pg_extension e ON d.refclassid = 'pg_extension'::regclass AND e.oid = d.refobjid AND e.extname = 'hospital'
+            WHERE p.prorettype <> 'internal'::regtype AND NOT starts_with(p.proname, 'hospital_privacy_')
+              AND p.proname NOT IN ('hospital_create_roles', 'hospital_revoke_roles')
+              AND (a_grant[2] = 'hospital_%' OR p.proname = ANY (string_to_array(a_grant[2], ' ')))
+        LOOP
+            EXECUTE format('GRANT EXECUTE ON ROUTINE %s TO %I', a_thing, prefix || a_grant[1]);
+        END LOOP;
+    END LOOP;
+
+    -- large files pass through a table of their own
+    EXECUTE format('GRANT CREATE ON SCHEMA hospital TO %I, %I', prefix || 'admin', prefix || 'loader');
+    FOR a_grant IN
+        SELECT ARRAY[n.nspname, r.name] FROM pg_namespace n,
+            (VALUES ('admin', 'hospital_mart'), ('loader', 'hospital_mart'), ('admin', 'hospital_research'),
+                    ('clinician', 'hospital_research'), ('analyst', 'hospital_research'), ('admin', NULL), ('loader', NULL)) r (name, schema)
+        WHERE n.nspname = r.schema OR r.schema IS NULL AND n.oid = '@extschema@'::regnamespace
+    LOOP
+        EXECUTE format('GRANT USAGE ON SCHEMA %I TO %I', a_grant[1], prefix || a_grant[2]);
+    END LOOP;
+    IF a_super THEN
+        RAISE NOTICE 'role "%" may not change hospital.jobs', prefix || 'admin'
+            USING DETAIL = format('Jobs run as the owner of the hospital''s tables, which is the superuser %s.', quote_ident(owner_name)),
+                  HINT = 'Let a role that is no superuser own the hospital.';
+    END IF;
+END
+$grants$;
+COMMENT ON FUNCTION hospital_privacy_grants(text, name) IS
+    'Part of hospital_create_roles: what each role is granted';
+
+CREATE FUNCTION hospital_privacy_generators(granted boolean, owner_name name) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path = pg_catalog, pg_temp
+AS $generators$
+DECLARE
+    a_function text;
+BEGIN
+    FOR a_function IN
+        SELECT p.oid::regprocedure::text
+        FROM pg_proc p JOIN pg_depend d ON d.classid = 'pg_proc'::regclass AND d.objid = p.oid AND d.deptype = 'e'
+        JOIN pg_extension e ON d.refclassid = 'pg_extension'::regclass AND e.oid = d.refobjid AND e.extname = 'hospital'
+        WHERE starts_with(p.proname, 'hospital_generate_')
+    LOOP
+        IF granted THEN
+            EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO PUBLIC', a_function);
+        ELSE
+            EXECUTE format('REVOKE EXECUTE ON FUNCTION %s FROM PUBLIC', a_function);
+            EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO %I', a_function, owner_name);
+        END IF;
+    END LOOP;
+END
+$generators$;
+COMMENT ON FUNCTION hospital_privacy_generators(boolean, name) IS
+    'Part of hospital_create_roles and hospital_revoke_roles: may everybody call the generators, who with the seed would make every name again?';
+
+CREATE FUNCTION hospital_privacy_owner() RETURNS name
+    LANGUAGE plpgsql STABLE
+    SET search_path = pg_catalog, pg_temp
+AS $owner$
+BEGIN
+    IF NOT (SELECT r.rolsuper FROM pg_roles r WHERE r.rolname = current_user) THEN
+        RAISE EXCEPTION 'permission denied to set up the hospital''s roles'
+            USING ERRCODE = 'insufficient_privilege',
+                  DETAIL = 'It makes roles, and grants what belongs to the owners of the extension and of the tables.',
+                  HINT = 'Ask a superuser.';
+    END IF;
+    -- a table: the superuser who calls reads it, and no view of somebody's
+    IF NOT EXISTS (SELECT FROM pg_class c WHERE c.oid = to_regclass('hospital.simulation') AND c.relkind = 'r') THEN
+        RAISE EXCEPTION 'this database has no hospital'
+            USING ERRCODE = 'undefined_table', HINT = 'CALL hospital_create() makes one.';
+    END IF;
+    RETURN (SELECT pg_get_userbyid(c.relowner) FROM pg_class c WHERE c.oid = 'hospital.simulation'::regclass);
+END
+$owner$;
+COMMENT ON FUNCTION hospital_privacy_owner() IS
+    'Part of hospital_create_roles and hospital_revoke_roles: who owns the hospital; an error for those who may not call them';
+
+CREATE FUNCTION hospital_privacy_warn() RETURNS void
+    LANGUAGE plpgsql
+    SET search_path = pg_catalog, pg_temp
+AS $warn$
+DECLARE
+    a_seed bigint := (SELECT m.seed FROM hospital.simulation m);
+BEGIN
+    -- the first call loads the library, and with it the settings
+    PERFORM @extschema@.hospital_generator_version();
+    IF abs(a_seed::numeric) < 1000000000000000 THEN
+        RAISE WARNING 'the seed of this hospital can be guessed'
+            USING DETAIL = 'Whoever has it makes every name and identity number again with this software, on any machine.',
+                  HINT = 'Where that matters, make the hospital with a random seed of 18 digits: CALL hospital_create(seed => …).';
+    ELSIF current_setting('hospital.seed') = a_seed::text OR
+          EXISTS (SELECT FROM pg_db_role_setting s WHERE ('hospital.seed=' || a_seed) = ANY (s.setconfig)) THEN
+        RAISE WARNING 'the setting hospital.seed shows everybody the seed of this hospital'
+            USING HINT = 'Take it out: the seed is in hospital.simulation, and the setting has no effect any more.';
+    END IF;
+END
+$warn$;
+COMMENT ON FUNCTION hospital_privacy_warn() IS
+    'Part of hospital_create_roles: say where the seed, which makes every name again, is no secret';
+
+CREATE PROCEDURE hospital_create_roles(prefix text DEFAULT NULL, research_months int DEFAULT NULL)
+    LANGUAGE plpgsql
+    SET search_path = pg_catalog, pg_temp
+AS $create$
+#variable_conflict use_variable
+DECLARE
+    a_owner  name := @extschema@.hospital_privacy_owner();
+    a_prefix text;
+    a_known  text;
+    a_roles  oid[];
+BEGIN
+    PERFORM @extschema@.hospital_privacy_tables(a_owner);
+    SELECT nullif(p.prefix, '') INTO a_known FROM hospital.privacy p;
+    a_prefix := coalesce(prefix, a_known, 'hospital_');
+    IF a_prefix !~ '^[a-z][a-z0-9_]{0,39}$' OR starts_with(a_prefix, 'pg_') THEN
+        RAISE EXCEPTION 'invalid prefix "%" for roles', a_prefix
+            USING ERRCODE = 'invalid_parameter_value',
+                  DETAIL = 'The roles are named by it and admin, clinician, analyst, loader and audit.',
+                  HINT = 'Use up to 40 small letters, digits and _, a letter first, and not pg_.';
+    END IF;
+    IF a_known <> a_prefix THEN
+        RAISE EXCEPTION 'the roles of this hospital have the prefix "%"', a_known
+            USING ERRCODE = 'object_not_in_prerequisite_state',
+                  HINT = 'CALL hospital_revoke_roles() takes their rights back, and another prefix may be chosen then.';
+    END IF;
+    IF research_months NOT BETWEEN 0 AND 120 THEN
+        RAISE EXCEPTION 'invalid research_months %', research_months
+            USING ERRCODE = 'invalid_parameter_value', DETAIL = 'It is 0 to 120: of how many months, this one included, analysts see no visits yet.';
+    END IF;
+    UPDATE hospital.privacy p SET prefix = a_prefix, months = coalesce(research_months, p.months);
+
+    PERFORM @extschema@.hospital_privacy_role(a_prefix || 'admin', 'runs the hospital and sees all of it');
+    PERFORM @extschema@.hospital_privacy_role(a_prefix || 'clinician', 'sees the patients of the own department');
+    PERFORM @extschema@.hospital_privacy_role(a_prefix || 'analyst', 'sees marts, and records without who they are');
+    PERFORM @extschema@.hospital_privacy_role(a_prefix || 'loader', 'brings day files in');
+    PERFORM @extschema@.hospital_privacy_role(a_prefix || 'audit', 'has no members: what it may read, pgaudit logs');
+    a_roles := ARRAY(SELECT r.oid FROM pg_roles r
+                     WHERE r.rolname = ANY (ARRAY[a_prefix || 'admin', a_prefix || 'clinician', a_prefix || 'analyst',
+                                                  a_prefix || 'loader', a_prefix || 'audit']));
+
+    PERFORM @extschema@.hospital_privacy_take_back(a_roles);
+    PERFORM @extschema@.hospital_privacy_policies(a_prefix || 'clinician');
+    PERFORM @extschema@.hospital_privacy_views(a_owner);
+    PERFORM @extschema@.hospital_privacy_generators(false, a_owner);
+    PERFORM @extschema@.hospital_privacy_grants(a_prefix, a_owner);
+    PERFORM @extschema@.hospital_privacy_warn();
+END
+$create$;
+COMMENT ON PROCEDURE hospital_create_roles(text, int) IS
+    'Make the group roles admin, clinician, analyst, loader and audit of this hospital, named with a prefix (hospital_ by default), and grant each what it needs in this database, and nothing else: what was granted on the hospital''s schemas by hand is taken back. research_months: of how many months, this one included, analysts see no visits yet (0 at first). To be called again when tables or marts have been added, and in each database';
+
+CREATE PROCEDURE hospital_revoke_roles(drop_roles boolean DEFAULT false)
+    LANGUAGE plpgsql
+    SET search_path = pg_catalog, pg_temp
+AS $revoke$
+DECLARE
+    a_owner  name := @extschema@.hospital_privacy_owner();
+    a_prefix text;
+    a_name   text;
+    a_table  regclass;
+BEGIN
+    IF to_regclass('hospital.privacy') IS NOT NULL THEN
+        PERFORM @extschema@.hospital_privacy_tables(a_owner);
+        SELECT nullif(p.prefix, '') INTO a_prefix FROM hospital.privacy p;
+    END IF;
+    IF a_prefix IS NULL THEN
+        RAISE EXCEPTION 'this hospital has no roles'
+            USING ERRCODE = 'object_not_in_prerequisite_state', HINT = 'CALL hospital_create_roles() makes them.';
+    END IF;
+    PERFORM @extschema@.hospital_privacy_take_back(ARRAY(
+        SELECT r.oid FROM pg_roles r
+        WHERE r.rolname = ANY (ARRAY[a_prefix || 'admin', a_prefix || 'clinician', a_prefix || 'analyst',
+                                     a_prefix || 'loader', a_prefix || 'audit'])));
+    FOR a_table IN SELECT p.polrelid::regclass FROM pg_policy p WHERE p.polname = 'hospital_all' LOOP
+        EXECUTE format('DROP POLICY IF EXISTS hospital_clinician ON %s', a_table);
+        EXECUTE format('DROP POLICY hospital_all ON %s', a_table);
+        EXECUTE format('ALTER TABLE %s DISABLE ROW LEVEL SECURITY', a_table);
+    END LOOP;
+    FOR a_name IN SELECT v.viewname FROM pg_views v WHERE v.schemaname = 'hospital_research' LOOP
+        EXECUTE format('DROP VIEW hospital_research.%I', a_name);
+    END LOOP;
+    DROP SCHEMA IF EXISTS hospital_research;
+    PERFORM @extschema@.hospital_privacy_generators(true, a_owner);
+    UPDATE hospital.privacy p SET prefix = '';
+    IF drop_roles THEN
+        FOREACH a_name IN ARRAY '{admin,clinician,analyst,loader,audit}'::text[] LOOP
+            EXECUTE format('DROP ROLE IF EXISTS %I', a_prefix || a_name);
+        END LOOP;
+    END IF;
+END
+$revoke$;
+COMMENT ON PROCEDURE hospital_revoke_roles(boolean) IS
+    'Take back all that hospital_create_roles has granted in this database, its row security and its views; drop the roles, too, where no other database needs them. hospital.clinicians stays, and hospital.privacy with the key, so that pseudonyms stay what they are';
+
+REVOKE ALL ON FUNCTION hospital_my_departments(), hospital_privacy_role(text, text), hospital_privacy_take_back(oid[]), hospital_privacy_tables(name),
+    hospital_privacy_policies(name), hospital_privacy_views(name), hospital_privacy_grants(text, name),
+    hospital_privacy_generators(boolean, name), hospital_privacy_owner(), hospital_privacy_warn() FROM PUBLIC;
+REVOKE ALL ON PROCEDURE hospital_create_roles(text, int), hospital_revoke_roles(boolean) FROM PUBLIC;
+
+-- ==== end of privacy ======================================================

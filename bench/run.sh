@@ -10,7 +10,7 @@
 # environment: NUM (5000000 people), RUNS (5), ROWS (the numbers of the rows to
 # measure, "1 2 ... 12"); bench/days.sh has some for rows 7 to 12, bench/stream.sh
 # for rows 13 to 23, which "make bench-stream" measures, bench/idle.sh for rows 24 to
-# 28 ("make bench-idle")
+# 28 ("make bench-idle"), bench/export.sh for rows 40 and 41 ("make bench-export")
 source "$(dirname "${BASH_SOURCE[0]}")/../demo/cluster.sh"
 
 NUM=${NUM:-5000000}
@@ -267,6 +267,10 @@ source "$TOP/bench/stream.sh"
 source "$TOP/bench/idle.sh"
 kafka_wanted() { stream_wanted || wanted_any 26 27 28; }
 
+# ---- rows 40 and 41: export ------------------------------------------------
+
+source "$TOP/bench/export.sh"
+
 # ---- all -------------------------------------------------------------------
 
 # What the rows that are wanted need of the disk, at the most.
@@ -276,6 +280,7 @@ needed_mb() {
         if wanted_any 7 8 9 10 11 12; then days_space_mb; fi
         stream_space_mb
         if idle_wanted; then echo 4000; fi
+        if export_wanted; then echo $((EXPORT_MB * 7 + 2000)); fi
     } | sort -n | tail -n 1
 }
 
@@ -308,6 +313,7 @@ if wanted 6; then say "   memory"; memory; fi
 if wanted 7 || wanted 8 || wanted 9 || wanted 10 || wanted 11 || wanted 12; then say "   day files"; day_files; fi
 if stream_wanted; then say "   the stream"; streaming; fi
 if idle_wanted; then idleness; fi
+if export_wanted; then exporting; fi
 head1 "Results: median (min...max); ratio is ours to the other's"
 {
     printf '%s\n' "row|what|ours|the other|ratio|target|verdict" "${TABLE[@]}" | awk -F'|' '

@@ -5,6 +5,7 @@
 #
 #   stream_jars.sh connect    Kafka Connect: the folder of its jars
 #   stream_jars.sh debezium   Debezium's JDBC sink: the plugin's folder
+#   stream_jars.sh capture    Debezium's connector for PostgreSQL: the plugin's folder
 #   stream_jars.sh flink      Flink with its Kafka and JDBC connectors
 #
 # Prints the folder.  Exit status 77, with the reason on stderr: no Java, no
@@ -14,6 +15,7 @@ set -eu
 CACHE=${HOSPITAL_TEST_CACHE:-${HOME:-/tmp}/.cache/hospital-test}
 CONNECT=4.3.1
 DEBEZIUM=3.6.0.Final
+CAPTURE=3.7.0.Final
 FLINK=1.20.3
 PGJDBC=42.7.7
 
@@ -32,6 +34,20 @@ fetch() {
 		rm -rf "$FETCH"
 		unavailable "$(basename "$folder") could not be fetched from Maven Central"
 	fi
+}
+
+# plugin NAME VERSION: an archive of Debezium's, unpacked.
+plugin() {
+	folder=$CACHE/debezium-$1-$2
+	if [ ! -d "$folder" ]; then
+		prepare
+		mkdir "$FETCH/lib"
+		fetch "$folder" dependency:copy -DoutputDirectory="$FETCH" \
+			-Dartifact=io.debezium:debezium-connector-$1:$2:tar.gz:plugin
+		tar -C "$FETCH/lib" -xzf "$FETCH"/debezium-connector-$1-*.tar.gz
+		keep "$folder"
+	fi
+	echo "$folder"
 }
 
 keep() {
@@ -70,17 +86,8 @@ connect)
 		org.apache.kafka:kafka-tools:$CONNECT org.apache.logging.log4j:log4j-slf4j-impl:2.25.4
 	echo "$CACHE/connect-$CONNECT"
 	;;
-debezium)
-	if [ ! -d "$CACHE/debezium-jdbc-$DEBEZIUM" ]; then
-		prepare
-		mkdir "$FETCH/lib"
-		fetch "debezium-jdbc-$DEBEZIUM" dependency:copy -DoutputDirectory="$FETCH" \
-			-Dartifact=io.debezium:debezium-connector-jdbc:$DEBEZIUM:tar.gz:plugin
-		tar -C "$FETCH/lib" -xzf "$FETCH"/debezium-connector-jdbc-*.tar.gz
-		keep "$CACHE/debezium-jdbc-$DEBEZIUM"
-	fi
-	echo "$CACHE/debezium-jdbc-$DEBEZIUM"
-	;;
+debezium) plugin jdbc $DEBEZIUM ;;
+capture) plugin postgres $CAPTURE ;;
 flink)
 	dependencies "$CACHE/flink-$FLINK" org.apache.flink:flink-clients:$FLINK \
 		org.apache.flink:flink-table-api-java-bridge:$FLINK org.apache.flink:flink-table-planner-loader:$FLINK \
@@ -90,7 +97,7 @@ flink)
 	echo "$CACHE/flink-$FLINK"
 	;;
 *)
-	sed -n '2,12s/^# \{0,1\}//p' "$0" >&2
+	sed -n '2,13s/^# \{0,1\}//p' "$0" >&2
 	exit 2
 	;;
 esac

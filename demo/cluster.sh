@@ -170,6 +170,10 @@ find_missing() {
     command -v gcc >/dev/null && has_header librdkafka/rdkafka.h librdkafka/rdkafka_mock.h ||
         MISSING+=(librdkafka-dev)
     command -v gcc >/dev/null && has_header csv.h || MISSING+=(libcsv-dev)
+    command -v gcc >/dev/null && has_header zlib.h || MISSING+=(zlib1g-dev)
+    command -v gcc >/dev/null && has_header zstd.h || MISSING+=(libzstd-dev)
+    # the page of the dashboards is served by it; the rest goes without
+    if [ "$(id -u)" = 0 ] || command -v sudo >/dev/null; then command -v python3 >/dev/null || MISSING+=(python3); fi
     if [ "${1:-}" = test ]; then
         perl -MIPC::Run -e 1 2>/dev/null || MISSING+=(libipc-run-perl)
         command -v python3 >/dev/null || MISSING+=(python3)
@@ -343,7 +347,7 @@ copy_server() {
 
 # Bring build/ up to date with the checkout, which its user need not be able to
 # read; what was deleted there is deleted here.
-SOURCES=(Makefile hospital.control src data sql expected test bench demo)
+SOURCES=(Makefile hospital.control src data sql expected test bench demo dashboards)
 copy_sources() {
     local list=("${SOURCES[@]}") i
     for i in "${!list[@]}"; do
@@ -503,6 +507,49 @@ stop_kafka() {
     as_user timeout 60 bash "$WORK/build/test/kafka/kafka.sh" stop "$WORK/home/kafka" || kafka_node kill "$WORK/home/kafka"
 }
 
+# ---- the page of the dashboards --------------------------------------------
+
+# The process may be somebody else's by now, after a restart of the machine.
+page_runs() {
+    local pid
+    pid=$(cat "$WORK/home/page.pid" 2>/dev/null) &&
+        grep -qsaF "$WORK/home/page.pid" "/proc/$pid/cmdline"
+}
+
+# start_page DATABASE ROLE: in the background, afresh each time; sets PAGE, its
+# address, or leaves it empty, having said why there is none.
+start_page() {
+    local i
+    PAGE=
+    if ! command -v python3 >/dev/null; then
+        say "   page: not served, python3 is not installed"
+        return 0
+    fi
+    stop_page
+    as_user rm -f "$WORK/home/page.address"
+    as_user setsid -f env PGHOST="$SOCKETS" PGPORT="$PORT" PGDATABASE="$1" PGUSER="$2" PSQL="$BINDIR/psql" \
+        python3 "$WORK/build/dashboards/page/page.py" serve --port "${PAGE_PORT:-8090}" --address-file "$WORK/home/page.address" \
+        --pid-file "$WORK/home/page.pid" >"$WORK/log/page.log" 2>&1 </dev/null
+    for i in $(seq 100); do
+        PAGE=$(cat "$WORK/home/page.address" 2>/dev/null) && return 0
+        sleep 0.1
+    done
+    tail -n 5 "$WORK/log/page.log" | sed 's/^/   | /'
+    say "   page: not served; the above is the end of $WORK/log/page.log"
+}
+
+stop_page() {
+    local pid i
+    page_runs || return 0
+    pid=$(cat "$WORK/home/page.pid")
+    as_user kill "$pid" 2>/dev/null || true
+    for i in $(seq 50); do
+        page_runs || break
+        sleep 0.1
+    done
+    as_user rm -f "$WORK/home/page.pid"
+}
+
 # psql without the user's own settings, stopping at the first error.
 psql_do() {
     as_user "$BINDIR/psql" -X -v ON_ERROR_STOP=1 -h "$SOCKETS" -p "$PORT" -U postgres "$@"
@@ -518,6 +565,7 @@ clean_work() {
     lock_work
     BINDIR=$(find "$WORK/server" -name pg_ctl -type f 2>/dev/null | head -n 1)
     BINDIR=${BINDIR%/pg_ctl}
+    stop_page
     if [ -n "$BINDIR" ]; then stop_cluster; fi
     stop_kafka
     cd /

@@ -5,8 +5,10 @@
 # step looks first whether it is done already, so the script can be interrupted
 # anywhere and run again.
 #
-# usage: run.sh [start|stop|clean]; in the environment NUM_PEOPLE, and KAFKA:
-# embedded, the default, or real, for an Apache Kafka of the demo's own
+# usage: run.sh [start|stop|clean|report]; in the environment NUM_PEOPLE, KAFKA:
+# embedded, the default, or real, for an Apache Kafka of the demo's own, and
+# PAGE_PORT: where the dashboards are served (8090, or the next that is free).
+# report writes the validation report of the demo's hospital to REPORT
 source "$(dirname "${BASH_SOURCE[0]}")/cluster.sh"
 
 DB=hospital
@@ -70,7 +72,7 @@ make_database() {
         say "   extension: there already"
     else
         query -d "$DB" --single-transaction -c "CREATE EXTENSION hospital" \
-            -c "GRANT CREATE, USAGE ON SCHEMA hospital TO $OWNER" \
+            -c "GRANT CREATE, USAGE ON SCHEMA hospital, hospital_mart TO $OWNER" \
             -c "GRANT EXECUTE ON FUNCTION hospital_start(boolean), hospital_stop(), hospital_audit_stream() TO $OWNER" \
             -c "GRANT EXECUTE ON PROCEDURE hospital_run(int, int) TO $OWNER" \
             -c "GRANT pg_monitor, pg_read_server_files, pg_write_server_files TO $OWNER"
@@ -97,6 +99,20 @@ make_hospital() {
         hospital_psql -q -c "CALL hospital_create(people => $PEOPLE)"
         say "   hospital: created, a city of $PEOPLE people"
     fi
+}
+
+# Who looks at the dashboards sees the marts and the clock, and cannot write.
+make_viewer() {
+    if [ "$(hospital_query "SELECT to_regnamespace('hospital_mart') IS NULL")" = t ]; then
+        say "   marts: none, this hospital is older than they are; make clean-demo starts afresh"
+        return 0
+    fi
+    query -d "$DB" -c "SET client_min_messages = warning" \
+        -c "DO \$\$ BEGIN IF to_regrole('viewer') IS NULL THEN CREATE ROLE viewer LOGIN; END IF; END \$\$" \
+        -c "ALTER ROLE viewer SET default_transaction_read_only = on" -c "ALTER ROLE viewer SET statement_timeout = '15s'"
+    hospital_psql -q -c "GRANT SELECT ON ALL TABLES IN SCHEMA hospital_mart TO viewer" \
+        -c "ALTER DEFAULT PRIVILEGES IN SCHEMA hospital_mart GRANT SELECT ON TABLES TO viewer" \
+        -c "GRANT SELECT ON hospital.run_window TO viewer"
 }
 
 load_people() {
@@ -265,6 +281,7 @@ tour() {
         find ./lake/stream -name '*.jsonl' | LC_ALL=C sort | sed -n '1p;$p'
     ) | sed "s|^\.|   $WORK/data|"
     say ""
+    [ -z "$PAGE" ] || say "   look      $PAGE    (dashboards, in a browser on this machine)"
     say "   connect   $( [ "$(id -u)" = "$RUN_UID" ] || [ "$(id -u)" = 0 ] || echo "sudo -u $RUN_USER ")psql -h $SOCKETS -p $PORT -U $OWNER $DB"
     say "   stop      make demo-stop     (make demo goes on from there)"
     say "   remove    make clean-demo"
@@ -294,6 +311,7 @@ start() {
     make_database
     head1 "4. A city and its hospital"
     make_hospital
+    make_viewer
     load_people
     load_staff
     export_files
@@ -301,6 +319,7 @@ start() {
     run_month
     head1 "6. Live"
     run_live_day
+    start_page "$DB" viewer
     tour
     say ""
     say "done in $((SECONDS - STARTED)) s; the hospital goes on living, a day every ten seconds, until it is stopped"
@@ -310,14 +329,30 @@ stop() {
     find_work demo use || die "there is no demo to stop"
     lock_work
     BINDIR=$(dirname "$(find "$WORK/server" -name pg_ctl -type f | head -n 1)")
+    stop_page
     stop_cluster
     stop_kafka
     say "stopped; make demo goes on from here"
+}
+
+report() {
+    local file=${REPORT:-$TOP/report.html}
+    find_work demo use || die "there is no demo to report on" "make demo makes one."
+    lock_work
+    BINDIR=$(dirname "$(find "$WORK/server" -name pg_ctl -type f | head -n 1)")
+    cluster_runs || die "the demo is stopped" "make demo goes on from there."
+    command -v python3 >/dev/null || die "python3 is not installed" "Debian and Ubuntu: apt-get install python3."
+    long_step "comparing and measuring" "$WORK/log/report.log" as_user env PGHOST="$SOCKETS" PGPORT="$PORT" PGDATABASE="$DB" PGUSER="$OWNER" \
+        PSQL="$BINDIR/psql" python3 "$WORK/build/dashboards/page/page.py" report "$WORK/home/report.html" ||
+        die "the report could not be made"
+    cp "$WORK/home/report.html" "$file"
+    say "   $file"
 }
 
 case ${1:-start} in
     start) start ;;
     stop) stop ;;
     clean) clean_work demo ;;
-    *) die "usage: run.sh [start|stop|clean]" ;;
+    report) report ;;
+    *) die "usage: run.sh [start|stop|clean|report]" ;;
 esac

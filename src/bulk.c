@@ -24,6 +24,7 @@
 #include "storage/bufmgr.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
+#include "utils/rls.h"
 
 #include "bulk.h"
 #include "bulk_index.h"
@@ -49,7 +50,7 @@ bulk_refusal(Relation rel, const RowSourceMethods *methods)
 		return "it has triggers or foreign keys";
 	if (rel->rd_rules != NULL)
 		return "it has rules";
-	if (rel->rd_rel->relrowsecurity)
+	if (check_enable_rls(RelationGetRelid(rel), InvalidOid, true) == RLS_ENABLED)
 		return "it has row security";
 	if (constr && has_generated_columns(constr))
 		return "it has generated columns";

@@ -28,12 +28,11 @@ typedef struct CsvColumn
 
 struct CsvWriter
 {
-	LakeFile   *file;
 	int			ncolumns;
 	CsvColumn  *columns;
+	TupleDesc	tupdesc;		/* for the names */
 	StringInfoData line;
 	MemoryContext scratch;		/* of output functions, reset for each row */
-	int64		rows;
 };
 
 int
@@ -87,30 +86,29 @@ append_field(CsvWriter *writer, const char *data, size_t length)
 }
 
 static void
-end_line(CsvWriter *writer)
+end_line(CsvWriter *writer, OutFile *out)
 {
 	appendStringInfoChar(&writer->line, '\n');
-	lake_write(writer->file, writer->line.data, writer->line.len);
+	out_write(out, writer->line.data, writer->line.len);
 	resetStringInfo(&writer->line);
 }
 
 static CsvWriter *
-new_writer(LakeFile *file, int ncolumns)
+new_writer(int ncolumns)
 {
 	CsvWriter  *writer = palloc0(sizeof(CsvWriter));
 
-	writer->file = file;
 	writer->ncolumns = ncolumns;
-	writer->columns = palloc0(ncolumns * sizeof(CsvColumn));
+	writer->columns = palloc0(Max(ncolumns, 1) * sizeof(CsvColumn));
 	initStringInfo(&writer->line);
 	writer->scratch = AllocSetContextCreate(CurrentMemoryContext, "hospital CSV row",
 											ALLOCSET_DEFAULT_SIZES);
 	return writer;
 }
 
-/* How the column is written, and its place in the header. */
+/* How the column is written. */
 static void
-set_column(CsvWriter *writer, int i, const char *name, Oid type)
+set_column(CsvWriter *writer, int i, Oid type)
 {
 	CsvColumn  *column = &writer->columns[i];
 	Oid			output;
@@ -131,21 +129,31 @@ set_column(CsvWriter *writer, int i, const char *name, Oid type)
 			getTypeOutputInfo(type, &output, &varlena);
 			fmgr_info(output, &column->output);
 	}
-	if (i > 0)
-		appendStringInfoChar(&writer->line, ',');
-	append_field(writer, name, strlen(name));
 }
 
 CsvWriter *
-csv_writer_for_tupdesc(LakeFile *file, TupleDesc tupdesc)
+csv_writer(TupleDesc tupdesc, int ncolumns)
 {
-	CsvWriter  *writer = new_writer(file, tupdesc->natts);
+	CsvWriter  *writer = new_writer(ncolumns);
 
-	for (int i = 0; i < tupdesc->natts; i++)
-		set_column(writer, i, NameStr(TupleDescAttr(tupdesc, i)->attname),
-				   getBaseType(TupleDescAttr(tupdesc, i)->atttypid));
-	end_line(writer);
+	writer->tupdesc = CreateTupleDescCopy(tupdesc);
+	for (int i = 0; i < ncolumns; i++)
+		set_column(writer, i, getBaseType(TupleDescAttr(tupdesc, i)->atttypid));
 	return writer;
+}
+
+void
+csv_write_header(CsvWriter *writer, OutFile *out)
+{
+	for (int i = 0; i < writer->ncolumns; i++)
+	{
+		const char *name = NameStr(TupleDescAttr(writer->tupdesc, i)->attname);
+
+		if (i > 0)
+			appendStringInfoChar(&writer->line, ',');
+		append_field(writer, name, strlen(name));
+	}
+	end_line(writer, out);
 }
 
 static void
@@ -187,7 +195,7 @@ append_value(CsvWriter *writer, CsvColumn *column, Datum value)
 }
 
 void
-csv_write_row(CsvWriter *writer, const Datum *values, const bool *isnull)
+csv_write_row(CsvWriter *writer, OutFile *out, const Datum *values, const bool *isnull)
 {
 	MemoryContext caller = MemoryContextSwitchTo(writer->scratch);
 
@@ -198,14 +206,7 @@ csv_write_row(CsvWriter *writer, const Datum *values, const bool *isnull)
 		if (!isnull[i])
 			append_value(writer, &writer->columns[i], values[i]);
 	}
-	end_line(writer);
-	writer->rows++;
+	end_line(writer, out);
 	MemoryContextSwitchTo(caller);
 	MemoryContextReset(writer->scratch);
-}
-
-int64
-csv_rows_written(const CsvWriter *writer)
-{
-	return writer->rows;
 }

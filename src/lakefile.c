@@ -694,6 +694,54 @@ lake_names(const char *folder)
 	return names;
 }
 
+/* Of files that are not there, and folders that are not empty, nothing is said. */
+static void
+remove_named(const char *path, int flags)
+{
+	LakeFile   *file = new_file(path);
+
+	if (walk_to(file, false))
+	{
+		if (unlinkat(file->folder, file->name, flags) < 0 && errno != ENOENT &&
+			(flags == 0 || (errno != ENOTEMPTY && errno != EEXIST)))
+			report_access(file, "remove");
+		if (fsync(file->folder) < 0)
+			report_access(file, "sync the folder of");
+	}
+	lake_close(file);
+}
+
+void
+lake_remove(const char *path)
+{
+	remove_named(path, 0);
+}
+
+void
+lake_remove_folder(const char *path)
+{
+	remove_named(path, AT_REMOVEDIR);
+}
+
+void
+lake_sweep(const char *folder, const char *name)
+{
+	ListCell   *cell;
+
+	foreach(cell, folder_entries(folder))
+	{
+		char		final[NAME_MAX + 1];
+		LakeFile   *file;
+
+		if (!is_temporary(lfirst(cell), final) || (name != NULL && strcmp(final, name) != 0))
+			continue;
+		file = new_file(psprintf("%s/%s", folder, final));
+		if (walk_to(file, false) && unlinkat(file->folder, lfirst(cell), 0) < 0 && errno != ENOENT)
+			report_access(file, "remove what was left of");
+		lake_close(file);
+	}
+}
+
 bool
 lake_is_pending(const char *path)
 {

@@ -41,6 +41,17 @@ extern void lake_sync(LakeFile *const *files, int nfiles);
 extern void lake_keep(LakeFile *file);
 extern void lake_publish(LakeFile *const *files, int nfiles);
 
+/* No such file is no error; folders stay. */
+extern void lake_remove(const char *path);
+/* If it is there and empty. */
+extern void lake_remove_folder(const char *path);
+
+/*
+ * What a writer that died left in a folder: temporary files that were to be
+ * "name" (NULL: anything).  The caller knows that nobody else writes there.
+ */
+extern void lake_sweep(const char *folder, const char *name);
+
 /* A single file gets its name unless another has it already. */
 extern void lake_publish_first(LakeFile *file);
 

@@ -1,5 +1,5 @@
 /*
- * numeric_form.h: a numeric from an integer and a scale, as the server stores it.
+ * numeric_form.h: a numeric from an integer and a scale, as the server stores it, and back.
  *
  * numeric_in and the arithmetic of numeric allocate and take about a tenth of a
  * microsecond; a file of bills has seven numbers a line.  The stored form of a
@@ -55,6 +55,44 @@ numeric_form(char *out, int64 digits, int scale)
 		}
 	SET_VARSIZE_SHORT(out, to - out);
 	return to;
+}
+
+/*
+ * The way back: what is stored behind the varlena header, as digits / 10^scale.
+ * False for what has no such form here: special values, many digits or places.
+ */
+static inline bool
+numeric_read(const char *stored, size_t length, int64 *digits, int *scale)
+{
+	static const int64 powers[] = {1, 10, 100, 1000, 10000};
+	uint16		header;
+	int16		group;
+	int64		value = 0;
+	int			ngroups = (int) (length - sizeof(header)) / (int) sizeof(group);
+	int			weight;
+	int			wanted;			/* groups down to the last place */
+
+	if (length < sizeof(header))
+		return false;
+	memcpy(&header, stored, sizeof(header));
+	if ((header & 0xC000) != 0x8000)
+		return false;
+	*scale = (header & 0x1F80) >> 7;
+	weight = (header & 0x003F) - (header & 0x0040);
+	wanted = weight + 1 + (*scale + 3) / 4;
+	if (*scale > 4 || wanted > 4 || ngroups > wanted)
+		return false;
+	for (int i = 0; i < wanted; i++)
+	{
+		group = 0;
+		if (i < ngroups)
+			memcpy(&group, stored + sizeof(header) + i * sizeof(group), sizeof(group));
+		value = value * 10000 + group;
+	}
+	/* the last group has more places than are shown: they are zeros */
+	value /= powers[(4 - *scale % 4) % 4];
+	*digits = (header & 0x2000) ? -value : value;
+	return true;
 }
 
 #endif							/* HOSPITAL_NUMERIC_FORM_H */

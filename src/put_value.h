@@ -18,6 +18,8 @@
 
 #define PUT_DATE_LENGTH 10		/* YYYY-MM-DD */
 #define PUT_DATES_KEPT 1024		/* by day modulo this */
+#define PUT_FIRST_DATE (-730119)	/* 0001-01-01; before and after: other forms */
+#define PUT_LAST_DATE 2921939	/* 9999-12-31 */
 
 static inline char *
 put_two(char *to, int number)

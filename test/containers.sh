@@ -194,13 +194,16 @@ check "those who show logs know none" no_secret sidecars_know
 
 dashboard() {
     local answer
-    python3 "$TOP/test/containers/dashboard.py" "$TOP/dashboards/grafana/hospital.json" > "$WORK/dashboard.sql"
+    local file
+    for file in "$TOP"/dashboards/grafana/*.json; do
+        python3 "$TOP/test/containers/dashboard.py" "$file" || return 1
+    done > "$WORK/dashboard.sql"
     answer=$(psql_as viewer "$VIEWER_SECRET" -f - < "$WORK/dashboard.sql") || { say "$answer"; return 1; }
     say "$answer"
     # what has come in is shown; nothing has been rejected, but that is a row as well
     ! grep -q '|0$' <<<"$answer"
 }
-check "each query of the dashboard runs as the viewer, and has rows" dashboard
+check "each query of the dashboards runs as the viewer, and has rows" dashboard
 refused() { ! psql_as viewer "$VIEWER_SECRET" -c "$1"; }
 check "who only looks cannot write" refused "SET default_transaction_read_only = off; DELETE FROM hospital.transfers"
 
@@ -208,15 +211,18 @@ types() {
     command -v npm >/dev/null || return 77
     mkdir -p "$WORK/types" && cd "$WORK/types" || return 1
     npm install --silent --no-audit --no-fund @grafana/schema@12.4.4 typescript@5 >/dev/null 2>&1 || return 77
-    printf "import type { Dashboard } from '@grafana/schema';\nexport const dashboard = %s satisfies Dashboard;\n" \
-        "$(cat "$TOP/dashboards/grafana/hospital.json")" > dashboard.ts
-    npx --no-install tsc --noEmit --strict --skipLibCheck --module esnext --moduleResolution bundler dashboard.ts
+    local file
+    for file in "$TOP"/dashboards/grafana/*.json; do
+        printf "import type { Dashboard } from '@grafana/schema';\nexport const dashboard = %s satisfies Dashboard;\n" \
+            "$(cat "$file")" > "$(basename "$file" .json).ts"
+    done
+    npx --no-install tsc --noEmit --strict --skipLibCheck --module esnext --moduleResolution bundler ./*.ts
 }
 rc=0; out=$( (types) 2>&1) || rc=$?
 case $rc in
-    0) ok "the dashboard has the types of Grafana's schema" ;;
+    0) ok "the dashboards have the types of Grafana's schema" ;;
     77) skipped "Grafana's schema cannot be had (npm)" ;;
-    *) failed "the dashboard has the types of Grafana's schema" "$out" ;;
+    *) failed "the dashboards have the types of Grafana's schema" "$out" ;;
 esac
 
 # ---- pgAdmin ----

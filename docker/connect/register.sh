@@ -12,7 +12,6 @@ from_file() {
 for name in POSTGRES_PASSWORD DEBEZIUM_PASSWORD; do from_file $name; done
 export PGPASSWORD=$POSTGRES_PASSWORD
 
-# Tables with a key alone: without one a published table takes no update.
 while [ "$(psql -XqAt -U "$POSTGRES_USER" -d "$POSTGRES_DB" -c "SELECT to_regclass('hospital.billing_payments') IS NOT NULL")" != t ]; do
     echo "waiting for the hospital"
     sleep 2
@@ -28,13 +27,8 @@ WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = :'debezium') \gexec
 SELECT format('ALTER ROLE %I PASSWORD %L', :'debezium', :'debezium_password') \gexec
 GRANT USAGE ON SCHEMA hospital TO :"debezium";
 GRANT SELECT ON ALL TABLES IN SCHEMA hospital TO :"debezium";
-SELECT 'CREATE PUBLICATION hospital_cdc' WHERE NOT EXISTS (SELECT FROM pg_publication WHERE pubname = 'hospital_cdc') \gexec
-SELECT 'ALTER PUBLICATION hospital_cdc SET TABLE ' || string_agg(format('hospital.%I', c.relname), ', ')
-FROM pg_class c WHERE c.relnamespace = 'hospital'::regnamespace AND c.relkind = 'r'
-  AND c.relname IN ('staff', 'patients', 'medicines', 'visits', 'prescriptions', 'billing_payments', 'admissions', 'transfers')
-  AND EXISTS (SELECT FROM pg_index i WHERE i.indrelid = c.oid AND i.indisprimary)
-HAVING count(*) > 0 \gexec
 SQL
+psql -Xq -v ON_ERROR_STOP=1 -U "$POSTGRES_USER" -d "$POSTGRES_DB" -o /dev/null -f /hospital/connect/publication.sql
 
 perl -MHTTP::Tiny -e '
     my ($url, $file) = @ARGV;

@@ -57,7 +57,7 @@ make_extension() {
 SET client_min_messages = warning;
 CREATE EXTENSION IF NOT EXISTS hospital;
 ALTER EXTENSION hospital UPDATE;
-GRANT CREATE, USAGE ON SCHEMA hospital TO :"owner";
+GRANT CREATE, USAGE ON SCHEMA hospital, hospital_mart TO :"owner";
 SELECT format('GRANT EXECUTE ON ROUTINE %s TO %I', p.oid::regprocedure, :'owner')
 FROM pg_proc p JOIN pg_depend d ON d.classid = 'pg_proc'::regclass AND d.objid = p.oid AND d.deptype = 'e'
 JOIN pg_extension e ON e.oid = d.refobjid AND e.extname = 'hospital'
@@ -72,6 +72,9 @@ make_hospital() {
     if [ "$(ask "SELECT to_regclass('hospital.simulation') IS NULL")" = t ]; then
         owner -c "CALL hospital_create()"
     fi
+    owner -v viewer="${VIEWER_USER:-viewer}" -o /dev/null -f - <<'SQL'
+GRANT SELECT ON ALL TABLES IN SCHEMA hospital_mart TO :"viewer";
+SQL
     say "hospital: $(ask "SELECT format('%s people, %s beds, %s to %s, seed %s', people, beds, start_date, end_date, seed) FROM hospital.simulation")"
     local differs
     differs=$(ask "SELECT string_agg(format('%s=%s', what, proposed), ' ')

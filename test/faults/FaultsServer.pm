@@ -318,11 +318,15 @@ sub published_once
 	my $generated = q{SELECT g.event_id FROM hospital.simulation s,
 		LATERAL (SELECT DISTINCT day FROM hospital.published) d,
 		LATERAL hospital_generate_transfers(d.day, s.seed, s.people, s.beds, s.start_date, s.transfers_per_day) g};
-	my ($until, $said) = (time + 30);
+	my ($until, $known, $said) = (time + 60, '');
 
 	do
 	{
 		sleep 0.5;
+		# on a bad network what was due before comes slowly
+		my $published = $w->sql('SELECT count(*) FROM hospital.published');
+		$until = time + 60 if $published ne $known;
+		$known = $published;
 		$w->read_topic;
 		$said = $w->sql(qq{WITH sent AS (SELECT event_id FROM fault_oracle.truth
 				WHERE sqlstates = '' AND event_id::text NOT LIKE '01890a5d-____-____-8000-%')

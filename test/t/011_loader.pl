@@ -628,8 +628,11 @@ ordinary('foreign key to people', "$plain; CREATE TABLE public.friends (person_i
 	'it has triggers or foreign keys');
 is($node->safe_psql($db, "SELECT count(*) FROM pg_constraint WHERE conrelid = 'public.friends'::regclass AND contype = 'f'"),
 	'1', 'foreign key to people: it is still there');
-ordinary('row security', "$plain; ALTER TABLE hospital.people ENABLE ROW LEVEL SECURITY; CREATE POLICY all_of_it ON hospital.people USING (true)",
-	'it has row security');
+# It lets owners and superusers alone, unless it is forced on a plain owner.
+$node->safe_psql($db, "DROP TABLE IF EXISTS hospital.people CASCADE; $plain; ALTER TABLE hospital.people ENABLE ROW LEVEL SECURITY;"
+	  . ' CREATE POLICY few ON hospital.people USING (person_id <= 10)');
+unlike(load_ok($db, 'CALL hospital_load_people(workers => 2)', 'row security: load'), qr/INSERT … SELECT/, 'row security: not in its owner\'s way');
+equal_ok($db, $few, 'row security: the rows are the generator\'s');
 ordinary('partitions', "CREATE TABLE hospital.people ($columns, PRIMARY KEY (person_id)) PARTITION BY RANGE (person_id);"
 	  . "CREATE TABLE hospital.people_1 PARTITION OF hospital.people FOR VALUES FROM (1) TO (30000);"
 	  . "CREATE TABLE hospital.people_2 PARTITION OF hospital.people DEFAULT", 'it is not an ordinary table');

@@ -242,6 +242,23 @@ foreach (1 .. 10 * $PostgreSQL::Test::Utils::timeout_default)
 }
 is($told, $raised, 'listeners hear of each alert, or how many there are');
 like($heard, qr/"alerts" ?: ?\d+, ?"last_alert_id" ?: ?\d+/, 'and of many at once in one notification');
+
+# Everybody may listen: where there are roles, a number is all that is heard.
+$before = sql('CALL hospital_create_roles(); SELECT max(alert_id) FROM hospital.alerts');
+$heard = '';
+foreach (1 .. 50)
+{
+	send_events(prescription(PATIENTS, 50));
+	last if sql("SELECT count(*) > 0 FROM hospital.alerts WHERE alert_id > $before") eq 't';
+}
+foreach (1 .. 10 * $PostgreSQL::Test::Utils::timeout_default)
+{
+	last if told() > 0;
+	select undef, undef, undef, 0.1;
+}
+my @payloads = $heard =~ /notification "hospital_alerts" with payload "(.*)" received/g;
+cmp_ok(scalar(@payloads), '>', 0, 'an alert in a hospital with roles is told');
+is(scalar(grep { !/^\{"alert_id" ?: ?\d+\}$/ } @payloads), 0, 'by its number alone');
 $in .= "\\q\n";
 $listener->finish;
 

@@ -301,13 +301,13 @@ is(sql(q{SELECT coalesce(string_agg(p.proname, ' ' ORDER BY p.proname), '') FROM
 		AND d.deptype = 'e' AND d.refobjid = (SELECT oid FROM pg_extension WHERE extname = 'hospital')
 	WHERE p.provolatile <> 'i' AND (p.proacl IS NULL OR EXISTS (SELECT FROM aclexplode(p.proacl) a WHERE a.grantee = 0 AND a.privilege_type = 'EXECUTE'))
 		AND p.proname !~ '^hospital_(validate|measured|targets)'}),
-	'hospital_create hospital_create_marts hospital_drop_cells hospital_fold_day hospital_fold_marts hospital_fold_some hospital_job_is_running hospital_load_people hospital_load_staff hospital_lock_marts hospital_mark_live hospital_merge_month hospital_next_run hospital_open_rows hospital_refresh_marts hospital_require_jobs hospital_rowsource_support hospital_stream_positions hospital_touch_marts hospital_window_now', 'functions that everybody may call are so on purpose');
+	'hospital_create hospital_create_marts hospital_dashboard_data hospital_dashboard_state hospital_drop_cells hospital_fold_day hospital_fold_marts hospital_fold_some hospital_job_is_running hospital_load_people hospital_load_staff hospital_lock_marts hospital_mark_live hospital_merge_month hospital_next_run hospital_open_rows hospital_refresh_marts hospital_report_data hospital_require_jobs hospital_rowsource_support hospital_stream_positions hospital_touch_marts hospital_window_now', 'functions that everybody may call are so on purpose');
 sql('CREATE ROLE visitor');
 foreach my $call ('SELECT hospital_start()', 'SELECT hospital_stop()', 'CALL hospital_run(1)', q{CALL hospital_publish('2020-01-01', '2020-01-02')},
 	q{CALL hospital_ingest('lake/batch/postgres')}, 'CALL hospital_undo_batch(1)', 'CALL hospital_retry_rejects()', q{CALL hospital_export('people')},
 	q{SELECT hospital_seek('hospital.transfers', 0, 0)}, q{SELECT hospital_pause('hospital.transfers')}, q{SELECT hospital_resume('hospital.transfers')},
 	q{SELECT hospital_accept_gap('hospital.transfers', 0)}, 'SELECT hospital_adopt()', 'SELECT hospital_wake_scheduler()', 'SELECT * FROM hospital_audit_stream()',
-	'SELECT * FROM hospital_validate()', 'SELECT * FROM hospital_targets_report()', 'CALL hospital_load_people()', 'CALL hospital_load_staff()',
+	'SELECT * FROM hospital_validate()', 'SELECT * FROM hospital_targets_report()', 'SELECT hospital_dashboard_data()', 'SELECT hospital_report_data()', 'CALL hospital_load_people()', 'CALL hospital_load_staff()',
 	'SELECT * FROM hospital_status()', 'SELECT * FROM hospital.status', 'SELECT * FROM hospital_stream_workers()', 'SELECT * FROM hospital.stream_lag',
 	'SELECT * FROM hospital.people', q{SELECT hospital_open_rows('visits')})
 {

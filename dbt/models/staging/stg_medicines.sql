@@ -1,0 +1,23 @@
+select
+    cast(medicine_id as {{ dbt.type_string() }}) as medicine_id,
+    cast(name as {{ dbt.type_string() }}) as medicine_name,
+    cast(category as {{ dbt.type_string() }}) as category,
+    cast(manufacturer as {{ dbt.type_string() }}) as manufacturer,
+    cast(price as numeric(18, 6)) as price,
+    cast(atc as {{ dbt.type_string() }}) as atc,
+    cast(strength as {{ dbt.type_string() }}) as strength,
+    cast(form as {{ dbt.type_string() }}) as form,
+    cast(pack_size as numeric(18, 6)) as pack_size,
+    cast(pack_unit as {{ dbt.type_string() }}) as pack_unit,
+    cast(unit_price_zar as numeric(18, 6)) as unit_price_zar,
+    cast(care_level as {{ dbt.type_string() }}) as care_level,
+    cast(eml_status as {{ dbt.type_string() }}) as eml_status,
+    cast(schedule as {{ dbt.type_string() }}) as schedule,
+    cast(stock_class as {{ dbt.type_string() }}) as stock_class,
+    cast(national_award_units as {{ dbt.type_bigint() }}) as national_award_units,
+    cast(indication_icd10 as {{ dbt.type_string() }}) as indication_icd10,
+    cast(ddd as numeric(18, 6)) as ddd,
+    cast(ddd_unit as {{ dbt.type_string() }}) as ddd_unit,
+    cast(nsn as {{ dbt.type_string() }}) as nsn,
+    cast(nappi as {{ dbt.type_string() }}) as nappi
+from {{ reference_rows('medicines') }} as source_rows

@@ -1,0 +1,3 @@
+select *
+from {{ ref('ward_occupancy_by_hour') }}
+where occupied > beds or occupied < 1

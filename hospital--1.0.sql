@@ -4526,9 +4526,9 @@ COMMENT ON FUNCTION hospital_targets_report() IS
 -- the same query over the facts of days that are live. A fact has one day; the
 -- day of each kind of facts is folded or live as a whole, and a mart is both
 -- together. So it is right whatever path rows came by, and only its speed
--- differs. Who writes rows of a day marks it live, or folds it, in the same
--- transaction (marts.c). The cells of a month that is over are merged: their
--- day is its first then.
+-- differs. Who writes rows of a day marks it live in the same transaction
+-- (marts.c); days that are over are folded later. The cells of a month that is
+-- over are merged: their day is its first then.
 
 CREATE SCHEMA hospital_mart;
 COMMENT ON SCHEMA hospital_mart IS 'After hospital_create, what to look at: sums of the hospital''s data, right at any moment';
@@ -4754,12 +4754,13 @@ BEGIN
                 WHERE s.registration_no ~ '^(MP|IN|DP)' AND s.hired_on <= t.day
                 GROUP BY s.role, s.specialty, s.department_code$query$),
         ('patient_age_distribution', 'Living patients by age on the last ingested day and gender',
-         $query$SELECT CASE WHEN a.band >= 17 THEN '85+' ELSE a.band * 5 || '-' || a.band * 5 + 4 END AS age_band, a.gender,
-                       sum(a.patients)::bigint AS patients
-                FROM (SELECT least(extract(year FROM age(t.day, p.date_of_birth))::int / 5, 17) AS band, p.gender, count(*) AS patients
-                      FROM hospital.patients p CROSS JOIN hospital_mart.last_day t
-                      WHERE p.deceased_at IS NULL GROUP BY t.day, p.date_of_birth, p.gender) a
-                GROUP BY a.band, a.gender$query$),
+         $query$SELECT CASE WHEN a.under = 0 THEN '85+' ELSE (17 - a.under) * 5 || '-' || (17 - a.under) * 5 + 4 END AS age_band, a.gender,
+                       a.patients
+                FROM (SELECT width_bucket(p.date_of_birth, t.limits) AS under, p.gender, count(*) AS patients
+                      FROM hospital.patients p
+                      CROSS JOIN (SELECT ARRAY(SELECT (t.day - make_interval(years => y))::date + 1 FROM hospital_mart.last_day t,
+                                               generate_series(85, 5, -5) y ORDER BY y DESC) AS limits) t
+                      WHERE p.deceased_at IS NULL GROUP BY 1, 2) a$query$),
         ('monthly_visit_stats', 'Visits by month, department and kind: visits count where they began, all else where they ended',
          $query$SELECT c.month, c.department_code, c.kind, sum(c.visits)::bigint AS visits,
                        sum(c.completed_visits)::bigint AS completed_visits, sum(c.minutes)::bigint AS minutes,
@@ -5138,7 +5139,7 @@ $fold$;
 COMMENT ON FUNCTION hospital_fold_day(text, date) IS
     'A part of the marts: make the cells of a live day; false: it has to wait';
 
-CREATE FUNCTION hospital_touch_marts(kinds text[], days date[], whole boolean[]) RETURNS void
+CREATE FUNCTION hospital_touch_marts(kinds text[], days date[]) RETURNS void
     LANGUAGE plpgsql
     SET search_path = pg_catalog, pg_temp
     SET enable_seqscan = off
@@ -5166,36 +5167,10 @@ BEGIN
             END LOOP;
         END IF;
     END LOOP;
-    FOR a_touched IN SELECT t.* FROM unnest($1, $2, $3) t (kind, day, whole) WHERE t.whole LOOP
-        PERFORM @extschema@.hospital_fold_day(a_touched.kind, a_touched.day);
-        IF a_touched.kind = 'beds' THEN
-            -- what had to wait for this day
-            FOR a_day IN
-                SELECT l.day FROM hospital_mart.live_days l
-                WHERE l.kind = 'beds' AND l.day > a_touched.day
-                  AND EXISTS (SELECT FROM hospital.batches b
-                              WHERE b.kind = 'status_updates' AND b.day = l.day AND b.state = 'ingested')
-                ORDER BY l.day LIMIT 10
-            LOOP
-                EXIT WHEN NOT @extschema@.hospital_fold_day('beds', a_day.day);
-            END LOOP;
-        ELSIF a_touched.kind = 'arrivals' THEN
-            -- what had to wait for these visits
-            FOR a_day IN
-                SELECT l.kind, l.day FROM hospital_mart.live_days l
-                WHERE l.kind IN ('bills', 'diagnoses', 'prescriptions') AND l.day = a_touched.day
-                  AND EXISTS (SELECT FROM hospital.batches b
-                              WHERE b.kind = CASE l.kind WHEN 'bills' THEN 'billing_payments' ELSE l.kind END
-                                AND b.day = l.day AND b.state = 'ingested')
-            LOOP
-                PERFORM @extschema@.hospital_fold_day(a_day.kind, a_day.day);
-            END LOOP;
-        END IF;
-    END LOOP;
 END
 $touch$;
-COMMENT ON FUNCTION hospital_touch_marts(text[], date[], boolean[]) IS
-    'A part of the marts: rows of these days have come or gone; those that are whole are folded, the others live';
+COMMENT ON FUNCTION hospital_touch_marts(text[], date[]) IS
+    'A part of the marts: rows of these days have come or gone';
 
 CREATE FUNCTION hospital_merge_month(kind text, month date) RETURNS void
     LANGUAGE plpgsql
@@ -5293,7 +5268,7 @@ AS $fold$
 BEGIN
     LOOP
         PERFORM @extschema@.hospital_lock_marts();
-        EXIT WHEN @extschema@.hospital_fold_some(20) OPERATOR(pg_catalog.=) 0;
+        EXIT WHEN @extschema@.hospital_fold_some(8) OPERATOR(pg_catalog.=) 0;
         COMMIT;
     END LOOP;
 END
@@ -5324,7 +5299,7 @@ BEGIN
         SELECT k.kind, d::date AS day FROM unnest('{arrivals,departures,diagnoses,prescriptions,bills,admissions,discharges,beds}'::text[]) k (kind),
                generate_series(a_from::timestamp, a_to::timestamp, interval '1 day') d ORDER BY k.kind, d
     LOOP
-        PERFORM @extschema@.hospital_touch_marts(ARRAY[a_day.kind], ARRAY[a_day.day], ARRAY[false]);
+        PERFORM @extschema@.hospital_touch_marts(ARRAY[a_day.kind], ARRAY[a_day.day]);
     END LOOP;
     IF current_setting('hospital.marts')::boolean THEN
         FOR a_day IN
@@ -5362,6 +5337,11 @@ DECLARE
 BEGIN
     expected := 0; same := 0; missing := 0; altered := 0;
     IF to_regclass('hospital_mart.live_days') IS NULL THEN
+        RETURN;
+    END IF;
+    -- all rows were written by hand
+    IF NOT EXISTS (SELECT FROM hospital_mart.live_days) AND NOT EXISTS (SELECT FROM hospital_mart.visits_cells)
+       AND NOT EXISTS (SELECT FROM hospital_mart.beds_cells) THEN
         RETURN;
     END IF;
     FOR a_cells IN

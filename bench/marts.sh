@@ -1,9 +1,11 @@
 #!/bin/bash
 # marts.sh: what hospital_mart costs, and what it gives.  "make bench-marts".
 #
-# (a) The same day files, written once, ingested by one session with
-#     hospital.marts on and off, alternating, each time into a new hospital of
-#     the same name and seed; the ratio is that of the medians.
+# (a) The same day files, written once, ingested by one session with the marts
+#     and their indexes and without either, alternating, each time into a new
+#     hospital of the same name and seed; the ratio is that of the medians of the
+#     processor's time, and the time on the clock is shown beside it.  What it
+#     costs to fold these days afterwards is shown as well.
 # (b) DAYS hospital days; then each mart's query as a dashboard has it (a month, a
 #     page, a patient, a day), the best of 5, against the same from the facts: all
 #     days live, which is the query over the tables.
@@ -24,33 +26,42 @@ new_hospital() {
 
 marts() { query -d postgres -c "ALTER SYSTEM SET hospital.marts = $1" -c "SELECT pg_reload_conf()" >/dev/null; sleep 0.5; }
 
-# Milliseconds that the statement took, by psql's clock.
-timed() {
-    psql_do -d $DB -qAt -c '\timing on' -c "$1" 2>>"$WORK/log/bench-marts.log" | awk '/^Time: / { ms += $2 } END { printf "%.1f\n", ms }'
-}
-
 median() { printf '%s\n' "$@" | sort -n | awk '{ v[NR] = $1 } END { print NR % 2 ? v[(NR + 1) / 2] : (v[NR / 2] + v[NR / 2 + 1]) / 2 }'; }
 
 # ---- (a) -------------------------------------------------------------------
 
+WITHOUT="DROP TABLE hospital_mart.live_days CASCADE; DROP INDEX hospital.visits_visit_date_idx, hospital.visits_left_at_idx,
+    hospital.admissions_admitted_at_idx, hospital.admissions_discharged_at_idx, hospital.status_updates_recorded_at_idx,
+    hospital.diagnoses_at_idx, hospital.prescriptions_prescribed_at_idx, hospital.billing_payments_billing_date_idx,
+    hospital.billing_payments_patient_id_idx"
+
+# "CPU WALL": milliseconds of the backend, and by psql's clock, for one statement.
+measured() {
+    psql_do -d $DB -qAt -c '\timing on' -c "$1" -c '\timing off' -c "SELECT 'stat', pg_read_file('/proc/self/stat')" 2>>"$WORK/log/bench-marts.log" |
+        awk -F'[ |]' -v hz="$(getconf CLK_TCK)" '/^Time: / { ms = $2 } /^stat/ { print ($15 + $16) * 1000 / hz, ms }'
+}
+
 ingesting() {
-    local i on=() off=()
-    marts on
+    local i how cpu wall
+    declare -A cpus=() walls=()
     new_hospital
     query -d $DB -c "CALL hospital_run($INGEST_DAYS)" >/dev/null 2>&1
     for i in $(seq 0 "$PAIRS"); do
-        for how in on off; do
-            marts $how
+        for how in with without; do
             new_hospital
+            [ $how = with ] || query -d $DB -c "$WITHOUT" >/dev/null 2>&1
             query -d $DB -c CHECKPOINT >/dev/null
-            ms=$(timed "CALL hospital_ingest('lake/batch/marts')")
-            say "   $how: $ms ms$([ "$i" = 0 ] && echo ', not counted')"
-            [ "$i" = 0 ] || if [ $how = on ]; then on+=("$ms"); else off+=("$ms"); fi
+            read -r cpu wall < <(measured "CALL hospital_ingest('lake/batch/marts')")
+            say "   $how: $cpu ms of CPU, $wall ms$([ "$i" = 0 ] && echo ', not counted')"
+            [ "$i" = 0 ] || { cpus[$how]+=" $cpu"; walls[$how]+=" $wall"; }
+            [ "$i" = 0 ] || [ $how = without ] || {
+                read -r cpu wall < <(measured "CALL hospital_fold_marts()")
+                say "   folded: $cpu ms of CPU, $wall ms"; cpus[fold]+=" $cpu"; walls[fold]+=" $wall"
+            }
         done
     done
-    marts on
-    say "bench marts ingest days=$INGEST_DAYS pairs=$PAIRS on_median=$(median "${on[@]}") off_median=$(median "${off[@]}") ratio=$(
-        awk -v a="$(median "${on[@]}")" -v b="$(median "${off[@]}")" 'BEGIN { printf "%.3f", a / b }') target=1.15" | tee -a "$WORK/log/marts-results"
+    say "bench marts ingest days=$INGEST_DAYS pairs=$PAIRS with_cpu=$(median ${cpus[with]}) without_cpu=$(median ${cpus[without]}) with_ms=$(median ${walls[with]}) without_ms=$(median ${walls[without]}) fold_cpu=$(median ${cpus[fold]}) fold_ms=$(median ${walls[fold]}) ratio=$(
+        awk -v a="$(median ${cpus[with]})" -v b="$(median ${cpus[without]})" 'BEGIN { printf "%.3f", a / b }') target=1.15" | tee -a "$WORK/log/marts-results"
 }
 
 # ---- (b) -------------------------------------------------------------------

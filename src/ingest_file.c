@@ -689,7 +689,6 @@ ingest_taken(Batch *batch, const char *schema, bool may_come_back, char **messag
 	if (*message == NULL)
 	{
 		ingest_look_again(batch, schema);
-		marts_note_file(batch->kind_number, batch->day);
 		marts_apply(schema);
 	}
 	else

@@ -1,20 +1,20 @@
 /*
- * marts.c: hospital_mart stays right: days become live, or are folded, in the
- * transaction that brings their rows.
+ * marts.c: hospital_mart stays right: days become live in the transaction that
+ * brings their rows.
  *
  * Facts have a kind and a day.  The marts take the facts of live days from the
  * tables and those of all other days from cells (hospital--1.0.sql, "marts").
- * So whoever writes a row marks its day live, or makes its cells anew, before
- * the commit.  A whole day file does the latter; whatever else comes (events,
- * rejects tried again, what is undone, records of another day than the
- * file's) does the former, and a job folds later.
+ * So whoever writes a row, or takes one out, marks its day live before the
+ * commit, which removes the day's cells.  To fold a day, that is to make its
+ * cells, is work for later: done by every file's transaction it cost two fifths
+ * of an ingestor's time.
  *
- * A transaction notes the days here while it writes, and deals with them as its
- * last act, under a lock: who marks shares it, who folds has it alone and
- * looks with a new snapshot.  So rows that are committed later than the fold
- * looked belong to somebody who had not marked yet, and will.  Being the last,
- * the lock makes no deadlock with others.  A transaction that sees the database
- * as of its beginning cannot fold; it fails, and is to be tried again.
+ * A transaction notes the days here while it writes, and marks them as its last
+ * act, under a lock: who marks shares it, who folds has it alone and looks with a
+ * new snapshot.  So rows that are committed later than the fold looked belong
+ * to somebody who had not marked yet, and will.  Being the last, the lock makes
+ * no deadlock with others.  A transaction that sees the database as of its
+ * beginning cannot tell what is folded; it fails, and is to be tried again.
  *
  * The cells are the work of the owner of these tables, whoever ingests.
  */
@@ -64,7 +64,6 @@ typedef struct Touched
 {
 	FactKind	kind;
 	DateADT		day;
-	bool		whole;			/* its day file is in */
 } Touched;
 
 /* Of this transaction; NULL: nothing. */
@@ -116,23 +115,20 @@ make_room(void)
 
 /* Records of one day follow one another: the latest notes are looked at first. */
 static void
-note(FactKind kind, DateADT day, bool whole)
+note(FactKind kind, DateADT day)
 {
 	for (int i = ntouched - 1; i >= 0; i--)
 		if (touched[i].kind == kind && touched[i].day == day)
-		{
-			touched[i].whole |= whole;
 			return;
-		}
 	make_room();
-	touched[ntouched++] = (Touched) {kind, day, whole};
+	touched[ntouched++] = (Touched) {kind, day};
 }
 
 static void
 note_time(FactKind kind, TimestampTz at)
 {
 	if (at != REC_NULL8)
-		note(kind, day_of_time(at), false);
+		note(kind, day_of_time(at));
 }
 
 void
@@ -142,7 +138,7 @@ marts_note(int kind_number, const void *record, bool own_row)
 	{
 		case KIND_VISITS:
 			if (own_row)
-				note(FACT_ARRIVALS, ((const Visit *) record)->visit_date, false);
+				note(FACT_ARRIVALS, ((const Visit *) record)->visit_date);
 			note_time(FACT_DEPARTURES, ((const Visit *) record)->left_at);
 			break;
 		case KIND_ADMISSIONS:
@@ -160,30 +156,11 @@ marts_note(int kind_number, const void *record, bool own_row)
 			note_time(FACT_PRESCRIPTIONS, ((const Prescription *) record)->prescribed_at);
 			break;
 		case KIND_BILLING_PAYMENTS:
-			note(FACT_BILLS, ((const Bill *) record)->billing_date, false);
+			note(FACT_BILLS, ((const Bill *) record)->billing_date);
 			break;
 		default:
 			break;
 	}
-}
-
-void
-marts_note_file(int kind_number, DateADT day)
-{
-	static const struct
-	{
-		int			kind_number;
-		FactKind	fact;
-	}			facts[] = {
-		{KIND_VISITS, FACT_ARRIVALS}, {KIND_VISITS, FACT_DEPARTURES},
-		{KIND_ADMISSIONS, FACT_ADMISSIONS}, {KIND_ADMISSIONS, FACT_DISCHARGES},
-		{KIND_STATUS_UPDATES, FACT_BEDS}, {KIND_DIAGNOSES, FACT_DIAGNOSES},
-		{KIND_PRESCRIPTIONS, FACT_PRESCRIPTIONS}, {KIND_BILLING_PAYMENTS, FACT_BILLS},
-	};
-
-	for (int i = 0; i < (int) lengthof(facts); i++)
-		if (facts[i].kind_number == kind_number)
-			note(facts[i].fact, day, true);
 }
 
 void
@@ -262,16 +239,6 @@ day_array(void)
 	return PointerGetDatum(construct_array(elements, ntouched, DATEOID, sizeof(DateADT), true, TYPALIGN_INT));
 }
 
-static Datum
-whole_array(void)
-{
-	Datum	   *elements = palloc(ntouched * sizeof(Datum));
-
-	for (int i = 0; i < ntouched; i++)
-		elements[i] = BoolGetDatum(touched[i].whole && hospital_marts);
-	return PointerGetDatum(construct_array(elements, ntouched, BOOLOID, 1, true, TYPALIGN_CHAR));
-}
-
 /* Two of the same transaction's in the same order, so that nobody waits in a circle. */
 static int
 compare_touched(const void *a, const void *b)
@@ -282,15 +249,6 @@ compare_touched(const void *a, const void *b)
 	if (x->kind != y->kind)
 		return x->kind < y->kind ? -1 : 1;
 	return x->day < y->day ? -1 : x->day > y->day;
-}
-
-static bool
-some_whole(void)
-{
-	for (int i = 0; i < ntouched; i++)
-		if (touched[i].whole && hospital_marts)
-			return true;
-	return false;
 }
 
 static uint64
@@ -327,8 +285,7 @@ note_what_counts_on_gone(Oid owner)
 	{
 		bool		isnull;
 
-		note((FactKind) DatumGetInt32(kept_value(row, 1, &isnull)), DatumGetDateADT(kept_value(row, 2, &isnull)),
-			 false);
+		note((FactKind) DatumGetInt32(kept_value(row, 1, &isnull)), DatumGetDateADT(kept_value(row, 2, &isnull)));
 	}
 	kept_done();
 }
@@ -337,8 +294,8 @@ void
 marts_apply(const char *schema)
 {
 	static KeptPlan plan;
-	const Oid	types[] = {TEXTARRAYOID, DATEARRAYOID, BOOLARRAYOID};
-	Datum		values[3];
+	const Oid	types[] = {TEXTARRAYOID, DATEARRAYOID};
+	Datum		values[2];
 	Oid			owner;
 
 	if (ntouched == 0)
@@ -347,14 +304,13 @@ marts_apply(const char *schema)
 	if (OidIsValid(owner))
 	{
 		require_new_snapshots();
-		hospital_lock_transaction(HOSPITAL_LOCK_MARTS, some_whole() || ngone > 0 ? ExclusiveLock : ShareLock);
+		hospital_lock_transaction(HOSPITAL_LOCK_MARTS, ngone > 0 ? ExclusiveLock : ShareLock);
 		if (ngone > 0)
 			note_what_counts_on_gone(owner);
 		qsort(touched, ntouched, sizeof(Touched), compare_touched);
 		values[0] = name_array();
 		values[1] = day_array();
-		values[2] = whole_array();
-		(void) run_as(owner, &plan, psprintf("SELECT %s.hospital_touch_marts($1, $2, $3)", schema),
+		(void) run_as(owner, &plan, psprintf("SELECT %s.hospital_touch_marts($1, $2)", schema),
 					  lengthof(types), types, values);
 		kept_done();
 	}
@@ -373,7 +329,7 @@ marts_fold(const char *schema)
 		return 0;
 	require_new_snapshots();
 	hospital_lock_transaction(HOSPITAL_LOCK_MARTS, ExclusiveLock);
-	(void) run_as(owner, &plan, psprintf("SELECT %s.hospital_fold_some(20)", schema), 0, NULL, NULL);
+	(void) run_as(owner, &plan, psprintf("SELECT %s.hospital_fold_some(8)", schema), 0, NULL, NULL);
 	folded = DatumGetInt32(kept_value(0, 1, &isnull));
 	kept_done();
 	return folded;

@@ -11,9 +11,6 @@
 /* A record is in the table now, or gone: a row of its own, or the end of one that was there. */
 extern void marts_note(int kind_number, const void *record, bool own_row);
 
-/* A day file of this kind is in, whole. */
-extern void marts_note_file(int kind_number, DateADT day);
-
 /* These visits are gone. */
 extern void marts_note_visits_gone(const int64 *visits, int n);
 
@@ -21,8 +18,8 @@ extern void marts_note_visits_gone(const int64 *visits, int n);
 extern void marts_forget(void);
 
 /*
- * The last act before the commit, SPI connected: those days are folded or live.
- * It takes a lock that others who write, or who fold, wait for.
+ * The last act before the commit, SPI connected: those days are live.  It takes
+ * a lock that those who fold wait for.
  */
 extern void marts_apply(const char *schema);
 

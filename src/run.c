@@ -62,6 +62,7 @@
 PG_FUNCTION_INFO_V1(hospital_run);
 
 #define SAY_EVERY_MS 2000
+#define FOLD_EVERY_DAYS 10		/* meanwhile the marts read them from the tables */
 #define RUN_INGESTORS_UNASKED 4 /* at the most, one a core */
 
 /* Progress parameters of our own, behind those that COPY uses. */
@@ -93,6 +94,7 @@ typedef struct Run
 
 	TimestampTz started;
 	TimestampTz said_at;
+	int			folded;			/* days done when the marts were folded last */
 } Run;
 
 /* ---- queries ---- */
@@ -573,6 +575,24 @@ wait_for_files(Run *run, uint32 written, bool complete)
 	return false;
 }
 
+/* Days that are over, for the marts. */
+static void
+fold_marts(Run *run)
+{
+	int			folded;
+
+	do
+	{
+		CHECK_FOR_INTERRUPTS();
+		procedure_begin_step();
+		folded = marts_fold(run->functions);
+		procedure_end_step();
+		procedure_commit();
+		run_note_commit(run->shared);
+	} while (folded > 0);
+	run->folded = days_done(run);
+}
+
 /* Until no day is left to be written and no file to be ingested. */
 static void
 run_days(Run *run)
@@ -595,24 +615,9 @@ run_days(Run *run)
 			wait_for_helpers(RUN_PENDING_MS);
 		else
 			tell_writer(run, Min(written, (uint32) days_of(Max(0, files_done(run) - run->waiting))));
+		if (days_done(run) >= run->folded + FOLD_EVERY_DAYS)
+			fold_marts(run);
 	}
-}
-
-/* What days in another order have left of the marts. */
-static void
-fold_marts(Run *run)
-{
-	int			folded;
-
-	do
-	{
-		CHECK_FOR_INTERRUPTS();
-		procedure_begin_step();
-		folded = marts_fold(run->functions);
-		procedure_end_step();
-		procedure_commit();
-		run_note_commit(run->shared);
-	} while (folded > 0);
 }
 
 /* ---- the whole of it ---- */

@@ -186,8 +186,8 @@ define_stream_settings(void)
 							 &hospital_stream_lake, true,
 							 PGC_SIGHUP, 0, NULL, NULL, NULL);
 	DefineCustomBoolVariable("hospital.marts",
-							 "Whether sums of the days that are ingested are kept for hospital_mart.",
-							 "Off: the marts read all of these days from the tables, and are as right.",
+							 "Whether days that are over are folded into sums for hospital_mart.",
+							 "Off: the marts read days that come in from the tables, and are as right.",
 							 &hospital_marts, true,
 							 PGC_SIGHUP, 0, NULL, NULL, NULL);
 	DefineCustomIntVariable("hospital.activity_gap",

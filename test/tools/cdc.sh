@@ -43,7 +43,7 @@ await() {
 caught_up() {
     local now
     now=$(sql -c "SELECT pg_current_wal_lsn()")
-    await 120 "SELECT confirmed_flush_lsn >= '$now' FROM pg_replication_slots WHERE slot_name = 'hospital_cdc'"
+    await 240 "SELECT confirmed_flush_lsn >= '$now' FROM pg_replication_slots WHERE slot_name = 'hospital_cdc'"
 }
 
 stop_connect() {
@@ -119,7 +119,7 @@ sql -c "CREATE ROLE debezium LOGIN REPLICATION PASSWORD 'debezium'" -c "GRANT US
     -c "GRANT SELECT ON ALL TABLES IN SCHEMA hospital TO debezium"
 sql -f - <"$TOP/connect/publication.sql"
 start_connect
-await 90 "SELECT count(*) = 1 FROM pg_replication_slots WHERE slot_name = 'hospital_cdc' AND active"
+await 300 "SELECT count(*) = 1 FROM pg_replication_slots WHERE slot_name = 'hospital_cdc' AND active"
 compare "snapshot"
 
 quietly -c "CALL hospital_run(3)"

@@ -5700,6 +5700,7 @@ AS $report$
 DECLARE
     a_from     date;
     a_to       date;
+    a_until    date;
     validation jsonb;
     stream     jsonb := '[]';
 BEGIN
@@ -5711,11 +5712,14 @@ BEGIN
         RAISE EXCEPTION 'the period ends before it begins'
             USING ERRCODE = 'invalid_parameter_value', DETAIL = format('It is from %s to %s.', from_day, to_day);
     END IF;
+    -- the latest day of a hospital that runs is still coming in
+    SELECT coalesce(to_day, max(b.day) - (SELECT (r.desired = 'running')::int FROM hospital.run_state r)) INTO a_until
+    FROM hospital.batches b WHERE b.state = 'ingested';
     SELECT min(b.day), max(b.day) INTO a_from, a_to FROM hospital.batches b
-    WHERE b.state = 'ingested' AND b.day >= coalesce(from_day, '-infinity') AND b.day <= coalesce(to_day, 'infinity');
+    WHERE b.state = 'ingested' AND b.day >= coalesce(from_day, '-infinity') AND b.day <= a_until;
 
     -- first, for it may close days, which the rows of days below then say
-    SELECT jsonb_agg(v) INTO validation FROM @extschema@.hospital_validate(from_day, to_day) v;
+    SELECT jsonb_agg(v) INTO validation FROM @extschema@.hospital_validate(from_day, a_until) v;
     IF has_function_privilege('@extschema@.hospital_audit_stream()', 'EXECUTE') THEN
         SELECT coalesce(jsonb_agg(s ORDER BY s.check_name), '[]') INTO stream
         FROM (SELECT a.check_name, sum(a.expected)::bigint AS expected, sum(a.found)::bigint AS found, bool_and(a.ok) AS ok
@@ -5751,7 +5755,7 @@ BEGIN
 END
 $report$;
 COMMENT ON FUNCTION hospital_report_data(date, date) IS
-    'What the validation report shows: the rows of hospital_validate for these days, of hospital_audit_stream where the caller may call it, files and events by day, and hospital_targets_report with how far off each measure is';
+    'What the validation report shows: the rows of hospital_validate for these days, of hospital_audit_stream where the caller may call it, files and events by day, and hospital_targets_report with how far off each measure is. Without to_day all days; but the latest of a hospital that runs, which is still coming in, is left out';
 
 -- ==== end of dashboards ===================================================
 

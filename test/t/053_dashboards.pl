@@ -9,6 +9,7 @@ use warnings;
 use FindBin;
 use IO::Socket::INET;
 use JSON::PP;
+use POSIX ();
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
@@ -16,6 +17,9 @@ use Time::HiRes qw(usleep);
 
 my $seed = $ENV{HOSPITAL_TEST_SEED} || 1 + int(rand(1_000_000));
 note("HOSPITAL_TEST_SEED=$seed");
+my $server;
+# whatever happens, it goes
+END { local $?; kill 'TERM', $server if $server; }
 my $page_py = "$FindBin::RealBin/../../dashboards/page/page.py";
 
 my $node = PostgreSQL::Test::Cluster->new('dashboards');
@@ -121,12 +125,12 @@ SKIP:
 	local $ENV{PSQL} = $node->config_data('--bindir') . '/psql';
 	my $taken = IO::Socket::INET->new(Listen => 1, LocalAddr => '127.0.0.1') or die $!;
 	my $log = "$address.log";
-	my $server = fork() // die $!;
+	$server = fork() // die $!;
 	if ($server == 0)
 	{
 		open STDERR, '>', $log;
 		open STDOUT, '>&', \*STDERR;
-		exec 'python3', $page_py, 'serve', '--port', $taken->sockport, '--tries', 50, '--address-file', $address;
+		exec 'python3', $page_py, 'serve', '--port', $taken->sockport, '--tries', 50, '--address-file', $address or POSIX::_exit(1);
 	}
 	usleep(50_000) until -s $address || waitpid($server, 1) != 0;
 	my ($port) = slurp_file($address) =~ /^http:\/\/127\.0\.0\.1:(\d+)\/$/m;
@@ -161,5 +165,6 @@ SKIP:
 	like(decode_json($body)->{error}, qr/cannot be reached/, 'is said');
 	kill 'TERM', $server;
 	waitpid $server, 0;
+	undef $server;
 }
 done_testing();

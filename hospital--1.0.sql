@@ -5336,7 +5336,10 @@ DECLARE
                                      THEN c.month ELSE c.day END$period$;
 BEGIN
     expected := 0; same := 0; missing := 0; altered := 0;
-    IF to_regclass('hospital_mart.live_days') IS NULL THEN
+    IF to_regclass('hospital_mart.live_days') IS NULL
+       -- who looks at the data alone looks at nothing here
+       OR EXISTS (SELECT FROM pg_class c WHERE c.relnamespace = 'hospital_mart'::regnamespace
+                  AND c.relname ~ '(_cells|_live|^live_days|^merged_months)$' AND NOT has_table_privilege(c.oid, 'SELECT')) THEN
         RETURN;
     END IF;
     -- all rows were written by hand
@@ -5398,7 +5401,7 @@ BEGIN
 END
 $validate$;
 COMMENT ON FUNCTION hospital_validate_marts(date, date) IS
-    'The part of hospital_validate that makes the cells of the marts again from the tables: expected are cells, same those that are as they should be';
+    'The part of hospital_validate that makes the cells of the marts again from the tables: expected are cells, same those that are as they should be; for a role that may not read them, none are';
 
 -- ==== end of marts ========================================================
 

@@ -59,8 +59,8 @@ idle_mode() { # ROW LABEL BROKERS WORKERS HANDLES
     set_server "hospital.kafka_brokers = '$3'"
     query -d $IDLE -c "SELECT hospital_start()" >/dev/null
     await "the workers" "SELECT count(*) = $4 FROM pg_stat_activity WHERE backend_type LIKE 'hospital %'"
-    # so that the producer's handle is open, too
-    [ "$5" = 0 ] || query -d $IDLE -c "CALL hospital_publish('2020-01-01', '2020-01-01')" >>"$WORK/log/bench.log" 2>&1
+    # so that the producer's handle is open, too, and there are topics: a day that no other brokers have had
+    [ "$5" = 0 ] || query -d $IDLE -c "CALL hospital_publish(date '2020-01-01' + $1, date '2020-01-01' + $1)" >>"$WORK/log/bench.log" 2>&1
     sleep 5
     query -d postgres -c "CHECKPOINT"
     sleep "$IDLE_SETTLE_S"

@@ -219,7 +219,6 @@ find_numbers(RecordReference number, const AskedNumber *asked, int n, int *nfoun
 {
 	const Oid	types[] = {INT8ARRAYOID};
 	int64	   *ids = palloc(n * sizeof(int64));
-	Datum	   *elements = palloc(n * sizeof(Datum));
 	Datum		values[1];
 	int			distinct = 0;
 	bool		isnull;
@@ -228,10 +227,9 @@ find_numbers(RecordReference number, const AskedNumber *asked, int n, int *nfoun
 		ids[i] = asked[i].id;
 	qsort(ids, n, sizeof(int64), compare_numbers);
 	for (int i = 0; i < n; i++)
-		if (i == 0 || ids[i] != ids[i - 1])
-			elements[distinct++] = Int64GetDatum(ids[i]);
-	values[0] = PointerGetDatum(construct_array(elements, distinct, INT8OID, sizeof(int64),
-												FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
+		if (i == 0 || ids[i] != ids[distinct - 1])
+			ids[distinct++] = ids[i];
+	values[0] = kept_numbers(ids, distinct);
 	*nfound = (int) kept_run(&memories[number].plan, references[number].query, 1, types, values, NULL,
 							 SPI_OK_SELECT);
 	if (*nfound > n)			/* a key was dropped, or a table inherits: numbers are there twice */

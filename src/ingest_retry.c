@@ -24,7 +24,6 @@
 #include "executor/spi.h"
 #include "fmgr.h"
 #include "miscadmin.h"
-#include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
@@ -43,17 +42,6 @@
 #define RETRY_ROWS 1000			/* rejects at a time */
 
 PG_FUNCTION_INFO_V1(hospital_retry_rejects);
-
-static Datum
-int8_array(const int64 *numbers, int n)
-{
-	Datum	   *elements = palloc(Max(n, 1) * sizeof(Datum));
-
-	for (int i = 0; i < n; i++)
-		elements[i] = Int64GetDatum(numbers[i]);
-	return PointerGetDatum(construct_array(elements, n, INT8OID, sizeof(int64), FLOAT8PASSBYVAL,
-										   TYPALIGN_DOUBLE));
-}
 
 /* The first column of a result, as numbers. */
 static int64 *
@@ -105,7 +93,7 @@ ingest_note_waiting(IngestRun *run, const int *list, int n)
 	for (int i = 0; i < n; i++)
 		ids[i] = record_key(run->kind, held_record(&run->held, list[i])).number;
 	values[0] = CStringGetTextDatum(reference_table(reference));
-	values[1] = int8_array(ids, n);
+	values[1] = kept_numbers(ids, n);
 	found = (int) kept_run(&plan, "SELECT reject_id FROM hospital.rejects WHERE reference = $1"
 						   " AND reference_id = ANY ($2) AND resolved_at IS NULL AND batch_id IS NOT NULL",
 						   2, types, values, NULL, SPI_OK_SELECT);
@@ -181,7 +169,7 @@ resolve(const Retry *retry)
 {
 	static KeptPlan plan;
 	const Oid	types[] = {INT8ARRAYOID};
-	Datum		values[] = {int8_array(retry->resolved, retry->nresolved)};
+	Datum		values[] = {kept_numbers(retry->resolved, retry->nresolved)};
 
 	kept_run(&plan, "UPDATE hospital.rejects SET resolved_at = clock_timestamp(), resolved_by = 'retry',"
 			 " attempts = attempts + 1 WHERE reject_id = ANY ($1)",
@@ -208,7 +196,7 @@ retry_lines(IngestRun *run, const int64 *ids, int n)
 {
 	static KeptPlan plan;
 	const Oid	types[] = {INT8ARRAYOID, INT8OID};
-	Datum		values[] = {int8_array(ids, n), Int64GetDatum(run->batch->batch_id)};
+	Datum		values[] = {kept_numbers(ids, n), Int64GetDatum(run->batch->batch_id)};
 	Retry		retry = {.resolved = palloc(n * sizeof(int64))};
 	int			found;
 
@@ -281,7 +269,7 @@ batches_of(const int64 *rejects, int n, int *nbatches)
 {
 	static KeptPlan plan;
 	const Oid	types[] = {INT8ARRAYOID};
-	Datum		values[] = {int8_array(rejects, n)};
+	Datum		values[] = {kept_numbers(rejects, n)};
 
 	*nbatches = (int) kept_run(&plan, "SELECT batch_id FROM hospital.batches WHERE state = 'ingested' AND batch_id IN"
 							   " (SELECT batch_id FROM hospital.rejects WHERE reject_id = ANY ($1))"

@@ -11,9 +11,11 @@
  */
 #include "postgres.h"
 
+#include "catalog/pg_type.h"
 #include "jit/jit.h"
 #include "nodes/parsenodes.h"
 #include "optimizer/cost.h"
+#include "utils/array.h"
 #include "utils/memutils.h"
 
 #include "kept_plan.h"
@@ -67,6 +69,17 @@ kept_run(KeptPlan *kept, const char *query, int nargs, const Oid *types, Datum *
 	PG_END_TRY();
 	MemoryContextSwitchTo(caller);
 	return SPI_processed;
+}
+
+Datum
+kept_numbers(const int64 *numbers, int n)
+{
+	Datum	   *elements = palloc(Max(n, 1) * sizeof(Datum));
+
+	for (int i = 0; i < n; i++)
+		elements[i] = Int64GetDatum(numbers[i]);
+	return PointerGetDatum(construct_array(elements, n, INT8OID, sizeof(int64), FLOAT8PASSBYVAL,
+										   TYPALIGN_DOUBLE));
 }
 
 Datum

@@ -23,7 +23,10 @@ typedef struct KeptPlan
 extern PGDLLEXPORT uint64 kept_run(KeptPlan *kept, const char *query, int nargs, const Oid *types,
 					   Datum *values, const char *nulls, int expected);
 
-/* The first row's column; and the end of a result. */
+/* An argument: bigint[], palloc'd. */
+extern Datum kept_numbers(const int64 *numbers, int n);
+
+/* A row's column; and the end of a result. */
 extern Datum kept_value(uint64 row, int column, bool *isnull);
 extern void kept_done(void);
 

@@ -175,17 +175,6 @@ marts_note_visits_gone(const int64 *visits, int n)
 	MemoryContextSwitchTo(caller);
 }
 
-static Datum
-int8_array(const int64 *numbers, int n)
-{
-	Datum	   *elements = palloc(n * sizeof(Datum));
-
-	for (int i = 0; i < n; i++)
-		elements[i] = Int64GetDatum(numbers[i]);
-	return PointerGetDatum(construct_array(elements, n, INT8OID, sizeof(int64), FLOAT8PASSBYVAL,
-										   TYPALIGN_DOUBLE));
-}
-
 /* ---- what they mean ---- */
 
 /* The owner of the marts' tables; InvalidOid where there are none. */
@@ -271,7 +260,7 @@ note_what_counts_on_gone(Oid owner)
 {
 	static KeptPlan plan;
 	const Oid	types[] = {INT8ARRAYOID};
-	Datum		values[] = {int8_array(gone, ngone)};
+	Datum		values[] = {kept_numbers(gone, ngone)};
 	uint64		rows;
 
 	StaticAssertStmt(FACT_DIAGNOSES == 2 && FACT_PRESCRIPTIONS == 3 && FACT_BILLS == 4, "as the query has them");

@@ -14,19 +14,7 @@ source "$(dirname "${BASH_SOURCE[0]}")/lib/server.sh"
 DAYS=${DAYS:-12}
 DB=lake
 HERE=$TOP/test/tools/export
-FAILED=0
 need python3
-
-check() {
-    local what=$1 rc=0
-    shift
-    "$@" || rc=$?
-    case $rc in
-        0) say "ok      $what" ;;
-        77) say "skipped $what" ;;
-        *) say "FAILED  $what"; FAILED=1 ;;
-    esac
-}
 
 sql() { query -d $DB "$@"; }
 quietly() { psql_do -q -d $DB -c "SET client_min_messages = warning" "$@"; }

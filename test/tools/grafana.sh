@@ -7,19 +7,7 @@ source "$(dirname "${BASH_SOURCE[0]}")/lib/server.sh"
 
 DB=grafana
 SCHEMA_VERSION=12.4.4       # that of the image in docker-compose.yml
-FAILED=0
 need python3
-
-check() {
-    local what=$1 rc=0
-    shift
-    "$@" || rc=$?
-    case $rc in
-        0) say "ok      $what" ;;
-        77) say "skipped $what" ;;
-        *) say "FAILED  $what"; FAILED=1 ;;
-    esac
-}
 
 tool_server grafana
 query -d postgres -c "CREATE DATABASE $DB"

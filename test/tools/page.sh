@@ -13,14 +13,6 @@ DB=page
 HERE=$TOP/test/tools/page
 need node npm python3
 CHROMIUM=$(command -v chromium || command -v chromium-browser || command -v google-chrome) || skip "no chromium"
-FAILED=0
-
-check() {
-    local what=$1 rc=0
-    shift
-    "$@" || rc=$?
-    if [ $rc = 0 ]; then say "ok      $what"; else say "FAILED  $what"; FAILED=1; fi
-}
 
 tool_leave() { stop_page; }
 

@@ -5,7 +5,6 @@
 source "$(dirname "${BASH_SOURCE[0]}")/lib/server.sh"
 
 DB=audited
-FAILED=0
 
 # pgaudit for this server: its own, or that of the package, unpacked in the cache.
 find_pgaudit() {

@@ -4,6 +4,8 @@
 #   need PROGRAM...          end with 77, and say why, where one of them is missing
 #   tool_server NAME LINE... a fresh cluster with these settings, stopped at exit
 #   venv NAME PACKAGE...     a Python environment, made once; prints its folder
+#   check WHAT COMMAND...    a line for what it proves; after one that failed FAILED
+#                            is 1; one that ends with 77 was skipped
 #
 # With HOSPITAL_BINDIR, the programs of a server that has the extension, nothing
 # is compiled; else the work folder of "make test" is used, and brought up to date.
@@ -11,7 +13,20 @@
 
 source "$(dirname "${BASH_SOURCE[0]}")/../../../demo/cluster.sh"
 
+FAILED=0
+
 skip() { say "skipped: $*"; exit 77; }
+
+check() {
+    local what=$1 rc=0
+    shift
+    "$@" || rc=$?
+    case $rc in
+        0) say "ok      $what" ;;
+        77) say "skipped $what" ;;
+        *) say "FAILED  $what"; FAILED=1 ;;
+    esac
+}
 
 need() {
     local p

@@ -791,7 +791,7 @@ COMMENT ON FUNCTION hospital_wake_consumers() IS
     'Part of hospital_seek and its kin: let the consumers look at their partitions again, at commit';
 
 CREATE FUNCTION hospital_hold_partition(topic text, partition int,
-        OUT epoch bigint, OUT next_offset bigint, OUT state text, OUT sqlstate text,
+        OUT epoch bigint, OUT next_offset bigint, OUT read_to bigint, OUT state text, OUT sqlstate text,
         OUT log_begin bigint, OUT log_end bigint)
     RETURNS record
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
@@ -808,8 +808,8 @@ BEGIN
             USING ERRCODE = 'null_value_not_allowed';
     END IF;
     PERFORM pg_advisory_xact_lock(1752134512, @extschema@.hospital_stream_key($1, $2));
-    SELECT p.epoch, coalesce(r.last_offset + 1, p.start_offset), p.state, p.sqlstate, p.log_begin, p.log_end
-    INTO epoch, next_offset, state, sqlstate, log_begin, log_end
+    SELECT p.epoch, coalesce(r.last_offset + 1, p.start_offset), p.read_to, p.state, p.sqlstate, p.log_begin, p.log_end
+    INTO epoch, next_offset, read_to, state, sqlstate, log_begin, log_end
     FROM hospital.stream_partitions p
     LEFT JOIN LATERAL (SELECT r.last_offset FROM hospital.stream_ranges r
                        WHERE r.topic = p.topic AND r.partition = p.partition AND r.epoch = p.epoch
@@ -860,6 +860,7 @@ BEGIN
     UPDATE hospital.stream_partitions p
     SET epoch = p.epoch + CASE WHEN $5 THEN 1 ELSE 0 END,
         start_offset = CASE WHEN $5 THEN $7 ELSE p.start_offset END,
+        read_to = CASE WHEN $5 THEN NULL ELSE p.read_to END,
         state = $4, reason = CASE WHEN $4 = 'running' THEN NULL ELSE $8 END, sqlstate = NULL,
         log_begin = NULL, log_end = NULL, changed_at = now(), changed_by = session_user
     WHERE p.topic = $1 AND p.partition = $2
@@ -946,7 +947,8 @@ AS $accept$
 #variable_conflict use_column
 DECLARE
     held     record;
-    begin_at bigint;        -- the first offset given up
+    begin_at bigint;        -- the next offset
+    given_up bigint;        -- the first one given up
     go_on_at bigint;        -- the first one that is not
 BEGIN
     SELECT * INTO STRICT held FROM @extschema@.hospital_hold_partition($1, $2);
@@ -983,9 +985,13 @@ BEGIN
                   DETAIL = format('%s is the next offset of the partition.', begin_at),
                   HINT = 'upto is the first offset that is to be read again. hospital_seek goes back.';
     END IF;
+    -- what was read, and had no message, is not given up
+    given_up := greatest(begin_at, least(coalesce(held.read_to, begin_at), go_on_at));
     INSERT INTO hospital.stream_ranges (topic, partition, epoch, first_offset, last_offset, messages, rows, rejects,
                                         duplicates, lost, worker_pid)
-    VALUES ($1, $2, held.epoch, begin_at, go_on_at - 1, 0, 0, 0, 0, go_on_at - begin_at, pg_backend_pid());
+    SELECT $1, $2, held.epoch, r.first, r.until - 1, 0, 0, 0, 0, r.lost, pg_backend_pid()
+    FROM (VALUES (begin_at, given_up, 0), (given_up, go_on_at, go_on_at - given_up)) r (first, until, lost)
+    WHERE r.first < r.until;
     PERFORM @extschema@.hospital_change_partition($1, $2, 'accept gap', 'running', false, begin_at, go_on_at, $4);
 END
 $accept$;
@@ -2668,6 +2674,12 @@ BEGIN
     COMMENT ON INDEX hospital.prescriptions_prescribed_at_idx IS 'The prescriptions of a day';
     CREATE INDEX billing_payments_billing_date_idx ON hospital.billing_payments (billing_date);
     COMMENT ON INDEX hospital.billing_payments_billing_date_idx IS 'The bills of a day';
+    CREATE INDEX patients_first_seen_on_idx ON hospital.patients (first_seen_on);
+    COMMENT ON INDEX hospital.patients_first_seen_on_idx IS 'The patients who came for the first time on a day';
+    CREATE INDEX patients_deceased_at_idx ON hospital.patients (deceased_at) WHERE deceased_at IS NOT NULL;
+    COMMENT ON INDEX hospital.patients_deceased_at_idx IS 'The patients who died on a day';
+    CREATE INDEX patients_date_of_birth_idx ON hospital.patients (date_of_birth);
+    COMMENT ON INDEX hospital.patients_date_of_birth_idx IS 'The patients whose age hospital_mart.patient_age_distribution cannot tell by the month of birth';
 
     -- Not declared: what a transfer says of its stay, which an event may be ahead
     -- of, as a visit of the late evening may be; visit_id, since visits come in
@@ -2848,6 +2860,7 @@ BEGIN
         epoch        bigint      NOT NULL DEFAULT 0,
         broker_epoch bigint      NOT NULL DEFAULT 0,
         start_offset bigint,
+        read_to      bigint,
         state        text        NOT NULL DEFAULT 'running' CHECK (state IN ('running', 'paused', 'stopped')),
         reason       text,
         sqlstate     text,
@@ -2857,12 +2870,13 @@ BEGIN
         changed_by   text        NOT NULL DEFAULT session_user,
         PRIMARY KEY (topic, partition)
     );
-    COMMENT ON TABLE hospital.stream_partitions IS 'What the consumers should do with each partition. Changed by hospital_seek, hospital_pause, hospital_resume and hospital_accept_gap, and by a consumer that has to stop; not when messages come in';
+    COMMENT ON TABLE hospital.stream_partitions IS 'What the consumers should do with each partition. Changed by hospital_seek, hospital_pause, hospital_resume and hospital_accept_gap, and by a consumer that has to stop, or has read offsets without a message to the log''s end; not when messages come in';
     COMMENT ON COLUMN hospital.stream_partitions.topic IS 'Topic';
     COMMENT ON COLUMN hospital.stream_partitions.partition IS 'Partition';
     COMMENT ON COLUMN hospital.stream_partitions.epoch IS 'Counts how often reading has begun anew: by a seek, an accepted topic of the same name, an embedded broker that was started again';
     COMMENT ON COLUMN hospital.stream_partitions.broker_epoch IS 'Which life of the embedded broker; 0 for a real one';
     COMMENT ON COLUMN hospital.stream_partitions.start_offset IS 'Where this epoch begins; null: with the first message that is there';
+    COMMENT ON COLUMN hospital.stream_partitions.read_to IS 'Where the log ended when it was read to its end, if marks of transactions or other offsets without a message came last; what is before this is not missed when brokers delete it';
     COMMENT ON COLUMN hospital.stream_partitions.state IS 'running; paused by hospital_pause; stopped by a gap, another topic of the same name, or a message that cannot be taken';
     COMMENT ON COLUMN hospital.stream_partitions.reason IS 'Why it is paused or stopped';
     COMMENT ON COLUMN hospital.stream_partitions.sqlstate IS 'Why it is stopped, as a code: HS001 a gap, HS002 another log under the same name, HS003 too many rejects, else that of a message that cannot be taken';
@@ -4565,7 +4579,7 @@ BEGIN
         PRIMARY KEY (kind, day)
     );
     COMMENT ON TABLE hospital_mart.live_days IS 'Days whose facts the marts read from the tables of hospital; all others are in the cells';
-    COMMENT ON COLUMN hospital_mart.live_days.kind IS 'Facts: arrivals and departures (of visits), diagnoses, prescriptions, bills, admissions, discharges, beds';
+    COMMENT ON COLUMN hospital_mart.live_days.kind IS 'Facts: arrivals and departures (of visits), diagnoses, prescriptions, bills, admissions, discharges, registrations, deaths, beds';
     COMMENT ON COLUMN hospital_mart.live_days.day IS 'Day, in Johannesburg';
     COMMENT ON COLUMN hospital_mart.live_days.month IS 'First of its month';
     COMMENT ON COLUMN hospital_mart.live_days.from_at IS 'When it begins';
@@ -4694,7 +4708,15 @@ BEGIN
                         AND c.status IN ('admitted', 'moved') AND c.ward_code IS NOT NULL) c
                 GROUP BY c.ward_code$query$,
                 (SELECT string_agg(format('coalesce(sum(c.n) FILTER (WHERE c.hour <= %s), 0)', h), ', ' ORDER BY h)
-                 FROM generate_series(0, 23) h)))
+                 FROM generate_series(0, 23) h))),
+        ('registrations', 'registrations', 'Patients by month of birth and gender, on the day of their first visit',
+         '{born date,gender text}', '{patients bigint}',
+         $query$SELECT date_trunc('month', p.date_of_birth::timestamp)::date AS born, p.gender, count(*) AS patients
+                FROM hospital.patients p WHERE p.first_seen_on = l.day GROUP BY 1, 2$query$),
+        ('deaths', 'deaths', 'Patients who died, by month of birth and gender',
+         '{born date,gender text}', '{patients bigint}',
+         $query$SELECT date_trunc('month', p.date_of_birth::timestamp)::date AS born, p.gender, count(*) AS patients
+                FROM hospital.patients p WHERE p.deceased_at >= l.from_at AND p.deceased_at < l.until_at GROUP BY 1, 2$query$)
         ) c (name, kind, comment, dimensions, sums, query)
     LOOP
         columns := (SELECT string_agg(quote_ident(split_part(f, ' ', 1)), ', ') FROM unnest(a_cells.fields) f);
@@ -4754,13 +4776,28 @@ BEGIN
                 WHERE s.registration_no ~ '^(MP|IN|DP)' AND s.hired_on <= t.day
                 GROUP BY s.role, s.specialty, s.department_code$query$),
         ('patient_age_distribution', 'Living patients by age on the last ingested day and gender',
-         $query$SELECT CASE WHEN a.under = 0 THEN '85+' ELSE (17 - a.under) * 5 || '-' || (17 - a.under) * 5 + 4 END AS age_band, a.gender,
-                       a.patients
-                FROM (SELECT width_bucket(p.date_of_birth, t.limits) AS under, p.gender, count(*) AS patients
-                      FROM hospital.patients p
-                      CROSS JOIN (SELECT ARRAY(SELECT (t.day - make_interval(years => y))::date + 1 FROM hospital_mart.last_day t,
-                                               generate_series(85, 5, -5) y ORDER BY y DESC) AS limits) t
-                      WHERE p.deceased_at IS NULL GROUP BY 1, 2) a$query$),
+         -- an age begins within a month of births: who was born in these months is counted one by one
+         $query$WITH limits AS MATERIALIZED (
+                    SELECT array_agg(b.day ORDER BY b.day) AS days,
+                           array_agg(date_trunc('month', b.day::timestamp)::date) AS months
+                    FROM (SELECT (t.day - make_interval(years => y))::date + 1 AS day
+                          FROM hospital_mart.last_day t, generate_series(5, 85, 5) y) b
+                ), counted AS (
+                    SELECT c.born, c.gender, c.patients FROM [registrations] c
+                    UNION ALL SELECT c.born, c.gender, -c.patients FROM [deaths] c
+                ), months AS (
+                    SELECT c.born, c.gender, sum(c.patients)::bigint AS patients FROM counted c GROUP BY c.born, c.gender
+                )
+                SELECT CASE WHEN a.under = 0 THEN '85+' ELSE (17 - a.under) * 5 || '-' || (17 - a.under) * 5 + 4 END AS age_band, a.gender,
+                       sum(a.patients)::bigint AS patients
+                FROM (SELECT width_bucket(m.born, l.days) AS under, m.gender, m.patients
+                      FROM months m CROSS JOIN limits l WHERE m.born <> ALL (l.months)
+                      UNION ALL
+                      SELECT width_bucket(p.date_of_birth, l.days), p.gender, 1
+                      FROM limits l CROSS JOIN unnest(l.months) b (month)
+                      JOIN hospital.patients p ON p.date_of_birth >= b.month AND p.date_of_birth < b.month + interval '1 month'
+                      WHERE p.deceased_at IS NULL) a
+                GROUP BY a.under, a.gender HAVING sum(a.patients) <> 0$query$),
         ('monthly_visit_stats', 'Visits by month, department and kind: visits count where they began, all else where they ended',
          $query$SELECT c.month, c.department_code, c.kind, sum(c.visits)::bigint AS visits,
                        sum(c.completed_visits)::bigint AS completed_visits, sum(c.minutes)::bigint AS minutes,
@@ -4936,6 +4973,7 @@ BEGIN
             ('doctors', 'Employed on the last ingested day'),
             ('posts_vacated', 'Who have left until then'),
             ('age_band', 'Age in completed years'),
+            ('born', 'First of the month of birth'),
             ('gender', 'Female or Male'),
             ('patient_id', 'Patient, see hospital.patients'),
             ('visit_no', 'Number of the visit, from the patient''s first one'),
@@ -4972,6 +5010,9 @@ BEGIN
     UNION SELECT 'admissions', (a.admitted_at AT TIME ZONE 'Africa/Johannesburg')::date FROM hospital.admissions a
     UNION SELECT 'discharges', (a.discharged_at AT TIME ZONE 'Africa/Johannesburg')::date FROM hospital.admissions a
           WHERE a.discharged_at IS NOT NULL
+    UNION SELECT 'registrations', p.first_seen_on FROM hospital.patients p
+    UNION SELECT 'deaths', (p.deceased_at AT TIME ZONE 'Africa/Johannesburg')::date FROM hospital.patients p
+          WHERE p.deceased_at IS NOT NULL
     UNION SELECT 'beds', d.day::date
           FROM (SELECT min(u.recorded_at) AS first, max(u.recorded_at) AS last FROM hospital.status_updates u) u,
                generate_series(date_trunc('day', u.first AT TIME ZONE 'Africa/Johannesburg'),
@@ -5015,6 +5056,10 @@ BEGIN
             DELETE FROM hospital_mart.readmissions_cells WHERE month = a_month AND day BETWEEN $2 AND $3;
         WHEN 'discharges' THEN
             DELETE FROM hospital_mart.stays_cells WHERE month = a_month AND day BETWEEN $2 AND $3;
+        WHEN 'registrations' THEN
+            DELETE FROM hospital_mart.registrations_cells WHERE month = a_month AND day BETWEEN $2 AND $3;
+        WHEN 'deaths' THEN
+            DELETE FROM hospital_mart.deaths_cells WHERE month = a_month AND day BETWEEN $2 AND $3;
         WHEN 'beds' THEN
             -- each day counts on those before it
             DELETE FROM hospital_mart.beds_cells WHERE month >= a_month AND day >= $2;
@@ -5112,6 +5157,10 @@ BEGIN
             INSERT INTO hospital_mart.readmissions_cells SELECT v.* FROM hospital_mart.readmissions_live v WHERE v.day = $2;
         WHEN 'discharges' THEN
             INSERT INTO hospital_mart.stays_cells SELECT v.* FROM hospital_mart.stays_live v WHERE v.day = $2;
+        WHEN 'registrations' THEN
+            INSERT INTO hospital_mart.registrations_cells SELECT v.* FROM hospital_mart.registrations_live v WHERE v.day = $2;
+        WHEN 'deaths' THEN
+            INSERT INTO hospital_mart.deaths_cells SELECT v.* FROM hospital_mart.deaths_live v WHERE v.day = $2;
         WHEN 'beds' THEN
             -- in order alone
             IF EXISTS (SELECT FROM hospital_mart.live_days l WHERE l.kind = 'beds' AND l.day < $2) THEN
@@ -5195,7 +5244,9 @@ BEGIN
               WHEN 'prescriptions' THEN '{medication_cells,doctor_prescriptions_cells}'
               WHEN 'bills' THEN '{revenue_cells,doctor_revenue_cells}'
               WHEN 'admissions' THEN '{readmissions_cells}'
-              WHEN 'discharges' THEN '{stays_cells}' END::text[])
+              WHEN 'discharges' THEN '{stays_cells}'
+              WHEN 'registrations' THEN '{registrations_cells}'
+              WHEN 'deaths' THEN '{deaths_cells}' END::text[])
         GROUP BY c.relname
     LOOP
         EXECUTE format('WITH gone AS (DELETE FROM hospital_mart.%1$I WHERE month = $1 RETURNING *)
@@ -5227,6 +5278,7 @@ BEGIN
            OR EXISTS (SELECT FROM hospital.batches b
                       WHERE b.kind = CASE WHEN l.kind IN ('arrivals', 'departures') THEN 'visits'
                                           WHEN l.kind = 'discharges' THEN 'admissions'
+                                          WHEN l.kind = 'deaths' THEN 'registrations'
                                           WHEN l.kind = 'beds' THEN 'status_updates'
                                           WHEN l.kind = 'bills' THEN 'billing_payments' ELSE l.kind END
                         AND b.day = l.day AND b.state = 'ingested')
@@ -5247,7 +5299,9 @@ BEGIN
               UNION SELECT 'prescriptions', c.month FROM hospital_mart.medication_cells c
               UNION SELECT 'bills', c.month FROM hospital_mart.revenue_cells c
               UNION SELECT 'admissions', c.month FROM hospital_mart.readmissions_cells c
-              UNION SELECT 'discharges', c.month FROM hospital_mart.stays_cells c) x
+              UNION SELECT 'discharges', c.month FROM hospital_mart.stays_cells c
+              UNION SELECT 'registrations', c.month FROM hospital_mart.registrations_cells c
+              UNION SELECT 'deaths', c.month FROM hospital_mart.deaths_cells c) x
         WHERE x.month + interval '1 month' <= (SELECT t.day FROM hospital_mart.last_day t)
           AND NOT EXISTS (SELECT FROM hospital_mart.live_days l WHERE l.kind = x.kind AND l.month = x.month)
           AND NOT EXISTS (SELECT FROM hospital_mart.merged_months m WHERE m.kind = x.kind AND m.month = x.month)
@@ -5296,7 +5350,7 @@ BEGIN
     SELECT coalesce(from_day, min(b.day)), coalesce(to_day, max(b.day) + 1) INTO a_from, a_to
     FROM hospital.batches b WHERE b.state = 'ingested';
     FOR a_day IN
-        SELECT k.kind, d::date AS day FROM unnest('{arrivals,departures,diagnoses,prescriptions,bills,admissions,discharges,beds}'::text[]) k (kind),
+        SELECT k.kind, d::date AS day FROM unnest('{arrivals,departures,diagnoses,prescriptions,bills,admissions,discharges,registrations,deaths,beds}'::text[]) k (kind),
                generate_series(a_from::timestamp, a_to::timestamp, interval '1 day') d ORDER BY k.kind, d
     LOOP
         PERFORM @extschema@.hospital_touch_marts(ARRAY[a_day.kind], ARRAY[a_day.day]);
@@ -5355,7 +5409,8 @@ BEGIN
         FROM (VALUES ('arrivals', '{visits_cells,doctor_visits_cells}'::text[]), ('departures', '{departures_cells,doctor_departures_cells}'),
                      ('diagnoses', '{diagnoses_cells,emergency_waits_cells}'), ('prescriptions', '{medication_cells,doctor_prescriptions_cells}'),
                      ('bills', '{revenue_cells,doctor_revenue_cells}'), ('admissions', '{readmissions_cells}'),
-                     ('discharges', '{stays_cells}'), ('beds', '{beds_cells}')) k (kind, names)
+                     ('discharges', '{stays_cells}'), ('registrations', '{registrations_cells}'), ('deaths', '{deaths_cells}'),
+                     ('beds', '{beds_cells}')) k (kind, names)
         JOIN pg_class c ON c.relnamespace = 'hospital_mart'::regnamespace AND c.relname = ANY (k.names)
         JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
         GROUP BY c.relname, k.kind

@@ -52,12 +52,15 @@ typedef enum FactKind
 	FACT_BILLS,
 	FACT_ADMISSIONS,
 	FACT_DISCHARGES,
+	FACT_REGISTRATIONS,
+	FACT_DEATHS,
 	FACT_BEDS,
 	FACT_KINDS
 } FactKind;
 
 static const char *const fact_names[FACT_KINDS] = {
-	"arrivals", "departures", "diagnoses", "prescriptions", "bills", "admissions", "discharges", "beds"
+	"arrivals", "departures", "diagnoses", "prescriptions", "bills", "admissions", "discharges",
+	"registrations", "deaths", "beds"
 };
 
 typedef struct Touched
@@ -145,6 +148,11 @@ marts_note(int kind_number, const void *record, bool own_row)
 			if (own_row)
 				note_time(FACT_ADMISSIONS, ((const Admission *) record)->admitted_at);
 			note_time(FACT_DISCHARGES, ((const Admission *) record)->discharged_at);
+			break;
+		case KIND_REGISTRATIONS:
+			if (own_row)
+				note(FACT_REGISTRATIONS, ((const Registration *) record)->first_seen_on);
+			note_time(FACT_DEATHS, ((const Registration *) record)->deceased_at);
 			break;
 		case KIND_STATUS_UPDATES:
 			note_time(FACT_BEDS, ((const StatusUpdate *) record)->recorded_at);

@@ -195,13 +195,14 @@ $node->safe_psql('run', "CALL hospital_run($left)") if $left > 0;
 $node->safe_psql('run', 'CALL hospital_run(1)') if $node->safe_psql('run', q(SELECT count(*) FROM hospital.batches WHERE state = 'written'));
 right('run', 'run');
 is($node->safe_psql('run', q(SELECT count(*) FROM hospital_mart.live_days WHERE day < (SELECT max(day) FROM hospital.batches))), 0, 'run: what is over is folded');
-is($node->safe_psql('run', q(SELECT count(*) FROM hospital_mart.merged_months)), 7, 'run: the month that is over is merged');
+is($node->safe_psql('run', q(SELECT count(*) FROM hospital_mart.merged_months)), 9, 'run: the month that is over is merged');
 is(valid('run'), '0|0|t', 'run: hospital_validate agrees');
 ok($node->safe_psql('run', q(SELECT count(DISTINCT month) = 2 AND sum(bills) > 100 FROM hospital_mart.revenue_by_month)) eq 't', 'run: there is something to see');
 
 # ---- a cell that is wrong is seen, and mended -------------------------------------------------
 
-foreach my $spoilt ([ 'revenue_cells', 'total_amount = total_amount + 0.01' ], [ 'beds_cells', 'start = start + 1' ])
+foreach my $spoilt ([ 'revenue_cells', 'total_amount = total_amount + 0.01' ], [ 'beds_cells', 'start = start + 1' ],
+	[ 'deaths_cells', 'patients = patients + 1' ])
 {
 	my ($table, $change) = @$spoilt;
 	$node->safe_psql('run', "UPDATE hospital_mart.$table SET $change WHERE ctid = (SELECT max(ctid) FROM hospital_mart.$table)");

@@ -4808,7 +4808,10 @@ BEGIN
                       FROM [departures] c) c
                 GROUP BY c.month, c.department_code, c.kind$query$),
         ('patient_journey', 'Each patient''s visits in order, with what came of them',
-         $query$SELECT v.patient_id, row_number() OVER w AS visit_no, v.visit_id, v.visit_date, v.kind, v.department_code, v.doctor_id,
+         -- no window: what is asked for by visit, day or patient is found by its index
+         $query$SELECT v.patient_id,
+                       (SELECT count(*) FROM hospital.visits e
+                        WHERE e.patient_id = v.patient_id AND (e.arrived_at, e.visit_id) <= (v.arrived_at, v.visit_id)) AS visit_no, v.visit_id, v.visit_date, v.kind, v.department_code, v.doctor_id,
                        v.triage, v.disposition, v.admission_id,
                        (SELECT a.admitted_at FROM hospital.admissions a WHERE a.admission_id = v.admission_id) AS admitted_at,
                        (SELECT a.discharged_at FROM hospital.admissions a WHERE a.admission_id = v.admission_id) AS discharged_at,
@@ -4816,8 +4819,10 @@ BEGIN
                        (SELECT count(*) FROM hospital.diagnoses d WHERE d.visit_id = v.visit_id) AS diagnoses,
                        (SELECT count(*) FROM hospital.prescriptions p WHERE p.visit_id = v.visit_id) AS prescriptions,
                        (SELECT sum(b.total_amount) FROM hospital.billing_payments b WHERE b.visit_id = v.visit_id) AS total_amount,
-                       v.visit_date - lag(v.visit_date) OVER w AS days_since_previous
-                FROM hospital.visits v WINDOW w AS (PARTITION BY v.patient_id ORDER BY v.arrived_at, v.visit_id)$query$),
+                       v.visit_date - (SELECT e.visit_date FROM hospital.visits e
+                                       WHERE e.patient_id = v.patient_id AND (e.arrived_at, e.visit_id) < (v.arrived_at, v.visit_id)
+                                       ORDER BY e.arrived_at DESC, e.visit_id DESC LIMIT 1) AS days_since_previous
+                FROM hospital.visits v$query$),
         ('patient_spending', 'What each patient with a bill was billed, and what became of it, in rand',
          $query$SELECT b.patient_id, p.patient_class, count(DISTINCT b.visit_id) AS visits, count(*) AS bills,
                        sum(b.total_amount) AS total_amount,
@@ -4827,6 +4832,12 @@ BEGIN
                        min(b.billing_date) AS first_billed, max(b.billing_date) AS last_billed
                 FROM hospital.billing_payments b LEFT JOIN hospital.patients p ON p.patient_id = b.patient_id
                 GROUP BY b.patient_id, p.patient_class$query$),
+        ('patient_bills', 'What each patient was billed on a day, and what became of it, in rand',
+         $query$SELECT b.billing_date, b.patient_id, count(*) AS bills, sum(b.total_amount) AS total_amount,
+                       coalesce(sum(b.total_amount) FILTER (WHERE b.payment_status = 'Paid'), 0) AS paid,
+                       coalesce(sum(b.total_amount) FILTER (WHERE b.payment_status = 'Pending'), 0) AS pending,
+                       coalesce(sum(b.total_amount) FILTER (WHERE b.payment_status = 'Unpaid'), 0) AS unpaid
+                FROM hospital.billing_payments b GROUP BY b.billing_date, b.patient_id$query$),
         ('medication_usage', 'Prescriptions by month, medicine and the visit''s department',
          $query$SELECT r.month, r.medicine_id, m.name AS medicine, r.department_code, r.prescriptions, r.quantity
                 FROM (SELECT c.month, c.medicine_id, c.department_code, sum(c.prescriptions)::bigint AS prescriptions,
@@ -4988,6 +4999,7 @@ BEGIN
             ('paid', 'Amount of bills that are paid, in rand'),
             ('pending', 'Amount of bills that are pending, in rand'),
             ('unpaid', 'Amount of bills that are not paid, in rand'),
+            ('billing_date', 'Day of the bills'),
             ('first_billed', 'Day of the first bill'),
             ('last_billed', 'Day of the last bill'),
             ('shift', 'N12D, the day, or N12N, the night, see hospital.shifts'),
@@ -5631,11 +5643,16 @@ BEGIN
                 AND (department IS NULL OR j.department_code = department)
               GROUP BY 1, 2) r));
 
+    -- all bills of a patient would be all bills
     charts := charts || jsonb_build_object('patient_spending', (
         SELECT jsonb_agg(to_jsonb(r) - 'place' ORDER BY r.place)
         FROM (SELECT b.place, b.label AS band, count(*) AS patients, sum(s.total_amount) AS total_amount,
-                     sum(coalesce(s.paid, 0)) AS paid, sum(coalesce(s.pending, 0)) AS pending, sum(coalesce(s.unpaid, 0)) AS unpaid
-              FROM hospital_mart.patient_spending s
+                     sum(s.paid) AS paid, sum(s.pending) AS pending, sum(s.unpaid) AS unpaid
+              FROM (SELECT p.patient_id, sum(p.total_amount) AS total_amount, sum(p.paid) AS paid,
+                           sum(p.pending) AS pending, sum(p.unpaid) AS unpaid
+                    FROM hospital_mart.patient_bills p
+                    WHERE p.billing_date BETWEEN greatest(least(a_to, last_day) - 30, coalesce(from_day, a_from)) AND least(a_to, last_day)
+                    GROUP BY p.patient_id) s
               JOIN (VALUES (1, 'nothing', -1e12, 0.005), (2, 'below R100', 0.005, 100), (3, 'R100 to R500', 100, 500),
                            (4, 'R500 to R1,000', 500, 1000), (5, 'R1,000 to R5,000', 1000, 5000),
                            (6, 'R5,000 to R20,000', 5000, 20000), (7, 'R20,000 to R100,000', 20000, 100000),

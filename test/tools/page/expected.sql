@@ -76,7 +76,9 @@ GROUP BY a.band;
 
 INSERT INTO want
 SELECT 'patient_spending', min(b.place), jsonb_build_object('band', b.label, 'patients', count(*), 'total_amount', sum(s.amount))
-FROM (SELECT patient_id, sum(total_amount) AS amount FROM billing_payments GROUP BY patient_id) s
+FROM (SELECT b.patient_id, sum(b.total_amount) AS amount
+      FROM billing_payments b, (SELECT least(:'last'::date, max(day)) AS to_day FROM batches WHERE state = 'ingested') t
+      WHERE b.billing_date BETWEEN greatest(t.to_day - 30, :'first') AND t.to_day GROUP BY b.patient_id) s
 JOIN (VALUES (1, 'nothing', -1e12, 0.005), (2, 'below R100', 0.005, 100), (3, 'R100 to R500', 100, 500), (4, 'R500 to R1,000', 500, 1000),
              (5, 'R1,000 to R5,000', 1000, 5000), (6, 'R5,000 to R20,000', 5000, 20000), (7, 'R20,000 to R100,000', 20000, 100000),
              (8, 'R100,000 and more', 100000, 1e15)) b (place, label, lo, hi) ON s.amount >= b.lo AND s.amount < b.hi

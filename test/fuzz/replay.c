@@ -4,19 +4,54 @@
  *
  *	replay SEED MUTATIONS FILE...
  *
- * The last input is kept in the file that HOSPITAL_FUZZ_LAST names, so that it
- * is there when the program has ended by it.
+ * An input that ends the program, or that takes longer than a minute, is left in
+ * the file that HOSPITAL_FUZZ_LAST names.
  */
+#include <fcntl.h>
+#include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define INPUT_MAX 4096
+#define PATIENCE_S 60
 
 extern int	LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
+/* The sanitizers' own, where they are linked in. */
+extern void __sanitizer_set_death_callback(void (*callback) (void)) __attribute__((weak));
+
+typedef struct Input
+{
+	uint8_t		data[INPUT_MAX];
+	size_t		size;
+} Input;
+
+static const Input *at_work;
 static uint64_t state;
+
+static void
+leave_last(void)
+{
+	const char *path = getenv("HOSPITAL_FUZZ_LAST");
+	int			file = path == NULL || at_work == NULL ? -1 : open(path, O_WRONLY | O_CREAT | O_TRUNC, 0644);
+
+	if (file < 0 || write(file, at_work->data, at_work->size) < 0)
+		return;
+	close(file);
+}
+
+static void
+end(int number)
+{
+	leave_last();
+	if (number == SIGALRM)
+		fputs("ERROR: an input takes too long\n", stderr);
+	signal(SIGABRT, SIG_DFL);
+	abort();
+}
 
 /* SplitMix64. */
 static uint64_t
@@ -35,100 +70,103 @@ below(size_t n)
 	return n == 0 ? 0 : next_random() % n;
 }
 
+/* In memory of exactly its size. */
 static void
-run(const uint8_t *data, size_t size)
+run(const Input *input)
 {
-	const char *last = getenv("HOSPITAL_FUZZ_LAST");
-	uint8_t    *exact = malloc(size + (size == 0));
+	uint8_t    *exact = malloc(input->size + (input->size == 0));
 
-	if (last != NULL)
-	{
-		FILE	   *file = fopen(last, "wb");
-
-		if (file == NULL || fwrite(data, 1, size, file) != size || fclose(file) != 0)
-			exit(2);
-	}
-	memcpy(exact, data, size);
-	LLVMFuzzerTestOneInput(exact, size);
+	at_work = input;
+	alarm(PATIENCE_S);
+	memcpy(exact, input->data, input->size);
+	LLVMFuzzerTestOneInput(exact, input->size);
 	free(exact);
 }
 
-static size_t
-read_input(const char *path, uint8_t *data)
+static void
+read_input(const char *path, Input *input)
 {
 	FILE	   *file = fopen(path, "rb");
-	size_t		size;
 
 	if (file == NULL)
 	{
 		perror(path);
 		exit(2);
 	}
-	size = fread(data, 1, INPUT_MAX, file);
+	input->size = fread(input->data, 1, INPUT_MAX, file);
 	fclose(file);
-	return size;
 }
 
-/* One change in a place that chance says: a byte, a piece out, a piece twice, a byte that matters put in. */
-static size_t
-change(uint8_t *data, size_t size)
+/* One change where chance says: a bit, a byte that matters, a piece out, a piece twice, a byte put in. */
+static void
+change(Input *input)
 {
 	static const char marks[] = ",\"\r\n|^~\\&{}[]:='0129.-+TZ \x0b\x1c\xff\xc3";
-	size_t		at = below(size);
+	size_t		at = below(input->size);
 	size_t		length = 1 + below(8);
+	uint8_t    *data = input->data;
 
-	if (length > size - at)
-		length = size - at;
+	if (length > input->size - at)
+		length = input->size - at;
 	switch (below(5))
 	{
 		case 0:
-			if (size > 0)
+			if (input->size > 0)
 				data[at] ^= (uint8_t) (1 << below(8));
-			return size;
+			break;
 		case 1:
-			if (size > 0)
+			if (input->size > 0)
 				data[at] = (uint8_t) marks[below(sizeof(marks))];
-			return size;
+			break;
 		case 2:
-			memmove(data + at, data + at + length, size - at - length);
-			return size - length;
+			memmove(data + at, data + at + length, input->size - at - length);
+			input->size -= length;
+			break;
 		case 3:
-			if (size + length > INPUT_MAX)
-				return size;
-			memmove(data + at + length, data + at, size - at);
-			return size + length;
+			if (input->size + length > INPUT_MAX)
+				break;
+			memmove(data + at + length, data + at, input->size - at);
+			input->size += length;
+			break;
 		default:
-			if (size + 1 > INPUT_MAX)
-				return size;
-			memmove(data + at + 1, data + at, size - at);
+			if (input->size + 1 > INPUT_MAX)
+				break;
+			memmove(data + at + 1, data + at, input->size - at);
 			data[at] = (uint8_t) marks[below(sizeof(marks))];
-			return size + 1;
+			input->size++;
 	}
 }
 
 int
 main(int argc, char **argv)
 {
-	static uint8_t original[INPUT_MAX];
-	static uint8_t changed[INPUT_MAX];
+	static Input changed;
+	Input	   *corpus = calloc(argc, sizeof(Input));
+	int			n = argc - 3;
 	long		mutations;
-	long		runs = 0;
 
-	if (argc < 4)
+	if (n < 1 || corpus == NULL)
 		return 2;
 	state = strtoull(argv[1], NULL, 10);
 	mutations = atol(argv[2]);
-	for (int i = 3; i < argc; i++, runs++)
-		run(original, read_input(argv[i], original));
-	for (long n = 0; n < mutations; n++, runs++)
+	signal(SIGABRT, end);
+	signal(SIGALRM, end);
+	if (__sanitizer_set_death_callback != NULL)
+		__sanitizer_set_death_callback(leave_last);
+	for (int i = 0; i < n; i++)
 	{
-		size_t		size = read_input(argv[3 + below(argc - 3)], original);
-
-		memcpy(changed, original, size);
-		for (size_t changes = 1 + below(4); changes > 0; changes--)
-			size = change(changed, size);
-		run(changed, size);
+		read_input(argv[3 + i], &corpus[i]);
+		run(&corpus[i]);
 	}
-	printf("%ld\n", runs);
+	for (long i = 0; i < mutations; i++)
+	{
+		changed = corpus[below(n)];
+		for (size_t changes = 1 + below(4); changes > 0; changes--)
+			change(&changed);
+		run(&changed);
+	}
+	at_work = NULL;
+	printf("%ld\n", n + mutations);
+	free(corpus);
 	return 0;
 }

@@ -157,7 +157,7 @@ sub settings
 		"SET datestyle = 'SQL, DMY';", "SET timezone = 'Asia/Kathmandu';", "SET work_mem = '64kB';", "SET search_path = pg_catalog, public;",
 		'SET parallel_setup_cost = 0; SET parallel_tuple_cost = 0; SET min_parallel_table_scan_size = 0;',
 		"SET default_transaction_isolation = 'serializable';", "SET intervalstyle = 'sql_standard';", 'SET extra_float_digits = -15;',
-		'SET default_transaction_read_only = on;', "SET bytea_output = 'escape';");
+		'SET default_transaction_read_only = on;', "SET bytea_output = 'escape';", 'SET ROLE anybody;');
 
 	return join("\n", 'SET statement_timeout = ' . TIMEOUT_MS . ';', q{SET client_min_messages = 'warning';}, @some);
 }
@@ -199,7 +199,7 @@ sub fuzz_some
 		my ($out, $late) = ('', 0);
 
 		$script .= "\\echo @@ $_\n$statements[$_]\n" foreach 0 .. $#statements;
-		$script .= qq{\\timing off\nROLLBACK;\nSELECT '@= ' || substring(pg_read_file('/proc/self/status') FROM 'VmHWM:\\s+(\\d+) kB');\n};
+		$script .= qq{\\timing off\nROLLBACK;\nRESET ROLE;\nSELECT '@= ' || substring(pg_read_file('/proc/self/status') FROM 'VmHWM:\\s+(\\d+) kB');\n};
 		my $ran = eval {
 			IPC::Run::run([ 'psql', '-XAtq', '-v', 'VERBOSITY=verbose', '-d', $node->connstr($database) ], '<', \$script,
 				'>', \$out, '2>&1', IPC::Run::timeout(SESSION * LATE_MS / 1000));

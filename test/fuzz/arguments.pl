@@ -38,6 +38,7 @@ hospital.data_folder = '} . $node->basedir . q{/folder'
 });
 $node->start;
 
+$node->safe_psql('postgres', 'CREATE ROLE anybody');
 foreach my $database ('bare', 'joburg')
 {
 	$node->safe_psql('postgres', "CREATE DATABASE $database");

@@ -1,6 +1,6 @@
 
 # FuzzArguments.pm: every function and procedure of the extension with arguments
-# that nobody would think of.
+# that nobody would think of, and its settings with such values.
 #
 # Statements are drawn from a seed alone and run by psql, a hundred a session,
 # under a statement_timeout.  Faults are: a connection that is lost, an internal
@@ -15,7 +15,7 @@ use Exporter 'import';
 use IPC::Run ();
 use Time::HiRes qw(time);
 
-our @EXPORT_OK = qw(fuzz_functions fuzz_some);
+our @EXPORT_OK = qw(fuzz_functions fuzz_settings fuzz_some);
 
 use constant TIMEOUT_MS => 700;
 use constant LATE_MS => 20_000;		# a busy machine is not a fault
@@ -54,7 +54,7 @@ my %hostile = table(<<'END');
 text  ''  ' '  'x'  '''; DROP SCHEMA hospital CASCADE; --'  '"'  '%s%n%1$s'  '../../etc/passwd'  '/etc/passwd'  E'\x01\t\n'  '日本語 ﷽ 👩‍⚕️'  '$$'  '\'  'NULL'  '-1'  '1e999'  '{}'  repeat('x', 70)  repeat('é', 40)  repeat('a/', 3000)  repeat('x', 1000000)  'pg_catalog.pg_class'  'public'
 END
 
-# What a text of that name might well be.
+# What an argument of that name might well be.
 my %plausible = table(<<'END');
 kind  'transfers'  'admissions'  'visits'  'registrations'  'prescriptions'  'vital_signs'  'staff_changes'  'billing_payments'  'adt'  'beds'  'arrivals'
 what  'transfers'  'people'  'patients'  'doctors'  'assigned_staff.csv'  'people.csv'  'hospital_mart.bed_days'  'pg_authid'  'visits'
@@ -65,7 +65,7 @@ state  'running'  'paused'  'stopped'
 schedule  '15 minutes'  '30 2 * * mon-fri'  '0 0 L * *'  '*/7 * 31 2 *'  '1-59/3 0-23 * * 7'  'after day closed'  '0 seconds'  '-1 days'  '1000000 years'  '99999999999 * * * *'  '0 0 30 2 *'  '1 month'  '1 microsecond'
 time_zone  'UTC'  'Africa/Johannesburg'  'Asia/Kathmandu'  '+99:99'  'Europe/Dublin'
 catch_up  'all'  'one'  'none'  'last'
-format  'csv'  'json'  'fhir'  'jsonl'
+format  'csv'  'jsonl'
 compression  'none'  'gzip'  'zstd'
 partition_by  'day'  'none'  'date'
 target  'exports/a'  'exports/b.csv'  'lake/batch'  'exports'
@@ -80,6 +80,40 @@ command  'SELECT 1'  'SELECT 1/0'  'VACUUM'  'CALL hospital_fold_marts()'  'SELE
 name  'joburg'  'cape_town'
 simulation  'joburg'
 prefix  'hospital_'  'h_'
+people  20000
+beds  200
+seed  42  7
+transfers  15
+start_date  '2020-01-01'
+end_date  '2020-12-31'
+day  '2020-01-03'
+from_day  '2020-01-01'  '2020-01-02'
+to_day  '2020-01-03'  '2020-01-05'
+until_day  '2020-01-05'
+on_day  '2020-01-02'
+month  '2020-01-01'
+days  1  3
+workers  1  2
+n  5
+first  1
+as_of  '2020-01-01'
+factor  2
+batch_id  1  2
+partition  0
+offset  10
+upto  10
+to_time  '2020-01-05 12:00'
+date_of_birth  '1980-01-01'
+sequence  17
+depends_on  '{}'  '{fold marts}'
+max_runtime  '1 minute'
+retry_delay  '1 second'
+keep_history  '7 days'
+catch_up_limit  3
+max_retries  1
+dirty_rate  0.02
+transfers_per_day  15
+at_most  3
 END
 
 # The columns that hospital_window_now looks for.
@@ -100,20 +134,33 @@ sub run_state_row
 			sort keys %run_state) . ') r)';
 }
 
+# A sober one is what somebody might write who knows what it is for.
 sub value
 {
-	my ($name, $type) = @_;
+	my ($name, $type, $sober) = @_;
 	my $chance = rand;
 	my $from = $typed{$type} // ['NULL'];
 
 	return $chance < 0.7 ? run_state_row() : pick(@$from) if $type eq 'record';
 	return 'NULL' if $type eq 'internal';
 	return "NULL::$type" if $chance < 0.05;
-	$from = $chance < 0.7 && $plausible{$name} || $hostile{$type} if $type eq 'text';
+	$from = $plausible{$name} if $sober && $plausible{$name};
+	$from = $chance < 0.5 && $plausible{$name} || $hostile{$type} if $type eq 'text' && !$sober;
+	$from = $plausible{$name} || $hostile{$type} if $type eq 'text' && $sober;
 
 	my $value = pick(@$from);
-	$value = int(rand 2_000_000) - 1_000_000 if ($type eq 'integer' || $type eq 'bigint') && $chance > 0.85;
+	$value = int(rand 2_000_000) - 1_000_000 if !$sober && ($type eq 'integer' || $type eq 'bigint') && $chance > 0.85;
 	return $value =~ /^-?[0-9.e-]+$/ ? "'$value'::$type" : "($value)::$type";
+}
+
+# Half the time all but one are sober, so that the one is met in the depth.
+sub arguments
+{
+	my ($function) = @_;
+	my @arguments = @{ $function->{arguments} };
+	my $bold = rand() < 0.5 ? -1 : int rand(@arguments + 1);
+
+	return join(', ', map { value(@{ $arguments[$_] }, $bold >= 0 && $_ != $bold) } 0 .. $#arguments);
 }
 
 # ---- statements ----
@@ -139,10 +186,29 @@ sub fuzz_functions
 	} split /\n/, $rows;
 }
 
+# Names of settings, but for those without which there would be nothing to see.
+sub fuzz_settings
+{
+	my ($node) = @_;
+
+	return split /\n/, $node->safe_psql('postgres', q{SELECT name FROM pg_settings WHERE name LIKE 'hospital.%'
+		AND context NOT IN ('internal', 'postmaster') AND name NOT IN ('hospital.databases', 'hospital.data_folder') ORDER BY name});
+}
+
+sub setting_statement
+{
+	my ($setting) = @_;
+	my $value = pick(q{''}, q{'x'}, q{'0'}, q{'-1'}, q{'1'}, q{'2147483647'}, q{'1e99'}, q{'1us'}, q{'99999d'}, q{'3min'}, q{'transfers, adt'},
+		q{'all'}, q{',,'}, q{'"'}, q{'%s%n'}, q{'embedded'}, q{'127.0.0.1:1'}, q{'/etc/passwd'}, q{'é'}, "'" . 'x' x 5000 . "'", 'DEFAULT');
+
+	return rand() < 0.3 ? "ALTER SYSTEM SET $setting = $value;\nSELECT pg_reload_conf();" : "SET $setting = $value;";
+}
+
 sub statement
 {
 	my ($function) = @_;
-	my $call = "$function->{name}(" . join(', ', map { value(@$_) } @{ $function->{arguments} }) . ')';
+	return setting_statement($function) unless ref $function;
+	my $call = "$function->{name}(" . arguments($function) . ')';
 
 	return rand() < 0.1 ? "BEGIN; CALL $call; ROLLBACK;" : "CALL $call;" if $function->{kind} eq 'p';
 	return pick("SELECT count(*) FROM $call;", "SELECT left(x::text, 60) FROM $call x LIMIT 2;", "SELECT left($call\::text, 60) LIMIT 2;",
@@ -186,15 +252,15 @@ sub faults_of
 	return @faults;
 }
 
-# "n" statements in sessions; how many ended well, by an error and by the timeout, and the faults.
+# "n" statements in sessions, of functions and settings; how many ended well, by an error and by the timeout, and the faults.
 sub fuzz_some
 {
-	my ($node, $database, $functions, $n) = @_;
+	my ($node, $database, $what, $n) = @_;
 	my %result = (statements => 0, errors => 0, timeouts => 0, memory => 0, faults => [], states => {});
 
 	while ($result{statements} < $n)
 	{
-		my @statements = map { statement(pick(@$functions)) } 1 .. SESSION;
+		my @statements = map { statement(pick(@$what)) } 1 .. SESSION;
 		my $script = settings() . "\n\\timing on\n";
 		my ($out, $late) = ('', 0);
 

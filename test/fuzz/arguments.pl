@@ -1,6 +1,6 @@
 
 # arguments.pl: every function and procedure of the extension, with arguments
-# that nobody would think of, in a database without a hospital and in one with,
+# that nobody would think of, and settings with such values, in a database without a hospital and in one with,
 # where workers do at once what was asked for.
 #
 # FUZZ_SECONDS says for how long (60), HOSPITAL_TEST_SEED repeats a run.
@@ -9,7 +9,7 @@ use warnings FATAL => 'all';
 
 use FindBin;
 use lib "$FindBin::Bin/../fuzz", $FindBin::Bin;
-use FuzzArguments qw(fuzz_functions fuzz_some);
+use FuzzArguments qw(fuzz_functions fuzz_settings fuzz_some);
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
@@ -48,12 +48,13 @@ $node->safe_psql('joburg', "CALL hospital_create(people => 20000, beds => 200, n
 $node->safe_psql('joburg', $_) foreach 'CALL hospital_load_people()', 'CALL hospital_load_staff()', 'CALL hospital_run(5)';
 
 my @functions = fuzz_functions($node, 'bare');
+my @settings = fuzz_settings($node);
 my %sum;
 my $until = time + $seconds;
 for (my $turn = 0; time < $until || $turn < 2; $turn++)
 {
 	my $database = $turn % 2 == 0 ? 'joburg' : 'bare';
-	my $result = fuzz_some($node, $database, \@functions, AT_ONCE);
+	my $result = fuzz_some($node, $database, [ @functions, @functions, @settings ], AT_ONCE);
 
 	$sum{$_} += $result->{$_} foreach qw(statements errors timeouts);
 	$sum{memory} = $result->{memory} if $result->{memory} > ($sum{memory} // 0);
@@ -63,7 +64,8 @@ for (my $turn = 0; time < $until || $turn < 2; $turn++)
 
 cmp_ok(scalar @functions, '>', 90, 'there are functions');
 is(scalar @{ $sum{faults} // [] }, 0, 'no crash, no internal error, no leak, nothing that cannot be stopped');
-is($node->safe_psql('joburg', 'SELECT hospital_generator_version() > 0'), 't', 'the server is well');
+$node->restart;
+is($node->safe_psql('joburg', 'SELECT hospital_generator_version() > 0'), 't', 'the server is well, and starts again with these settings');
 unlike($_, qr/was terminated by signal|PANIC:|TRAP:| XX\w{3} /, 'nothing died, and no worker met an internal error') foreach slurp_file($node->logfile);
 diag(sprintf 'arguments: %d functions, %d statements, %d errors, of them %d by the timeout; %d MB at the most', scalar @functions,
 	@sum{qw(statements errors timeouts)}, $sum{memory} / 1024);

@@ -70,7 +70,7 @@ ifneq ($(origin with_llvm),command line)
 override with_llvm = no
 endif
 
-.PHONY: help demo demo-stop clean-demo test test-quick test-containers test-tools faults soak load bench bench-run bench-stream bench-idle bench-marts brief clean-test bench-export report
+.PHONY: help demo demo-stop clean-demo test test-quick test-containers test-tools faults soak load bench bench-run bench-stream bench-idle bench-marts brief clean-test bench-export report fuzz
 
 PG_CONFIG ?= pg_config
 PGXS := $(shell $(PG_CONFIG) --pgxs 2>/dev/null)
@@ -129,6 +129,8 @@ help:
 	@echo "make soak         the same at random, for an hour (SOAK_SECONDS=3600, HOSPITAL_TEST_SEED=... repeats one)"
 	@echo "make load         a thousand times the pace of life until the end date: what grows, what others notice"
 	@echo "                  (LOAD_DAYS=1455, BEDS=200, PAIRS=5)"
+	@echo "make fuzz         files, messages, settings and arguments that nobody would think of (FUZZ_SECONDS=60 for each;"
+	@echo "                  FUZZ='csv json' chooses among csv, json, hl7, message, config, name; HOSPITAL_TEST_SEED=... repeats one)"
 	@echo "make clean-test   remove what make test and make bench made"
 	@echo "make bench        measure against COPY and others (NUM=..., RUNS=..., ROWS='1 7', DAYS=...)"
 	@echo "make bench-run    the same for 1455 hospital days alone: some minutes, 25 GB of disk"
@@ -162,6 +164,8 @@ soak:
 	@SOAK_SECONDS='$(SOAK_SECONDS)' bash test/run.sh soak
 load:
 	@LOAD_DAYS='$(LOAD_DAYS)' BEDS='$(BEDS)' PEOPLE='$(PEOPLE)' PAIRS='$(PAIRS)' bash test/load.sh
+fuzz:
+	@FUZZ='$(FUZZ)' FUZZ_SECONDS='$(FUZZ_SECONDS)' bash test/run.sh fuzz
 clean-test:
 	@bash test/run.sh clean
 bench:

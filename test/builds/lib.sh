@@ -8,6 +8,9 @@
 # A build that cannot have what it needs says so and ends with 77.
 source "$(dirname "${BASH_SOURCE[0]}")/../../demo/cluster.sh"
 
+# Where libraries are differs between installations.
+installed_sum() { cat "$("$BINDIR/pg_config" --pkglibdir)"/hospital*.so "$WORK/pg/hospital.conf" | cksum; }
+
 skip() { say "   skipped: $*"; exit 77; }
 
 # need PROGRAM PACKAGE: root installs what is missing, others are told.
@@ -31,6 +34,9 @@ begin_build() {
     as_user mkdir -p "$SERVERS"
     mkdir -p "$WORK/$NAME" "$WORK/$NAME/log"
     WORK=$WORK/$NAME
+    # builds are independent of one another: a lock each
+    exec 9>>"$WORK/lock"
+    flock -n 9 || die "another run is at work in $WORK" "Wait for it, or stop it first."
     for part in server build pg data home; do
         [ -d "$WORK/$part" ] || mkdir "$WORK/$part"
         [ "$(id -u)" = "$RUN_UID" ] || chown "$RUN_USER:" "$WORK/$part"
@@ -97,7 +103,12 @@ fetch_debian() {
 # compiled_server SUITE PACKAGE NAME CFLAGS: a server of that source package, with
 # assertions; sets PG_CONFIG.  It takes some minutes, once.
 compiled_server() {
+    # another build may want it too: one of them makes it
+    compile_server "$@" 8>>"$BUILDS/servers.lock"
+}
+compile_server() {
     local there=$SERVERS/$3 source=$SERVERS/$3.source
+    flock 8
     PG_CONFIG=$there/bin/pg_config
     [ ! -e "$there/.whole" ] || return 0
     need bison bison
@@ -130,9 +141,15 @@ wrap_postgres() {
     as_user chmod 755 "$BINDIR/postgres"
 }
 
-# install_with [VARIABLE=VALUE...]: everything compiled afresh, warnings are errors.
+# install_with [VARIABLE=VALUE...]: compiled, warnings being errors, and installed; afresh
+# when it is another server, or other flags, than the last time.
 install_with() {
-    as_user make -s -C "$WORK/build" PG_CONFIG="$BINDIR/pg_config" clean >/dev/null
+    local how
+    how="$("$BINDIR/pg_config" --version --configure | cksum) $*"
+    if [ "$(cat "$WORK/home/compiled" 2>/dev/null)" != "$how" ]; then
+        as_user make -s -C "$WORK/build" PG_CONFIG="$BINDIR/pg_config" clean >/dev/null
+        printf '%s\n' "$how" | as_user tee "$WORK/home/compiled" >/dev/null
+    fi
     long_step "compiling and installing" "$WORK/log/build.log" as_user make -C "$WORK/build" -j"${JOBS:-$(nproc)}" \
         PG_CONFIG="$BINDIR/pg_config" "$@" install
 }
@@ -146,9 +163,10 @@ cluster_with() {
     start_cluster
 }
 
+# Without a real Kafka: Java is not what is looked at, and the embedded broker is quicker.
 in_build() {
     (cd "$WORK/build" && as_user env PGHOST="$SOCKETS" PGPORT="$PORT" PGUSER=postgres \
-        HOSPITAL_TEST_CACHE="$BUILDS/home" HOSPITAL_TEST_QUICK=1 "$@" </dev/null)
+        HOSPITAL_TEST_CACHE=/nonexistent HOSPITAL_TEST_QUICK=1 "$@" </dev/null)
 }
 
 # regress SECONDS [TEST...]: all of pg_regress' tests, or some.

@@ -16,4 +16,4 @@ for file in ${FILES:-src/*.c}; do
     # the reference data are one large table that a program has made
     [ "$file" = src/reference_data.c ] || printf '%s\0' "$file"
 done | xargs -0 -P "${JOBS:-$(nproc)}" -I{} "$TIDY" --quiet {} -- -std=gnu99 -D_GNU_SOURCE "-I$include" \
-    '-DHOSPITAL_VERSION="0"' -DHOSPITAL_ZLIB -DHOSPITAL_ZSTD 2> >(grep -v -E 'warnings? (generated|treated)|^Suppressed' >&2 || true)
+    -DUSE_ASSERT_CHECKING '-DHOSPITAL_VERSION="0"' -DHOSPITAL_ZLIB -DHOSPITAL_ZSTD 2> >(grep -v -E 'warnings? (generated|treated)|^Suppressed' >&2 || true)

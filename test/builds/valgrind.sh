@@ -14,7 +14,7 @@ begin_build valgrind
 assert_server
 REPORTS=$WORK/home/report
 as_user find "$WORK/home" -name 'report.*' -delete
-install_with COPT=-O1
+install_with
 # a process that is killed by the test reports nothing; one that ends has its errors in its file
 wrap_postgres "exec valgrind --quiet --tool=memcheck --leak-check=no --track-origins=no --num-callers=30 --error-markers=BEGIN,END \
     --gen-suppressions=all --suppressions=$SERVERS/pg15-assert/valgrind.supp --log-file=$REPORTS.%p \"\$plain\" \"\$@\""

@@ -10,7 +10,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/builds" || exit 1
 ALL="cppcheck tidy threads asan assert valgrind pg16 pg17 pg18"
 SHORT="cppcheck"
 
-short= failed=0 results=()
+short='' failed=0 ran=0 results=()
 if [ "${1:-}" = short ]; then short=short BUILDS=${BUILDS:-$SHORT}; fi
 for name in ${BUILDS:-$ALL}; do
     [ -e "$name.sh" ] || { echo "no such build: $name (there are: $ALL)" >&2; exit 1; }
@@ -18,12 +18,13 @@ for name in ${BUILDS:-$ALL}; do
     began=$SECONDS rc=0
     timeout -k 60 10800 bash "$name.sh" $short || rc=$?
     case $rc in
-        0) word=ok ;;
+        0) word=ok ran=1 ;;
         77) word=skipped ;;
-        *) word=FAILED failed=1 ;;
+        *) word=FAILED ran=1 failed=1 ;;
     esac
     results+=("$(printf '%-8s %5d s  %s' "$word" $((SECONDS - began)) "$name")")
 done
 printf '\n'
 printf '%s\n' "${results[@]}"
+[ $ran = 1 ] || exit 77
 exit $failed

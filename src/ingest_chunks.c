@@ -166,9 +166,26 @@ make_staging(const IngestRun *run)
 }
 
 /*
- * Its owner may do anything with the table between two chunks: its columns are
- * looked at each time, and stay what they are until the transaction ends.
+ * Its owner may do anything with the table between two chunks, and need not be
+ * the one who goes on with it: so it is looked at each time, and stays what it
+ * is until the transaction ends.  What make_staging makes runs nothing of its
+ * owner's; where there is more, that would run with the rights of who goes on.
  */
+static const char *
+staging_refusal(Relation rel, const RowSourceMethods *methods)
+{
+	const TupleConstr *constr = RelationGetDescr(rel)->constr;
+	const char *reason = bulk_refusal(rel, methods);
+
+	if (reason == NULL && constr != NULL && (constr->num_check > 0 || constr->num_defval > 0))
+		reason = "it has constraints or defaults";
+	if (reason == NULL && rel->rd_rel->relhasindex)
+		reason = "it has indexes";
+	if (reason == NULL && (rel->rd_rel->relhassubclass || rel->rd_rel->relrowsecurity))
+		reason = "it has children or row security";
+	return reason;
+}
+
 static void
 lock_staging(ChunkRun *chunk, IngestRun *run)
 {
@@ -191,8 +208,10 @@ lock_staging(ChunkRun *chunk, IngestRun *run)
 	relid = staging_table(run->batch);
 	if (!OidIsValid(relid))
 		ingest_refuse("the rows of its earlier chunks are gone");
-	chunk->rel = table_open(relid, RowExclusiveLock);
-	reason = bulk_refusal(chunk->rel, &chunk->rows.methods);
+
+	/* Stronger than writing needs: no index or child of its owner's is added meanwhile. */
+	chunk->rel = table_open(relid, ShareRowExclusiveLock);
+	reason = staging_refusal(chunk->rel, &chunk->rows.methods);
 	if (reason != NULL)
 		ingest_refuse(psprintf("rows cannot be kept in \"%s\": %s",
 							   RelationGetRelationName(chunk->rel), reason));

@@ -38,6 +38,7 @@
 #include "journey.h"
 #include "kept_plan.h"
 #include "marts.h"
+#include "owners.h"
 #include "records.h"
 #include "settings.h"
 
@@ -247,6 +248,7 @@ run_as(Oid owner, KeptPlan *plan, const char *query, int nargs, const Oid *types
 	int			context;
 	uint64		rows;
 
+	owners_check(owner);
 	GetUserIdAndSecContext(&user, &context);
 	SetUserIdAndSecContext(owner, context | SECURITY_LOCAL_USERID_CHANGE | SECURITY_RESTRICTED_OPERATION);
 	rows = kept_run(plan, query, nargs, types, values, NULL, SPI_OK_SELECT);

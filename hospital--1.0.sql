@@ -6464,7 +6464,7 @@ BEGIN
                                                   a_prefix || 'loader', a_prefix || 'audit']));
 
     PERFORM @extschema@.hospital_privacy_take_back(a_roles);
-    PERFORM @extschema@.hospital_privacy_policies(a_prefix || 'clinician');
+    PERFORM @extschema@.hospital_privacy_policies((a_prefix || 'clinician')::name);
     PERFORM @extschema@.hospital_privacy_views(a_owner);
     PERFORM @extschema@.hospital_privacy_generators(false, a_owner);
     PERFORM @extschema@.hospital_privacy_grants(a_prefix, a_owner);

@@ -184,17 +184,8 @@ marts_owner(void)
 {
 	Oid			schema = get_namespace_oid("hospital_mart", true);
 	Oid			relid = OidIsValid(schema) ? get_relname_relid("live_days", schema) : InvalidOid;
-	HeapTuple	tuple;
-	Oid			owner;
 
-	if (!OidIsValid(relid))
-		return InvalidOid;
-	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relid));
-	if (!HeapTupleIsValid(tuple))
-		return InvalidOid;
-	owner = ((Form_pg_class) GETSTRUCT(tuple))->relowner;
-	ReleaseSysCache(tuple);
-	return owner;
+	return OidIsValid(relid) ? relation_owner(relid) : InvalidOid;
 }
 
 /* A row that came in after the snapshot would be in no cell and on no live day. */

@@ -103,8 +103,8 @@ check_one(Oid relid, Oid owner, Oid acting)
 			 errhint("ALTER TABLE %s OWNER TO %s.", name, quote_identifier(GetUserNameFromId(acting, true)))));
 }
 
-static Oid
-owner_of(Oid relid)
+Oid
+relation_owner(Oid relid)
 {
 	HeapTuple	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relid));
 	Oid			owner;
@@ -123,7 +123,7 @@ check_children(Oid relid, Oid acting)
 	ListCell   *cell;
 
 	foreach(cell, find_all_inheritors(relid, NoLock, NULL))
-		check_one(lfirst_oid(cell), owner_of(lfirst_oid(cell)), acting);
+		check_one(lfirst_oid(cell), relation_owner(lfirst_oid(cell)), acting);
 }
 
 static void

@@ -12,4 +12,7 @@
  */
 extern void owners_check(Oid acting);
 
+/* InvalidOid: it is gone. */
+extern Oid	relation_owner(Oid relid);
+
 #endif							/* HOSPITAL_OWNERS_H */

@@ -387,6 +387,10 @@ like(told('clerk', "CALL hospital_export('wards', 'jsonl', target => '$_')"), qr
 like(told('clerk', q{CALL hospital_export('people')}), qr/42501: permission denied for table people/, 'nor what the role may not read');
 ok(!-e "$folder/wards.jsonl", 'nothing was written there');
 
+is(told($quoted, q{CALL hospital_export('wards', 'jsonl'); CALL hospital_export('doctors')}) =~ /ERROR/ ? 'error' : '', '', 'the owner exports');
+ok(-e "$folder/$_", $_) foreach 'lake/export/clinic/jsonl/wards', 'doctors.csv';
+like(told($quoted, q{CALL hospital_export('wards', 'jsonl', target => 'lake/batch/clinic/x')}), qr/42602/, 'but not where workers write');
+
 # Names in exported relations are names.
 sql(q{CREATE SCHEMA "odd; schema"; CREATE FUNCTION public.pwn() RETURNS text LANGUAGE plpgsql AS $$ BEGIN RAISE LOG 'trap injected by injection'; RETURN ''; END $$;
 	CREATE TABLE "odd; schema"."t"", public.pwn() --" AS SELECT 1 AS "a"", public.pwn() AS ""b", date '2020-01-01' AS "d' || public.pwn() || '"});
@@ -482,7 +486,7 @@ foreach my $wrong ([ 'a property that is mistyped', "sasl.pasword=needle-typed\n
 {
 	my ($what, $line) = @$wrong;
 	my $before = sql(q{SELECT coalesce(max(last_error_at), '-infinity') FROM hospital.status WHERE database = 'clinic'});
-	configure($common =~ s/SASL_PLAINTEXT/SASL_SSL/r . $line);
+	configure("debug=all\nsecurity.protocol=SSL\n$line");
 	wait_for("SELECT count(*) > 0 FROM hospital.status WHERE database = 'clinic' AND last_error_at > '$before'", $what);
 	look_for_needles($what);
 }

@@ -3353,8 +3353,8 @@ BEGIN
     COMMENT ON COLUMN hospital.job_status.failures IS 'Runs that failed since the last that succeeded';
     COMMENT ON COLUMN hospital.job_status.problem IS 'Why its schedule cannot be kept';
 
-    -- Disabled where the owner may not call what they call. Each argument is said: a function of
-    -- somebody else's in the extension's schema, with fewer of them, would fit better.
+    -- Disabled where the owner may not call what they call. Each argument is said: with a function of
+    -- somebody else's in the extension's schema, of fewer arguments, the call would be ambiguous.
     INSERT INTO hospital.jobs (job_name, schedule, command, max_retries, retry_delay, enabled)
     SELECT j.name, j.schedule, j.command, j.retries, '1 minute', has_function_privilege(j.called, 'EXECUTE')
     FROM (VALUES

@@ -304,7 +304,8 @@ like(told($quoted, 'CALL hospital_load_people(workers => 1)'), qr/cannot fire de
 is(sprung(), '', 'and their checks run as the owner of the table');
 as_owner('ALTER TABLE hospital.people DROP CONSTRAINT people_person_id_check; CALL hospital_load_people(workers => 1); CALL hospital_load_staff(1); CALL hospital_run(1, 1)');
 
-# A job is the owner's, whatever it tries, and whatever it is called.
+# A job is the owner's, whatever it tries, and whatever it is called.  The scheduler is to look at once.
+as_owner('SELECT hospital_adopt()');
 as_owner(q{SELECT hospital_schedule_job(E'x''; DROP TABLE hospital.visits; --\n%s', NULL, 'DO $j$ BEGIN RAISE LOG ''trap job by %'', current_user; SET SESSION AUTHORIZATION postgres; END $j$', while_stopped => true);
 	SELECT hospital_run_job(E'x''; DROP TABLE hospital.visits; --\n%s')});
 wait_for(q{SELECT count(*) > 0 FROM hospital.job_history WHERE state IN ('failed', 'waiting') AND attempt > 0 AND message ~ 'permission denied|cannot set parameter'}, 'a job cannot become somebody else');
@@ -319,7 +320,7 @@ $superuser->query_until(qr/started/, "\\echo started\nCALL hospital_create_roles
 wait_for(q{SELECT count(*) > 0 FROM pg_stat_activity WHERE query LIKE 'CALL hospital_create_roles%' AND wait_event_type = 'Lock'}, 'a superuser waits');
 told($quoted, q{SET lock_timeout = '300ms'; ALTER TABLE hospital.simulation RENAME TO truth;
 	CREATE FUNCTION public.seed() RETURNS bigint LANGUAGE plpgsql AS $$ BEGIN RAISE LOG 'trap view by %', current_user; RETURN 1; END $$;
-	CREATE VIEW hospital.simulation AS SELECT public.seed() AS seed FROM hospital.truth});
+	CREATE VIEW hospital.simulation AS SELECT simulation_id, public.seed() AS seed, system_identifier, database_oid FROM hospital.truth});
 $holder->quit;
 $superuser->quit;
 is(sprung(), '', 'and reads no view that the owner puts there meanwhile');
@@ -493,6 +494,20 @@ foreach my $wrong ([ 'a property that is mistyped', "sasl.pasword=needle-typed\n
 is(sql(q{SET ROLE mallory; SELECT string_agg(name, ' ') FROM pg_settings WHERE name ~ '^hospital.*(file|folder)'}), '', 'where secrets and files are is not shown to everybody');
 is(sql(q{SET ROLE mallory; SELECT string_agg(query, ' ') FROM pg_stat_activity WHERE backend_type ~ '^hospital' AND query NOT IN ('', '<insufficient privilege>')}), '', 'nor what workers do');
 is(sprung(), '', 'and in the end nobody was caught');
+
+# ---- a page of names that are no names ------------------------------------------------------------
+
+SKIP:
+{
+	my $page = "$FindBin::RealBin/../../dashboards/page/page.py";
+	skip 'no python3', 2 unless -e $page && grep { -x "$_/python3" } split /:/, $ENV{PATH};
+	local @ENV{ 'PGHOST', 'PGPORT', 'PGDATABASE', 'PSQL' } = ($node->host, $node->port, $db, $node->config_data('--bindir') . '/psql');
+	sql(q{UPDATE hospital.departments SET name = '</script><script>alert(1)</script><!--'});
+	system('python3', $page, 'dashboard', "$base/page.html") == 0 or die;
+	my $html = slurp_file("$base/page.html");
+	like($html, qr/u003c\/script>.{0,20}script>alert\(1\)/, 'a page has the names of departments');
+	unlike($html, qr/<script>alert/, 'which end no script and begin none');
+}
 
 # ---- the privileges are those that were decided on ---------------------------------------------------
 

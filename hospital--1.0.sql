@@ -610,7 +610,7 @@ COMMENT ON FUNCTION hospital_status() IS
     'The hospital''s workers on this server, of all databases';
 
 CREATE VIEW hospital.status AS
-    SELECT role || CASE WHEN role = 'consumer' THEN ' ' || number ELSE '' END AS worker,
+    SELECT CASE WHEN role = 'consumer' THEN pg_catalog.concat(role, ' ', number) ELSE role END AS worker,
            database, pid, state, since, last_error, sqlstate, last_error_at, rows, rate, restarts
       FROM @extschema@.hospital_status()
      ORDER BY database NULLS FIRST, role DESC, number;
@@ -637,9 +637,9 @@ SELECT p.pid, CASE p.param16 WHEN 1752134514 THEN 'run' ELSE 'load' END AS activ
        p.param3 AS rows_done,
        CASE WHEN p.param16 = 1752134512 THEN nullif(p.param17, -1) END AS rows_total,
        CASE WHEN p.param16 = 1752134514 THEN p.param1 END AS bytes_done,
-       pg_catalog.round(100.0 * CASE p.param16 WHEN 1752134514 THEN p.param19 ELSE p.param3 END
-                        / nullif(nullif(p.param17, -1), 0), 1) AS percent,
-       pg_catalog.to_timestamp(946684800 + p.param18 / 1000000.0) AS started_at
+       pg_catalog.round((100.0 OPERATOR(pg_catalog.*) CASE p.param16 WHEN 1752134514 THEN p.param19 ELSE p.param3 END)
+                        OPERATOR(pg_catalog./) nullif(nullif(p.param17, -1), 0), 1) AS percent,
+       pg_catalog.to_timestamp(946684800 OPERATOR(pg_catalog.+) (p.param18 OPERATOR(pg_catalog./) 1000000.0)) AS started_at
 FROM pg_catalog.pg_stat_get_progress_info('COPY') p
 WHERE p.param16 IN (1752134512, 1752134514)
     AND p.datid = (SELECT d.oid FROM pg_catalog.pg_database d WHERE d.datname = pg_catalog.current_database());
@@ -1046,7 +1046,7 @@ COMMENT ON COLUMN hospital.stream_workers.bytes IS 'Bytes of the messages';
 CREATE VIEW hospital.stream_stages AS
     SELECT s.database, s.worker, s.stage, s.count, s.p50_ms, s.p99_ms, s.max_ms
       FROM @extschema@.hospital_stream_stages() s
-     ORDER BY s.database, s.worker, array_position(ARRAY['fetch', 'parse', 'write', 'commit', 'visible', 'lake'], s.stage);
+     ORDER BY s.database, s.worker, pg_catalog.array_position(ARRAY['fetch', 'parse', 'write', 'commit', 'visible', 'lake'], s.stage);
 COMMENT ON VIEW hospital.stream_stages IS 'How long each consumer''s stages have taken since it started: medians and 99th percentiles to 7 percent';
 COMMENT ON COLUMN hospital.stream_stages.database IS 'Database it serves';
 COMMENT ON COLUMN hospital.stream_stages.worker IS 'The consumer, as in hospital.status';
@@ -1683,7 +1683,7 @@ CREATE TABLE hospital.lab_requests (
     icd10_prefix text    NOT NULL,
     setting      text    NOT NULL CHECK (setting IN ('IN', 'DAY', 'ED', 'OPD')),
     panel        text    NOT NULL,
-    probability  numeric NOT NULL CHECK (probability BETWEEN 0 AND 1),
+    probability  numeric NOT NULL CHECK (probability BETWEEN 0.0 AND 1.0),
     PRIMARY KEY (icd10_prefix, setting, panel)
 );
 COMMENT ON TABLE hospital.lab_requests IS
@@ -1697,7 +1697,7 @@ CREATE TABLE hospital.treatment_requests (
     icd10_prefix text    NOT NULL,
     setting      text    NOT NULL CHECK (setting IN ('IN', 'DAY', 'ED', 'OPD')),
     fee_code     text    NOT NULL,
-    probability  numeric NOT NULL CHECK (probability BETWEEN 0 AND 1),
+    probability  numeric NOT NULL CHECK (probability BETWEEN 0.0 AND 1.0),
     PRIMARY KEY (icd10_prefix, setting, fee_code)
 );
 COMMENT ON TABLE hospital.treatment_requests IS
@@ -1722,7 +1722,7 @@ CREATE TABLE hospital.dosage_forms (
     form          text    NOT NULL,
     dosage        text    NOT NULL,
     weight        int     NOT NULL CHECK (weight > 0),
-    units_per_day numeric NOT NULL CHECK (units_per_day > 0),
+    units_per_day numeric NOT NULL CHECK (units_per_day > 0.0),
     PRIMARY KEY (form, dosage)
 );
 COMMENT ON TABLE hospital.dosage_forms IS
@@ -3367,13 +3367,14 @@ BEGIN
     COMMENT ON COLUMN hospital.job_status.failures IS 'Runs that failed since the last that succeeded';
     COMMENT ON COLUMN hospital.job_status.problem IS 'Why its schedule cannot be kept';
 
-    -- disabled where the owner may not call what they call
+    -- Disabled where the owner may not call what they call. Each argument is said: with a function of
+    -- somebody else's in the extension's schema, of fewer arguments, the call would be ambiguous.
     INSERT INTO hospital.jobs (job_name, schedule, command, max_retries, retry_delay, enabled)
     SELECT j.name, j.schedule, j.command, j.retries, '1 minute', has_function_privilege(j.called, 'EXECUTE')
     FROM (VALUES
-        ('close days', 'after day ingested', 'CALL @extschema@.hospital_close_days()', 3,
+        ('close days', 'after day ingested', 'CALL @extschema@.hospital_close_days(31)', 3,
          '@extschema@.hospital_close_days(int)'),
-        ('retry rejects', '7 * * * *', 'CALL @extschema@.hospital_retry_rejects()', 0,
+        ('retry rejects', '7 * * * *', 'CALL @extschema@.hospital_retry_rejects(NULL::bigint, NULL::text)', 0,
          '@extschema@.hospital_retry_rejects(bigint, text)'),
         ('fold marts', 'after day ingested', 'CALL @extschema@.hospital_fold_marts()', 3,
          '@extschema@.hospital_fold_marts()'),
@@ -3881,7 +3882,7 @@ BEGIN
                   HINT = $hint$SELECT hospital_schedule_job('name', '15 minutes', 'SELECT 1');$hint$;
     END IF;
     -- an error where it cannot be read
-    PERFORM @extschema@.hospital_next_run(a_when, a_zone, now());
+    PERFORM @extschema@.hospital_next_run(a_when, a_zone, now(), NULL::timestamptz);
     a_bad := CASE WHEN (catch_up IN ('skip', 'once', 'all')) IS NOT TRUE THEN 'catch_up is skip, once or all'
                   WHEN (catch_up_limit BETWEEN 1 AND 1000) IS NOT TRUE THEN 'catch_up_limit is 1 to 1000'
                   WHEN (max_retries BETWEEN 0 AND 1000) IS NOT TRUE THEN 'max_retries is 0 to 1000'
@@ -4556,11 +4557,21 @@ DECLARE
     a_cells record;
     a_mart  record;
     a_column record;
+    a_made  record;
+    an_owner name;
     columns text;
 BEGIN
     IF to_regclass('hospital.simulation') IS NULL THEN
         RAISE EXCEPTION 'this database has no hospital'
             USING ERRCODE = 'undefined_table', HINT = 'CALL hospital_create() makes one, and its marts.';
+    END IF;
+
+    -- They are kept by the rights of their owner, from the hospital's tables.
+    SELECT pg_get_userbyid(c.relowner) INTO an_owner FROM pg_class c WHERE c.oid = 'hospital.simulation'::regclass;
+    IF an_owner <> current_user AND NOT (SELECT r.rolsuper FROM pg_roles r WHERE r.rolname = current_user) THEN
+        RAISE EXCEPTION 'permission denied to make the marts'
+            USING ERRCODE = 'insufficient_privilege',
+                  DETAIL = format('The hospital belongs to role "%s".', an_owner), HINT = 'Let that role call it, or a superuser.';
     END IF;
 
     IF NOT has_schema_privilege('hospital_mart', 'CREATE') THEN
@@ -5029,10 +5040,19 @@ BEGIN
           FROM (SELECT min(u.recorded_at) AS first, max(u.recorded_at) AS last FROM hospital.status_updates u) u,
                generate_series(date_trunc('day', u.first AT TIME ZONE 'Africa/Johannesburg'),
                                u.last AT TIME ZONE 'Africa/Johannesburg', interval '1 day') d (day);
+
+    IF an_owner <> current_user THEN
+        FOR a_made IN SELECT c.oid::regclass AS name FROM pg_class c
+                      WHERE c.relnamespace = 'hospital_mart'::regnamespace AND c.relkind IN ('r', 'v')
+                        AND c.relowner = (SELECT r.oid FROM pg_roles r WHERE r.rolname = current_user)
+        LOOP
+            EXECUTE format('ALTER TABLE %s OWNER TO %I', a_made.name, an_owner);
+        END LOOP;
+    END IF;
 END
 $create$;
 COMMENT ON PROCEDURE hospital_create_marts() IS
-    'Make the tables and views of schema hospital_mart: hospital_create does; a hospital that was restored without them gets them by this';
+    'Make the tables and views of schema hospital_mart: hospital_create does; a hospital that was restored without them gets them by this; they belong to the owner of its tables';
 
 -- ---- live and folded ----
 
@@ -5949,8 +5969,11 @@ BEGIN
         COMMENT ON COLUMN hospital.privacy.inner_key IS 'Key of HMAC-SHA-256, ready for its inner hash: each byte XOR 0x36';
         COMMENT ON COLUMN hospital.privacy.outer_key IS 'The same key for its outer hash: each byte XOR 0x5c';
         COMMENT ON COLUMN hospital.privacy.made_at IS 'When the key was made';
-    ELSIF NOT (SELECT r.rolsuper AND c.relkind = 'r' FROM pg_class c JOIN pg_roles r ON r.oid = c.relowner
-               WHERE c.oid = 'hospital.privacy'::regclass) THEN
+    ELSE
+        LOCK TABLE hospital.privacy IN ROW EXCLUSIVE MODE;      -- as above
+    END IF;
+    IF (SELECT r.rolsuper AND c.relkind = 'r' FROM pg_class c JOIN pg_roles r ON r.oid = c.relowner
+        WHERE c.oid = 'hospital.privacy'::regclass) IS NOT TRUE THEN
         RAISE EXCEPTION 'hospital.privacy does not belong to a superuser'
             USING ERRCODE = 'object_not_in_prerequisite_state',
                   DETAIL = 'hospital_create_roles made it so; its owner could let a superuser who writes it run anything.',
@@ -5968,6 +5991,14 @@ BEGIN
         INSERT INTO hospital.privacy (prefix, inner_key, outer_key) VALUES ('', a_inner, a_outer);
     END IF;
 
+    IF to_regclass('hospital.clinicians') IS NOT NULL
+       AND (SELECT c.relkind = 'r' AND c.relowner = (SELECT r.oid FROM pg_roles r WHERE r.rolname = owner_name)
+            FROM pg_class c WHERE c.oid = to_regclass('hospital.clinicians')) IS NOT TRUE THEN
+        RAISE EXCEPTION 'hospital.clinicians does not belong to "%"', owner_name
+            USING ERRCODE = 'object_not_in_prerequisite_state',
+                  DETAIL = 'Whoever owns it says who is a clinician, and of which department.',
+                  HINT = 'Look at it, and ALTER TABLE hospital.clinicians OWNER TO the owner of the hospital''s tables, or drop it.';
+    END IF;
     IF to_regclass('hospital.clinicians') IS NULL THEN
         CREATE TABLE hospital.clinicians (
             role_name       text   NOT NULL,
@@ -6331,7 +6362,12 @@ $functions$;
     a_grant text[];
     an_item text;
     a_thing text;
-    a_super boolean := (SELECT r.rolsuper FROM pg_roles r WHERE r.rolname = owner_name);
+    -- or could make itself one
+    a_super boolean := (SELECT r.rolsuper OR r.rolcreaterole OR r.rolreplication
+                               OR pg_has_role(r.oid, 'pg_write_server_files', 'MEMBER')
+                               OR pg_has_role(r.oid, 'pg_execute_server_program', 'MEMBER')
+                               OR pg_has_role(r.oid, 'pg_read_server_files', 'MEMBER')
+                        FROM pg_roles r WHERE r.rolname = owner_name);
 BEGIN
     FOR a_grant IN SELECT regexp_split_to_array(l.line, '; ') FROM string_to_table(btrim(relations, E'\n'), E'\n') l (line) LOOP
         FOR an_item IN SELECT * FROM string_to_table(a_grant[3], ' ') LOOP
@@ -6377,8 +6413,8 @@ BEGIN
     END LOOP;
     IF a_super THEN
         RAISE NOTICE 'role "%" may not change hospital.jobs', prefix || 'admin'
-            USING DETAIL = format('Jobs run as the owner of the hospital''s tables, which is the superuser %s.', quote_ident(owner_name)),
-                  HINT = 'Let a role that is no superuser own the hospital.';
+            USING DETAIL = format('Jobs run as the owner of the hospital''s tables, %s, who is a superuser or may read or write the server''s files, run programs there, make roles or replicate.', quote_ident(owner_name)),
+                  HINT = 'Let a role without such rights own the hospital.';
     END IF;
 END
 $grants$;
@@ -6411,7 +6447,7 @@ COMMENT ON FUNCTION hospital_privacy_generators(boolean, name) IS
     'Part of hospital_create_roles and hospital_revoke_roles: may everybody call the generators, who with the seed would make every name again?';
 
 CREATE FUNCTION hospital_privacy_owner() RETURNS name
-    LANGUAGE plpgsql STABLE
+    LANGUAGE plpgsql
     SET search_path = pg_catalog, pg_temp
 AS $owner$
 BEGIN
@@ -6421,7 +6457,11 @@ BEGIN
                   DETAIL = 'It makes roles, and grants what belongs to the owners of the extension and of the tables.',
                   HINT = 'Ask a superuser.';
     END IF;
-    -- a table: the superuser who calls reads it, and no view of somebody's
+    -- A table: the superuser who calls reads it, and no view of somebody's. Locked before it is looked at: its
+    -- owner, who can make us wait at another table, must not put a view in its place meanwhile.
+    IF to_regclass('hospital.simulation') IS NOT NULL THEN
+        LOCK TABLE hospital.simulation IN ACCESS SHARE MODE;
+    END IF;
     IF NOT EXISTS (SELECT FROM pg_class c WHERE c.oid = to_regclass('hospital.simulation') AND c.relkind = 'r') THEN
         RAISE EXCEPTION 'this database has no hospital'
             USING ERRCODE = 'undefined_table', HINT = 'CALL hospital_create() makes one.';
@@ -6496,7 +6536,7 @@ BEGIN
                                                   a_prefix || 'loader', a_prefix || 'audit']));
 
     PERFORM @extschema@.hospital_privacy_take_back(a_roles);
-    PERFORM @extschema@.hospital_privacy_policies(a_prefix || 'clinician');
+    PERFORM @extschema@.hospital_privacy_policies((a_prefix || 'clinician')::name);
     PERFORM @extschema@.hospital_privacy_views(a_owner);
     PERFORM @extschema@.hospital_privacy_generators(false, a_owner);
     PERFORM @extschema@.hospital_privacy_grants(a_prefix, a_owner);
@@ -6528,7 +6568,10 @@ BEGIN
         SELECT r.oid FROM pg_roles r
         WHERE r.rolname = ANY (ARRAY[a_prefix || 'admin', a_prefix || 'clinician', a_prefix || 'analyst',
                                      a_prefix || 'loader', a_prefix || 'audit'])));
-    FOR a_table IN SELECT p.polrelid::regclass FROM pg_policy p WHERE p.polname = 'hospital_all' LOOP
+    FOR a_table IN
+        SELECT p.polrelid::regclass FROM pg_policy p JOIN pg_class c ON c.oid = p.polrelid
+        WHERE p.polname = 'hospital_all' AND c.relnamespace = 'hospital'::regnamespace
+    LOOP
         EXECUTE format('DROP POLICY IF EXISTS hospital_clinician ON %s', a_table);
         EXECUTE format('DROP POLICY hospital_all ON %s', a_table);
         EXECUTE format('ALTER TABLE %s DISABLE ROW LEVEL SECURITY', a_table);

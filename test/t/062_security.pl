@@ -1,4 +1,4 @@
-# 060_security.pl: attackers.  mallory may create in schema public, was there
+# 062_security.pl: attackers.  mallory may create in schema public, was there
 # before the extension, and is given tables; the owner of a hospital wants to be
 # a superuser, the loader to be the owner; somebody else writes into the data
 # folder.  Each leaves traps, pieces of code that write to the log as whom they

@@ -193,10 +193,16 @@ start() {
 }
 
 # end PROCESS SIGNAL
+# The last broker of several may wait five minutes for the controllers that were
+# ended before it, with its connections open and no answer on them.
 end() {
+	local waited=0
 	running "$1" || return 0
 	kill -s "$2" "$(cat "$1.pid")"
-	while running "$1"; do sleep 0.1; done
+	while running "$1"; do
+		[ $((waited += 1)) != 300 ] || kill -s KILL "$(cat "$1.pid")" 2>/dev/null
+		sleep 0.1
+	done
 	rm -f "$1.pid"
 }
 

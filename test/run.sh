@@ -83,6 +83,9 @@ in_build() {
         HOSPITAL_TEST_CACHE="$WORK/home" HOSPITAL_TEST_QUICK="$QUICK" "$@" </dev/null)
 }
 
+# The short form of "make test-builds".
+hostile_builds() { bash "$TOP/test/builds.sh" short 9>&-; }
+
 reference_data() {
     [ -e "$TOP/test/check_data.sh" ] || return 77
     in_build bash test/check_data.sh "$BINDIR/pg_config"
@@ -218,6 +221,7 @@ run_all() {
     local r
     prepare
     suite "reference data" reference_data
+    suite "static analysis" hostile_builds
     suite "clang" compile_with_clang
     suite "gcc" compile_and_install
     if [ $FAILED = 0 ]; then

@@ -18,6 +18,7 @@
 
 #define EVENT_SCHEMA_VERSION "1"
 #define EVENT_RECORD_SIZE 384	/* room for a record of any kind */
+#define EVENT_TEXT_MAX 1000		/* bytes of a text */
 
 /* Why a payload is no event. */
 typedef struct EventFault

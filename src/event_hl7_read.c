@@ -439,6 +439,9 @@ read_column(const Reader *reader, const Place *place, const RecordColumn *column
 			*(int32 *) value = (int32) number;
 			return true;
 		case REC_TEXT:
+			if (text.length > EVENT_TEXT_MAX)
+				return event_fault(reader->fault, ERRCODE_STRING_DATA_RIGHT_TRUNCATION, column->name,
+								   "longer than %d bytes", EVENT_TEXT_MAX);
 			if (place->codes != NULL && !read_code(reader, column->name, place->codes, &text))
 				return false;
 			if (place->codes == NULL && column->values != NULL && !check_word(reader, column, &text))

@@ -17,7 +17,6 @@
 #include "fields.h"
 #include "put_value.h"
 
-#define TEXT_MAX 1000			/* bytes of a text column */
 #define SHOWN 200				/* bytes of a value in a message, which is clipped anyway */
 
 /* Dates and times that were read last. */
@@ -52,9 +51,9 @@ text_value(const JsonColumn *column, const char *data, size_t length, RecText *t
 {
 	const char *name = column->column->name;
 
-	if (length > TEXT_MAX)
+	if (length > EVENT_TEXT_MAX)
 		return event_fault(fault, ERRCODE_STRING_DATA_RIGHT_TRUNCATION, name,
-						   "\"%s\" is longer than %d bytes", name, TEXT_MAX);
+						   "\"%s\" is longer than %d bytes", name, EVENT_TEXT_MAX);
 	if (column->column->values != NULL && !is_one_of(column->column->values, data, length))
 		return value_fault(fault, column, ERRCODE_CHECK_VIOLATION, "is none of the words that it may be",
 						   data, length);

@@ -3,7 +3,7 @@
  *
  * Of a reject's headers: they are JSON, in UTF-8, as many as there were.  Of a
  * tick that a producer takes for its own when it reads back what it has sent:
- * written again, it is the header that was read.
+ * written again, it is the header that was read; and what it writes it reads.
  */
 #include "shim.h"
 
@@ -112,6 +112,8 @@ read_message(FuzzInput *input)
 	(void) stream_digest(NULL, 0, payload, length);
 	if (tick_of_message(kind, tick, sizeof(tick)))
 		must_be_the_header(tick);
+	fuzz_must(own_tick_is_read(kind, 7305 + (int) length, (int) (key_length * 4 % 1001), (int64) length * 1000003),
+			  "%zu and %zu", length, key_length);
 }
 
 int

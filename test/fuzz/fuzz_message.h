@@ -23,4 +23,7 @@ extern char *headers_as_json(void);
 /* fuzz_producer.c: the tick that a message says; false: none of ours. */
 extern bool tick_of_message(int kind, char *text, size_t room);
 
+/* Of what the producer itself writes. */
+extern bool own_tick_is_read(int kind, int day, int tick, int64 stream_tick);
+
 #endif							/* HOSPITAL_FUZZ_MESSAGE_H */

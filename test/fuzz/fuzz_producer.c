@@ -54,3 +54,20 @@ tick_of_message(int kind, char *text, size_t room)
 		snprintf(text, room, "%04d-%02d-%02d %d " INT64_FORMAT, year, month, day, noted.key.tick, noted.stream_tick);
 	return true;
 }
+
+bool
+own_tick_is_read(int kind, int day, int tick, int64 stream_tick)
+{
+	KafkaMessage message = {0};
+	TickKey		key = {kind, day, tick};
+	char		text[TICK_TEXT];
+
+	tick_text(text, &key, stream_tick);
+	fuzz_headers[0] = (KafkaHeader) {HEADER_SIMULATION, SIMULATION, strlen(SIMULATION)};
+	fuzz_headers[1] = (KafkaHeader) {HEADER_TICK, text, strlen(text)};
+	fuzz_nheaders = 2;
+	is_noted = false;
+	note_message(NULL, &message, kind, NULL);
+	return is_noted && noted.key.kind == kind && noted.key.day == day && noted.key.tick == tick &&
+		noted.stream_tick == stream_tick;
+}

@@ -438,7 +438,9 @@ enlargeStringInfo(StringInfo text, int needed)
 void
 appendBinaryStringInfo(StringInfo text, const char *data, int length)
 {
-	enlargeStringInfo(text, length);
+	/* Whoever appends needs no exact end; a byte at a time would cost much. */
+	if (text->len + length + 1 > text->maxlen)
+		enlargeStringInfo(text, Max(length, text->maxlen));
 	memcpy(text->data + text->len, data, length);
 	text->len += length;
 	text->data[text->len] = '\0';

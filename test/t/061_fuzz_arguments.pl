@@ -6,5 +6,9 @@ use warnings FATAL => 'all';
 
 use FindBin;
 
+# Their INIT blocks are for the main program alone.
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+
 $ENV{FUZZ_SECONDS} = 8;
 require "$FindBin::Bin/../fuzz/arguments.pl";

@@ -419,6 +419,9 @@ flush_buffer(LakeFile *file)
 void
 lake_write(LakeFile *file, const char *data, size_t size)
 {
+	/* nothing may come without an address */
+	if (size == 0)
+		return;
 	if (file->buffered + size > WRITE_BUFFER_SIZE)
 		flush_buffer(file);
 	if (size >= WRITE_BUFFER_SIZE)

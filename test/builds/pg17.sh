@@ -12,6 +12,8 @@ if [ ! -e "$INSTALLED/include/server/postgres.h" ]; then
     as_user mkdir -p "$SERVERS/pg17.headers" "$INSTALLED/include"
     fetch_debian download trixie postgresql-server-dev-17 "$SERVERS/pg17.headers"
     as_user bash -c "cd '$SERVERS/pg17.headers' && dpkg -x ./*.deb . && cp -a usr/include/postgresql/17/server '$INSTALLED/include/'"
+    # the C library of that Debian has these two, this server brings its own
+    as_user sed -i 's/\(HAVE_DECL_STRLC[A-Z]*\) 1/\1 0/' "$INSTALLED/include/server/pg_config.h"
 fi
 use_fetched "$INSTALLED/bin"
 test_version

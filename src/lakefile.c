@@ -32,6 +32,7 @@
 #include "utils/resowner.h"
 #include "utils/timestamp.h"
 
+#include "compat.h"
 #include "lakefile.h"
 #include "settings.h"
 
@@ -248,7 +249,7 @@ make_hash_final(LakeFile *file)
 	file->hash[LAKE_HASH_LENGTH] = '\0';
 }
 
-static void
+pg_noreturn static void
 report_access(const LakeFile *file, const char *action)
 {
 	int			save_errno = errno;

@@ -66,7 +66,7 @@ hospital_streams() {
     small_hospital || return 1
     wrap_postgres "exec valgrind --quiet --tool=helgrind --history-level=full --num-callers=20 --xml=yes --xml-file=$REPORTS.%p \"\$plain\" \"\$@\""
     write_settings "shared_buffers = 128MB" "fsync = off" "authentication_timeout = 10min" "jit = off" "autovacuum = off" \
-        "hospital.databases = 'small'" "hospital.batch_interval = '10min'" "hospital.stream_interval = '5s'" "hospital.consumer_workers = 1" "$@"
+        "hospital.databases = 'small'" "hospital.batch_interval = '60s'" "hospital.stream_interval = '5s'" "hospital.consumer_workers = 1" "$@"
     start_cluster
     query -d small -c "SELECT hospital_start()" >/dev/null
 }
@@ -74,9 +74,9 @@ hospital_streams() {
 # Events through the embedded broker, a consumer that is ended, and a stop.
 embedded_broker() {
     hospital_streams "hospital.kafka_brokers = 'embedded'"
-    wait_until 600 "SELECT sum(rows) >= 20 FROM hospital.stream_ranges" || return 1
+    wait_until 600 "SELECT sum(rows) >= 10 FROM hospital.stream_ranges" || return 1
     query -d small -c "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE backend_type = 'hospital consumer'" >/dev/null
-    wait_until 600 "SELECT sum(rows) >= 40 FROM hospital.stream_ranges" || return 1
+    wait_until 600 "SELECT sum(rows) >= 20 FROM hospital.stream_ranges" || return 1
     query -d small -c "SELECT hospital_stop()" >/dev/null
     stop_cluster
     say "   events went through the embedded broker, and a consumer was ended on the way"

@@ -596,12 +596,12 @@ COMMIT;
 SELECT count(*), count(DISTINCT xmin::text) FROM counted;
 SELECT count(*) FROM counted WHERE tableoid <> 'counted'::regclass OR cmin::text::int > 10;
 SELECT count(*) FROM counted;
-CREATE FUNCTION actual_rows(query text) RETURNS numeric LANGUAGE plpgsql AS $$
+CREATE FUNCTION actual_rows(query text) RETURNS bigint LANGUAGE plpgsql AS $$
 DECLARE
     plan json;
 BEGIN
     EXECUTE 'EXPLAIN (ANALYZE, FORMAT json) ' || query INTO plan;
-    RETURN (jsonb_path_query_first(plan::jsonb, '$.** ? (@."Node Type" == "Custom Scan")') ->> 'Actual Rows')::numeric;
+    RETURN (jsonb_path_query_first(plan::jsonb, '$.** ? (@."Node Type" == "Custom Scan")') ->> 'Actual Rows')::numeric;  -- 18 has decimals
 END $$;
 SELECT actual_rows('SELECT * FROM hospital_generate_people(100)') AS read, actual_rows('INSERT INTO counted SELECT * FROM hospital_generate_people(100)') AS inserted,
        actual_rows('SELECT * FROM hospital_generate_people(100) LIMIT 5') AS limited;

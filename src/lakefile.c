@@ -33,6 +33,7 @@
 #include "utils/resowner.h"
 #include "utils/timestamp.h"
 
+#include "compat.h"
 #include "lakefile.h"
 #include "settings.h"
 
@@ -249,7 +250,7 @@ make_hash_final(LakeFile *file)
 	file->hash[LAKE_HASH_LENGTH] = '\0';
 }
 
-static void
+pg_noreturn static void
 report_access(const LakeFile *file, const char *action)
 {
 	int			save_errno = errno;
@@ -420,6 +421,9 @@ flush_buffer(LakeFile *file)
 void
 lake_write(LakeFile *file, const char *data, size_t size)
 {
+	/* nothing may come without an address */
+	if (size == 0)
+		return;
 	if (file->buffered + size > WRITE_BUFFER_SIZE)
 		flush_buffer(file);
 	if (size >= WRITE_BUFFER_SIZE)

@@ -2,7 +2,7 @@
 # assert.sh: a server compiled with assertions, which checks what an extension
 # leaves behind: memory contexts, snapshots, pins, locks, plan trees.
 #
-# usage: assert.sh [short]     short: pg_regress alone
+# usage: assert.sh [short]     short: a small hospital (small.sql) and pg_regress
 #
 # Beyond --enable-cassert each plan tree is copied, and written out and read
 # again, before it is used; and a part runs with every cache emptied whenever it
@@ -13,10 +13,12 @@ source "$(dirname "${BASH_SOURCE[0]}")/assert_server.sh"
 begin_build assert
 assert_server
 install_with
-cluster_with
+small_hospital
+start_cluster
 [ "$(query -d postgres -c 'SHOW debug_assertions')" = on ] || die "the server has no assertions"
 rc=0
-regress 1800 || rc=1
+watch_small || rc=1
+regress 3600 || rc=1
 stop_cluster
 if [ "${1:-}" != short ]; then
     cluster_with "debug_discard_caches = 1"

@@ -35,6 +35,8 @@ foreach my $file (@files)
 	{
 		$all++;
 		my ($kind) = $error =~ m{<kind>(.*?)</kind>};
+		# not of the kind that is told of a semaphore which another process has taken
+		next if $kind !~ /^(?:Race|LockOrder|UnlockUnlocked|UnlockForeign|UnlockBogus)$/;
 		my @touchers = map { [ toucher($_) ] } $error =~ m{<stack>(.*?)</stack>}sg;
 		next if !grep { index($_->[0], $folder) == 0 } @touchers;
 		$ours{ "$kind: " . join(' / ', map { "$_->[1] ($_->[0])" } @touchers) }++;

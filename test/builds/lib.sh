@@ -182,6 +182,22 @@ regress() {
     say "   $(grep -cE '^(test|ok).*(ok|ms)$' "$WORK/log/regress.log") tests of pg_regress passed"
 }
 
+# small_hospital: in the database "small" of a new cluster, which is stopped again.
+small_hospital() {
+    cluster_with "hospital.databases = ''"
+    query -d postgres -c "CREATE DATABASE small"
+    long_step "making a small hospital" "$WORK/log/small.log" psql_do -q -d small -c "CREATE EXTENSION hospital" \
+        -c "CALL hospital_create(people => 10000, beds => 200, seed => 5, start_date => '2020-01-01', end_date => '2020-01-31')" \
+        -c "CALL hospital_load_people()" -c "CALL hospital_load_staff()" || return 1
+    stop_cluster
+}
+
+# watch_small: small.sql in the database that small_hospital has made.
+watch_small() {
+    long_step "a small hospital, watched" "$WORK/log/watched.log" psql_do -qAt -d small -f "$WORK/build/test/builds/small.sql" || return 1
+    say "   $(grep -c '^ok ' "$WORK/log/watched.log") answers of small.sql are as they should be"
+}
+
 # tap SECONDS FILE...: TAP tests, each with servers of its own.  A server from PyPI has
 # no Perl modules for them: another installation's do.
 tap() {

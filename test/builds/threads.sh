@@ -53,27 +53,31 @@ ours() { as_user perl "$WORK/build/test/builds/helgrind.pl" "$WORK/server" "$REP
 wait_until() {
     local i
     for i in $(seq $(($1 * 2))); do
-        [ "$(query -d postgres -c "$2" 2>/dev/null)" != t ] || return 0
+        [ "$(query -d small -c "$2" 2>/dev/null)" != t ] || return 0
         sleep 0.5
     done
     say "   in vain after $1 s: $2"
     return 1
 }
 
+# hospital_streams SETTING...: made by the server as it is, run by one under helgrind.
 hospital_streams() {
-    cluster_with "authentication_timeout = 10min" "jit = off" "hospital.databases = 'postgres'" "hospital.batch_interval = '20s'" \
-        "hospital.stream_interval = '4s'" "hospital.consumer_workers = 1" "$@"
-    query -d postgres -c "SET client_min_messages = warning" -c "CREATE EXTENSION hospital" -c "CALL hospital_create(people => 2000, beds => 40, \
-        start_date => '2020-01-01', end_date => '2020-01-31', transfers_per_day => 15)" -c "CALL hospital_load_staff()" -c "SELECT hospital_start()" >/dev/null
+    wrap_postgres
+    small_hospital || return 1
+    wrap_postgres "exec valgrind --quiet --tool=helgrind --history-level=full --num-callers=20 --xml=yes --xml-file=$REPORTS.%p \"\$plain\" \"\$@\""
+    write_settings "shared_buffers = 128MB" "fsync = off" "authentication_timeout = 10min" "jit = off" "autovacuum = off" \
+        "hospital.databases = 'small'" "hospital.batch_interval = '60s'" "hospital.stream_interval = '5s'" "hospital.consumer_workers = 1" "$@"
+    start_cluster
+    query -d small -c "SELECT hospital_start()" >/dev/null
 }
 
 # Events through the embedded broker, a consumer that is ended, and a stop.
 embedded_broker() {
     hospital_streams "hospital.kafka_brokers = 'embedded'"
+    wait_until 600 "SELECT sum(rows) >= 10 FROM hospital.stream_ranges" || return 1
+    query -d small -c "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE backend_type = 'hospital consumer'" >/dev/null
     wait_until 600 "SELECT sum(rows) >= 20 FROM hospital.stream_ranges" || return 1
-    query -d postgres -c "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE backend_type = 'hospital consumer'" >/dev/null
-    wait_until 600 "SELECT sum(rows) >= 40 FROM hospital.stream_ranges" || return 1
-    query -d postgres -c "SELECT hospital_stop()" >/dev/null
+    query -d small -c "SELECT hospital_stop()" >/dev/null
     stop_cluster
     say "   events went through the embedded broker, and a consumer was ended on the way"
 }
@@ -112,7 +116,6 @@ callback_touches_nothing || rc=1
 if [ "${1:-}" != short ]; then
     REPORTS=$WORK/home/report
     as_user find "$WORK/home" -name 'report.*' -delete
-    wrap_postgres "exec valgrind --quiet --tool=helgrind --history-level=full --num-callers=20 --xml=yes --xml-file=$REPORTS.%p \"\$plain\" \"\$@\""
     embedded_broker || rc=1
     refused_certificate || rc=1
     ours || rc=1

@@ -1,9 +1,11 @@
 #!/bin/bash
-# valgrind.sh: pg_regress under valgrind's memcheck, in a server that tells it of
-# every chunk of every memory context: reads of what was never written, of what
-# was freed, beyond what was asked for; in workers too.
+# valgrind.sh: a hospital once through everything (small.sql), and pg_regress, under
+# valgrind's memcheck, in a server that tells it of every chunk of every memory
+# context: reads of what was never written, of what was freed, beyond what was
+# asked for; in workers too.
 #
-# usage: valgrind.sh [TEST...]     names of pg_regress tests; all of them otherwise
+# usage: valgrind.sh [short]     short: small.sql alone
+#   VALGRIND_TESTS="random hl7" chooses among pg_regress' tests; all of them take hours
 #
 # What is known of the server itself is in the suppressions that come with its source.
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
@@ -15,12 +17,22 @@ assert_server
 REPORTS=$WORK/home/report
 as_user find "$WORK/home" -name 'report.*' -delete
 install_with
-# a process that is killed by the test reports nothing; one that ends has its errors in its file
-wrap_postgres "exec valgrind --quiet --tool=memcheck --leak-check=no --track-origins=no --num-callers=30 --error-markers=BEGIN,END \
-    --gen-suppressions=all --suppressions=$SERVERS/pg15-assert/valgrind.supp --log-file=$REPORTS.%p \"\$plain\" \"\$@\""
-cluster_with "hospital.databases = ''" "authentication_timeout = 10min" "wal_sender_timeout = 0" "jit = off"
+# a process that is killed reports nothing; one that ends has its errors in its file
+under_valgrind() {
+    wrap_postgres "exec valgrind --quiet --tool=memcheck --leak-check=no --track-origins=no --num-callers=30 --error-markers=BEGIN,END \
+        --gen-suppressions=all --suppressions=$SERVERS/pg15-assert/valgrind.supp --log-file=$REPORTS.%p \"\$plain\" \"\$@\""
+    write_settings "shared_buffers = 128MB" "fsync = off" "hospital.databases = ''" "authentication_timeout = 10min" "jit = off" "autovacuum = off"
+    start_cluster
+}
+
 rc=0
-regress "${VALGRIND_SECONDS:-7200}" "$@" || rc=1
+wrap_postgres
+small_hospital
+under_valgrind
+watch_small || rc=1
+if [ "${1:-}" != short ]; then
+    regress "${VALGRIND_SECONDS:-10000}" ${VALGRIND_TESTS:-} || rc=1
+fi
 stop_cluster
 if grep -lq BEGIN "$REPORTS".*; then
     rc=1

@@ -3984,9 +3984,9 @@ CREATE PROCEDURE hospital_close_days(latest int DEFAULT 31)
     LANGUAGE plpgsql
 AS $close$
 DECLARE
-    a_day    date;
-    a_why    text;
-    a_amiss  text[] := '{}';
+    a_day    pg_catalog.date;
+    a_why    pg_catalog.text;
+    a_amiss  pg_catalog.text[] := '{}';
 BEGIN
     PERFORM @extschema@.hospital_require_jobs();
     FOR a_day IN

@@ -610,7 +610,7 @@ COMMENT ON FUNCTION hospital_status() IS
     'The hospital''s workers on this server, of all databases';
 
 CREATE VIEW hospital.status AS
-    SELECT role || CASE WHEN role = 'consumer' THEN ' ' || number ELSE '' END AS worker,
+    SELECT CASE WHEN role = 'consumer' THEN pg_catalog.concat(role, ' ', number) ELSE role END AS worker,
            database, pid, state, since, last_error, sqlstate, last_error_at, rows, rate, restarts
       FROM @extschema@.hospital_status()
      ORDER BY database NULLS FIRST, role DESC, number;
@@ -637,9 +637,9 @@ SELECT p.pid, CASE p.param16 WHEN 1752134514 THEN 'run' ELSE 'load' END AS activ
        p.param3 AS rows_done,
        CASE WHEN p.param16 = 1752134512 THEN nullif(p.param17, -1) END AS rows_total,
        CASE WHEN p.param16 = 1752134514 THEN p.param1 END AS bytes_done,
-       pg_catalog.round(100.0 * CASE p.param16 WHEN 1752134514 THEN p.param19 ELSE p.param3 END
-                        / nullif(nullif(p.param17, -1), 0), 1) AS percent,
-       pg_catalog.to_timestamp(946684800 + p.param18 / 1000000.0) AS started_at
+       pg_catalog.round((100.0 OPERATOR(pg_catalog.*) CASE p.param16 WHEN 1752134514 THEN p.param19 ELSE p.param3 END)
+                        OPERATOR(pg_catalog./) nullif(nullif(p.param17, -1), 0), 1) AS percent,
+       pg_catalog.to_timestamp(946684800 OPERATOR(pg_catalog.+) (p.param18 OPERATOR(pg_catalog./) 1000000.0)) AS started_at
 FROM pg_catalog.pg_stat_get_progress_info('COPY') p
 WHERE p.param16 IN (1752134512, 1752134514)
     AND p.datid = (SELECT d.oid FROM pg_catalog.pg_database d WHERE d.datname = pg_catalog.current_database());
@@ -791,7 +791,7 @@ COMMENT ON FUNCTION hospital_wake_consumers() IS
     'Part of hospital_seek and its kin: let the consumers look at their partitions again, at commit';
 
 CREATE FUNCTION hospital_hold_partition(topic text, partition int,
-        OUT epoch bigint, OUT next_offset bigint, OUT state text, OUT sqlstate text,
+        OUT epoch bigint, OUT next_offset bigint, OUT read_to bigint, OUT state text, OUT sqlstate text,
         OUT log_begin bigint, OUT log_end bigint)
     RETURNS record
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
@@ -808,8 +808,8 @@ BEGIN
             USING ERRCODE = 'null_value_not_allowed';
     END IF;
     PERFORM pg_advisory_xact_lock(1752134512, @extschema@.hospital_stream_key($1, $2));
-    SELECT p.epoch, coalesce(r.last_offset + 1, p.start_offset), p.state, p.sqlstate, p.log_begin, p.log_end
-    INTO epoch, next_offset, state, sqlstate, log_begin, log_end
+    SELECT p.epoch, coalesce(r.last_offset + 1, p.start_offset), p.read_to, p.state, p.sqlstate, p.log_begin, p.log_end
+    INTO epoch, next_offset, read_to, state, sqlstate, log_begin, log_end
     FROM hospital.stream_partitions p
     LEFT JOIN LATERAL (SELECT r.last_offset FROM hospital.stream_ranges r
                        WHERE r.topic = p.topic AND r.partition = p.partition AND r.epoch = p.epoch
@@ -860,6 +860,7 @@ BEGIN
     UPDATE hospital.stream_partitions p
     SET epoch = p.epoch + CASE WHEN $5 THEN 1 ELSE 0 END,
         start_offset = CASE WHEN $5 THEN $7 ELSE p.start_offset END,
+        read_to = CASE WHEN $5 THEN NULL ELSE p.read_to END,
         state = $4, reason = CASE WHEN $4 = 'running' THEN NULL ELSE $8 END, sqlstate = NULL,
         log_begin = NULL, log_end = NULL, changed_at = now(), changed_by = session_user
     WHERE p.topic = $1 AND p.partition = $2
@@ -946,7 +947,8 @@ AS $accept$
 #variable_conflict use_column
 DECLARE
     held     record;
-    begin_at bigint;        -- the first offset given up
+    begin_at bigint;        -- the next offset
+    given_up bigint;        -- the first one given up
     go_on_at bigint;        -- the first one that is not
 BEGIN
     SELECT * INTO STRICT held FROM @extschema@.hospital_hold_partition($1, $2);
@@ -983,9 +985,13 @@ BEGIN
                   DETAIL = format('%s is the next offset of the partition.', begin_at),
                   HINT = 'upto is the first offset that is to be read again. hospital_seek goes back.';
     END IF;
+    -- what was read, and had no message, is not given up
+    given_up := greatest(begin_at, least(coalesce(held.read_to, begin_at), go_on_at));
     INSERT INTO hospital.stream_ranges (topic, partition, epoch, first_offset, last_offset, messages, rows, rejects,
                                         duplicates, lost, worker_pid)
-    VALUES ($1, $2, held.epoch, begin_at, go_on_at - 1, 0, 0, 0, 0, go_on_at - begin_at, pg_backend_pid());
+    SELECT $1, $2, held.epoch, r.first, r.until - 1, 0, 0, 0, 0, r.lost, pg_backend_pid()
+    FROM (VALUES (begin_at, given_up, 0), (given_up, go_on_at, go_on_at - given_up)) r (first, until, lost)
+    WHERE r.first < r.until;
     PERFORM @extschema@.hospital_change_partition($1, $2, 'accept gap', 'running', false, begin_at, go_on_at, $4);
 END
 $accept$;
@@ -1040,7 +1046,7 @@ COMMENT ON COLUMN hospital.stream_workers.bytes IS 'Bytes of the messages';
 CREATE VIEW hospital.stream_stages AS
     SELECT s.database, s.worker, s.stage, s.count, s.p50_ms, s.p99_ms, s.max_ms
       FROM @extschema@.hospital_stream_stages() s
-     ORDER BY s.database, s.worker, array_position(ARRAY['fetch', 'parse', 'write', 'commit', 'visible', 'lake'], s.stage);
+     ORDER BY s.database, s.worker, pg_catalog.array_position(ARRAY['fetch', 'parse', 'write', 'commit', 'visible', 'lake'], s.stage);
 COMMENT ON VIEW hospital.stream_stages IS 'How long each consumer''s stages have taken since it started: medians and 99th percentiles to 7 percent';
 COMMENT ON COLUMN hospital.stream_stages.database IS 'Database it serves';
 COMMENT ON COLUMN hospital.stream_stages.worker IS 'The consumer, as in hospital.status';
@@ -1677,7 +1683,7 @@ CREATE TABLE hospital.lab_requests (
     icd10_prefix text    NOT NULL,
     setting      text    NOT NULL CHECK (setting IN ('IN', 'DAY', 'ED', 'OPD')),
     panel        text    NOT NULL,
-    probability  numeric NOT NULL CHECK (probability BETWEEN 0 AND 1),
+    probability  numeric NOT NULL CHECK (probability BETWEEN 0.0 AND 1.0),
     PRIMARY KEY (icd10_prefix, setting, panel)
 );
 COMMENT ON TABLE hospital.lab_requests IS
@@ -1691,7 +1697,7 @@ CREATE TABLE hospital.treatment_requests (
     icd10_prefix text    NOT NULL,
     setting      text    NOT NULL CHECK (setting IN ('IN', 'DAY', 'ED', 'OPD')),
     fee_code     text    NOT NULL,
-    probability  numeric NOT NULL CHECK (probability BETWEEN 0 AND 1),
+    probability  numeric NOT NULL CHECK (probability BETWEEN 0.0 AND 1.0),
     PRIMARY KEY (icd10_prefix, setting, fee_code)
 );
 COMMENT ON TABLE hospital.treatment_requests IS
@@ -1716,7 +1722,7 @@ CREATE TABLE hospital.dosage_forms (
     form          text    NOT NULL,
     dosage        text    NOT NULL,
     weight        int     NOT NULL CHECK (weight > 0),
-    units_per_day numeric NOT NULL CHECK (units_per_day > 0),
+    units_per_day numeric NOT NULL CHECK (units_per_day > 0.0),
     PRIMARY KEY (form, dosage)
 );
 COMMENT ON TABLE hospital.dosage_forms IS
@@ -2075,6 +2081,7 @@ GRANT EXECUTE ON FUNCTION hospital_metrics() TO pg_monitor;
 
 CREATE FUNCTION hospital_tables_version() RETURNS int
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    SET search_path = pg_catalog, pg_temp
     AS 'SELECT 1';
 COMMENT ON FUNCTION hospital_tables_version() IS
     'Version of the tables that hospital_create makes; it grows with a release that changes them';
@@ -2731,6 +2738,12 @@ BEGIN
     COMMENT ON INDEX hospital.prescriptions_prescribed_at_idx IS 'The prescriptions of a day';
     CREATE INDEX billing_payments_billing_date_idx ON hospital.billing_payments (billing_date);
     COMMENT ON INDEX hospital.billing_payments_billing_date_idx IS 'The bills of a day';
+    CREATE INDEX patients_first_seen_on_idx ON hospital.patients (first_seen_on);
+    COMMENT ON INDEX hospital.patients_first_seen_on_idx IS 'The patients who came for the first time on a day';
+    CREATE INDEX patients_deceased_at_idx ON hospital.patients (deceased_at) WHERE deceased_at IS NOT NULL;
+    COMMENT ON INDEX hospital.patients_deceased_at_idx IS 'The patients who died on a day';
+    CREATE INDEX patients_date_of_birth_idx ON hospital.patients (date_of_birth);
+    COMMENT ON INDEX hospital.patients_date_of_birth_idx IS 'The patients whose age hospital_mart.patient_age_distribution cannot tell by the month of birth';
 
     -- Not declared: what a transfer says of its stay, which an event may be ahead
     -- of, as a visit of the late evening may be; visit_id, since visits come in
@@ -2911,6 +2924,7 @@ BEGIN
         epoch        bigint      NOT NULL DEFAULT 0,
         broker_epoch bigint      NOT NULL DEFAULT 0,
         start_offset bigint,
+        read_to      bigint,
         state        text        NOT NULL DEFAULT 'running' CHECK (state IN ('running', 'paused', 'stopped')),
         reason       text,
         sqlstate     text,
@@ -2920,12 +2934,13 @@ BEGIN
         changed_by   text        NOT NULL DEFAULT session_user,
         PRIMARY KEY (topic, partition)
     );
-    COMMENT ON TABLE hospital.stream_partitions IS 'What the consumers should do with each partition. Changed by hospital_seek, hospital_pause, hospital_resume and hospital_accept_gap, and by a consumer that has to stop; not when messages come in';
+    COMMENT ON TABLE hospital.stream_partitions IS 'What the consumers should do with each partition. Changed by hospital_seek, hospital_pause, hospital_resume and hospital_accept_gap, and by a consumer that has to stop, or has read offsets without a message to the log''s end; not when messages come in';
     COMMENT ON COLUMN hospital.stream_partitions.topic IS 'Topic';
     COMMENT ON COLUMN hospital.stream_partitions.partition IS 'Partition';
     COMMENT ON COLUMN hospital.stream_partitions.epoch IS 'Counts how often reading has begun anew: by a seek, an accepted topic of the same name, an embedded broker that was started again';
     COMMENT ON COLUMN hospital.stream_partitions.broker_epoch IS 'Which life of the embedded broker; 0 for a real one';
     COMMENT ON COLUMN hospital.stream_partitions.start_offset IS 'Where this epoch begins; null: with the first message that is there';
+    COMMENT ON COLUMN hospital.stream_partitions.read_to IS 'Where the log ended when it was read to its end, if marks of transactions or other offsets without a message came last; what is before this is not missed when brokers delete it';
     COMMENT ON COLUMN hospital.stream_partitions.state IS 'running; paused by hospital_pause; stopped by a gap, another topic of the same name, or a message that cannot be taken';
     COMMENT ON COLUMN hospital.stream_partitions.reason IS 'Why it is paused or stopped';
     COMMENT ON COLUMN hospital.stream_partitions.sqlstate IS 'Why it is stopped, as a code: HS001 a gap, HS002 another log under the same name, HS003 too many rejects, else that of a message that cannot be taken';
@@ -3416,13 +3431,14 @@ BEGIN
     COMMENT ON COLUMN hospital.job_status.failures IS 'Runs that failed since the last that succeeded';
     COMMENT ON COLUMN hospital.job_status.problem IS 'Why its schedule cannot be kept';
 
-    -- disabled where the owner may not call what they call
+    -- Disabled where the owner may not call what they call. Each argument is said: with a function of
+    -- somebody else's in the extension's schema, of fewer arguments, the call would be ambiguous.
     INSERT INTO hospital.jobs (job_name, schedule, command, max_retries, retry_delay, enabled)
     SELECT j.name, j.schedule, j.command, j.retries, '1 minute', has_function_privilege(j.called, 'EXECUTE')
     FROM (VALUES
-        ('close days', 'after day ingested', 'CALL @extschema@.hospital_close_days()', 3,
+        ('close days', 'after day ingested', 'CALL @extschema@.hospital_close_days(31)', 3,
          '@extschema@.hospital_close_days(int)'),
-        ('retry rejects', '7 * * * *', 'CALL @extschema@.hospital_retry_rejects()', 0,
+        ('retry rejects', '7 * * * *', 'CALL @extschema@.hospital_retry_rejects(NULL::bigint, NULL::text)', 0,
          '@extschema@.hospital_retry_rejects(bigint, text)'),
         ('fold marts', 'after day ingested', 'CALL @extschema@.hospital_fold_marts()', 3,
          '@extschema@.hospital_fold_marts()'),
@@ -3931,7 +3947,7 @@ BEGIN
                   HINT = $hint$SELECT hospital_schedule_job('name', '15 minutes', 'SELECT 1');$hint$;
     END IF;
     -- an error where it cannot be read
-    PERFORM @extschema@.hospital_next_run(a_when, a_zone, now());
+    PERFORM @extschema@.hospital_next_run(a_when, a_zone, now(), NULL::timestamptz);
     a_bad := CASE WHEN (catch_up IN ('skip', 'once', 'all')) IS NOT TRUE THEN 'catch_up is skip, once or all'
                   WHEN (catch_up_limit BETWEEN 1 AND 1000) IS NOT TRUE THEN 'catch_up_limit is 1 to 1000'
                   WHEN (max_retries BETWEEN 0 AND 1000) IS NOT TRUE THEN 'max_retries is 0 to 1000'
@@ -4047,9 +4063,9 @@ CREATE PROCEDURE hospital_close_days(latest int DEFAULT 31)
     LANGUAGE plpgsql
 AS $close$
 DECLARE
-    a_day    date;
-    a_why    text;
-    a_amiss  text[] := '{}';
+    a_day    pg_catalog.date;
+    a_why    pg_catalog.text;
+    a_amiss  pg_catalog.text[] := '{}';
 BEGIN
     PERFORM @extschema@.hospital_require_jobs();
     FOR a_day IN
@@ -4606,11 +4622,21 @@ DECLARE
     a_cells record;
     a_mart  record;
     a_column record;
+    a_made  record;
+    an_owner name;
     columns text;
 BEGIN
     IF to_regclass('hospital.simulation') IS NULL THEN
         RAISE EXCEPTION 'this database has no hospital'
             USING ERRCODE = 'undefined_table', HINT = 'CALL hospital_create() makes one, and its marts.';
+    END IF;
+
+    -- They are kept by the rights of their owner, from the hospital's tables.
+    SELECT pg_get_userbyid(c.relowner) INTO an_owner FROM pg_class c WHERE c.oid = 'hospital.simulation'::regclass;
+    IF an_owner <> current_user AND NOT (SELECT r.rolsuper FROM pg_roles r WHERE r.rolname = current_user) THEN
+        RAISE EXCEPTION 'permission denied to make the marts'
+            USING ERRCODE = 'insufficient_privilege',
+                  DETAIL = format('The hospital belongs to role "%s".', an_owner), HINT = 'Let that role call it, or a superuser.';
     END IF;
 
     IF NOT has_schema_privilege('hospital_mart', 'CREATE') THEN
@@ -4629,7 +4655,7 @@ BEGIN
         PRIMARY KEY (kind, day)
     );
     COMMENT ON TABLE hospital_mart.live_days IS 'Days whose facts the marts read from the tables of hospital; all others are in the cells';
-    COMMENT ON COLUMN hospital_mart.live_days.kind IS 'Facts: arrivals and departures (of visits), diagnoses, prescriptions, bills, admissions, discharges, beds';
+    COMMENT ON COLUMN hospital_mart.live_days.kind IS 'Facts: arrivals and departures (of visits), diagnoses, prescriptions, bills, admissions, discharges, registrations, deaths, beds';
     COMMENT ON COLUMN hospital_mart.live_days.day IS 'Day, in Johannesburg';
     COMMENT ON COLUMN hospital_mart.live_days.month IS 'First of its month';
     COMMENT ON COLUMN hospital_mart.live_days.from_at IS 'When it begins';
@@ -4758,7 +4784,15 @@ BEGIN
                         AND c.status IN ('admitted', 'moved') AND c.ward_code IS NOT NULL) c
                 GROUP BY c.ward_code$query$,
                 (SELECT string_agg(format('coalesce(sum(c.n) FILTER (WHERE c.hour <= %s), 0)', h), ', ' ORDER BY h)
-                 FROM generate_series(0, 23) h)))
+                 FROM generate_series(0, 23) h))),
+        ('registrations', 'registrations', 'Patients by month of birth and gender, on the day of their first visit',
+         '{born date,gender text}', '{patients bigint}',
+         $query$SELECT date_trunc('month', p.date_of_birth::timestamp)::date AS born, p.gender, count(*) AS patients
+                FROM hospital.patients p WHERE p.first_seen_on = l.day GROUP BY 1, 2$query$),
+        ('deaths', 'deaths', 'Patients who died, by month of birth and gender',
+         '{born date,gender text}', '{patients bigint}',
+         $query$SELECT date_trunc('month', p.date_of_birth::timestamp)::date AS born, p.gender, count(*) AS patients
+                FROM hospital.patients p WHERE p.deceased_at >= l.from_at AND p.deceased_at < l.until_at GROUP BY 1, 2$query$)
         ) c (name, kind, comment, dimensions, sums, query)
     LOOP
         columns := (SELECT string_agg(quote_ident(split_part(f, ' ', 1)), ', ') FROM unnest(a_cells.fields) f);
@@ -4818,13 +4852,28 @@ BEGIN
                 WHERE s.registration_no ~ '^(MP|IN|DP)' AND s.hired_on <= t.day
                 GROUP BY s.role, s.specialty, s.department_code$query$),
         ('patient_age_distribution', 'Living patients by age on the last ingested day and gender',
-         $query$SELECT CASE WHEN a.under = 0 THEN '85+' ELSE (17 - a.under) * 5 || '-' || (17 - a.under) * 5 + 4 END AS age_band, a.gender,
-                       a.patients
-                FROM (SELECT width_bucket(p.date_of_birth, t.limits) AS under, p.gender, count(*) AS patients
-                      FROM hospital.patients p
-                      CROSS JOIN (SELECT ARRAY(SELECT (t.day - make_interval(years => y))::date + 1 FROM hospital_mart.last_day t,
-                                               generate_series(85, 5, -5) y ORDER BY y DESC) AS limits) t
-                      WHERE p.deceased_at IS NULL GROUP BY 1, 2) a$query$),
+         -- an age begins within a month of births: who was born in these months is counted one by one
+         $query$WITH limits AS MATERIALIZED (
+                    SELECT array_agg(b.day ORDER BY b.day) AS days,
+                           array_agg(date_trunc('month', b.day::timestamp)::date) AS months
+                    FROM (SELECT (t.day - make_interval(years => y))::date + 1 AS day
+                          FROM hospital_mart.last_day t, generate_series(5, 85, 5) y) b
+                ), counted AS (
+                    SELECT c.born, c.gender, c.patients FROM [registrations] c
+                    UNION ALL SELECT c.born, c.gender, -c.patients FROM [deaths] c
+                ), months AS (
+                    SELECT c.born, c.gender, sum(c.patients)::bigint AS patients FROM counted c GROUP BY c.born, c.gender
+                )
+                SELECT CASE WHEN a.under = 0 THEN '85+' ELSE (17 - a.under) * 5 || '-' || (17 - a.under) * 5 + 4 END AS age_band, a.gender,
+                       sum(a.patients)::bigint AS patients
+                FROM (SELECT width_bucket(m.born, l.days) AS under, m.gender, m.patients
+                      FROM months m CROSS JOIN limits l WHERE m.born <> ALL (l.months)
+                      UNION ALL
+                      SELECT width_bucket(p.date_of_birth, l.days), p.gender, 1
+                      FROM limits l CROSS JOIN unnest(l.months) b (month)
+                      JOIN hospital.patients p ON p.date_of_birth >= b.month AND p.date_of_birth < b.month + interval '1 month'
+                      WHERE p.deceased_at IS NULL) a
+                GROUP BY a.under, a.gender HAVING sum(a.patients) <> 0$query$),
         ('monthly_visit_stats', 'Visits by month, department and kind: visits count where they began, all else where they ended',
          $query$SELECT c.month, c.department_code, c.kind, sum(c.visits)::bigint AS visits,
                        sum(c.completed_visits)::bigint AS completed_visits, sum(c.minutes)::bigint AS minutes,
@@ -4835,7 +4884,10 @@ BEGIN
                       FROM [departures] c) c
                 GROUP BY c.month, c.department_code, c.kind$query$),
         ('patient_journey', 'Each patient''s visits in order, with what came of them',
-         $query$SELECT v.patient_id, row_number() OVER w AS visit_no, v.visit_id, v.visit_date, v.kind, v.department_code, v.doctor_id,
+         -- no window: what is asked for by visit, day or patient is found by its index
+         $query$SELECT v.patient_id,
+                       (SELECT count(*) FROM hospital.visits e
+                        WHERE e.patient_id = v.patient_id AND (e.arrived_at, e.visit_id) <= (v.arrived_at, v.visit_id)) AS visit_no, v.visit_id, v.visit_date, v.kind, v.department_code, v.doctor_id,
                        v.triage, v.disposition, v.admission_id,
                        (SELECT a.admitted_at FROM hospital.admissions a WHERE a.admission_id = v.admission_id) AS admitted_at,
                        (SELECT a.discharged_at FROM hospital.admissions a WHERE a.admission_id = v.admission_id) AS discharged_at,
@@ -4843,8 +4895,10 @@ BEGIN
                        (SELECT count(*) FROM hospital.diagnoses d WHERE d.visit_id = v.visit_id) AS diagnoses,
                        (SELECT count(*) FROM hospital.prescriptions p WHERE p.visit_id = v.visit_id) AS prescriptions,
                        (SELECT sum(b.total_amount) FROM hospital.billing_payments b WHERE b.visit_id = v.visit_id) AS total_amount,
-                       v.visit_date - lag(v.visit_date) OVER w AS days_since_previous
-                FROM hospital.visits v WINDOW w AS (PARTITION BY v.patient_id ORDER BY v.arrived_at, v.visit_id)$query$),
+                       v.visit_date - (SELECT e.visit_date FROM hospital.visits e
+                                       WHERE e.patient_id = v.patient_id AND (e.arrived_at, e.visit_id) < (v.arrived_at, v.visit_id)
+                                       ORDER BY e.arrived_at DESC, e.visit_id DESC LIMIT 1) AS days_since_previous
+                FROM hospital.visits v$query$),
         ('patient_spending', 'What each patient with a bill was billed, and what became of it, in rand',
          $query$SELECT b.patient_id, p.patient_class, count(DISTINCT b.visit_id) AS visits, count(*) AS bills,
                        sum(b.total_amount) AS total_amount,
@@ -4854,6 +4908,12 @@ BEGIN
                        min(b.billing_date) AS first_billed, max(b.billing_date) AS last_billed
                 FROM hospital.billing_payments b LEFT JOIN hospital.patients p ON p.patient_id = b.patient_id
                 GROUP BY b.patient_id, p.patient_class$query$),
+        ('patient_bills', 'What each patient was billed on a day, and what became of it, in rand',
+         $query$SELECT b.billing_date, b.patient_id, count(*) AS bills, sum(b.total_amount) AS total_amount,
+                       coalesce(sum(b.total_amount) FILTER (WHERE b.payment_status = 'Paid'), 0) AS paid,
+                       coalesce(sum(b.total_amount) FILTER (WHERE b.payment_status = 'Pending'), 0) AS pending,
+                       coalesce(sum(b.total_amount) FILTER (WHERE b.payment_status = 'Unpaid'), 0) AS unpaid
+                FROM hospital.billing_payments b GROUP BY b.billing_date, b.patient_id$query$),
         ('medication_usage', 'Prescriptions by month, medicine and the visit''s department',
          $query$SELECT r.month, r.medicine_id, m.name AS medicine, r.department_code, r.prescriptions, r.quantity
                 FROM (SELECT c.month, c.medicine_id, c.department_code, sum(c.prescriptions)::bigint AS prescriptions,
@@ -5000,6 +5060,7 @@ BEGIN
             ('doctors', 'Employed on the last ingested day'),
             ('posts_vacated', 'Who have left until then'),
             ('age_band', 'Age in completed years'),
+            ('born', 'First of the month of birth'),
             ('gender', 'Female or Male'),
             ('patient_id', 'Patient, see hospital.patients'),
             ('visit_no', 'Number of the visit, from the patient''s first one'),
@@ -5014,6 +5075,7 @@ BEGIN
             ('paid', 'Amount of bills that are paid, in rand'),
             ('pending', 'Amount of bills that are pending, in rand'),
             ('unpaid', 'Amount of bills that are not paid, in rand'),
+            ('billing_date', 'Day of the bills'),
             ('first_billed', 'Day of the first bill'),
             ('last_billed', 'Day of the last bill'),
             ('shift', 'N12D, the day, or N12N, the night, see hospital.shifts'),
@@ -5036,14 +5098,26 @@ BEGIN
     UNION SELECT 'admissions', (a.admitted_at AT TIME ZONE 'Africa/Johannesburg')::date FROM hospital.admissions a
     UNION SELECT 'discharges', (a.discharged_at AT TIME ZONE 'Africa/Johannesburg')::date FROM hospital.admissions a
           WHERE a.discharged_at IS NOT NULL
+    UNION SELECT 'registrations', p.first_seen_on FROM hospital.patients p
+    UNION SELECT 'deaths', (p.deceased_at AT TIME ZONE 'Africa/Johannesburg')::date FROM hospital.patients p
+          WHERE p.deceased_at IS NOT NULL
     UNION SELECT 'beds', d.day::date
           FROM (SELECT min(u.recorded_at) AS first, max(u.recorded_at) AS last FROM hospital.status_updates u) u,
                generate_series(date_trunc('day', u.first AT TIME ZONE 'Africa/Johannesburg'),
                                u.last AT TIME ZONE 'Africa/Johannesburg', interval '1 day') d (day);
+
+    IF an_owner <> current_user THEN
+        FOR a_made IN SELECT c.oid::regclass AS name FROM pg_class c
+                      WHERE c.relnamespace = 'hospital_mart'::regnamespace AND c.relkind IN ('r', 'v')
+                        AND c.relowner = (SELECT r.oid FROM pg_roles r WHERE r.rolname = current_user)
+        LOOP
+            EXECUTE format('ALTER TABLE %s OWNER TO %I', a_made.name, an_owner);
+        END LOOP;
+    END IF;
 END
 $create$;
 COMMENT ON PROCEDURE hospital_create_marts() IS
-    'Make the tables and views of schema hospital_mart: hospital_create does; a hospital that was restored without them gets them by this';
+    'Make the tables and views of schema hospital_mart: hospital_create does; a hospital that was restored without them gets them by this; they belong to the owner of its tables';
 
 -- ---- live and folded ----
 
@@ -5079,6 +5153,10 @@ BEGIN
             DELETE FROM hospital_mart.readmissions_cells WHERE month = a_month AND day BETWEEN $2 AND $3;
         WHEN 'discharges' THEN
             DELETE FROM hospital_mart.stays_cells WHERE month = a_month AND day BETWEEN $2 AND $3;
+        WHEN 'registrations' THEN
+            DELETE FROM hospital_mart.registrations_cells WHERE month = a_month AND day BETWEEN $2 AND $3;
+        WHEN 'deaths' THEN
+            DELETE FROM hospital_mart.deaths_cells WHERE month = a_month AND day BETWEEN $2 AND $3;
         WHEN 'beds' THEN
             -- each day counts on those before it
             DELETE FROM hospital_mart.beds_cells WHERE month >= a_month AND day >= $2;
@@ -5176,6 +5254,10 @@ BEGIN
             INSERT INTO hospital_mart.readmissions_cells SELECT v.* FROM hospital_mart.readmissions_live v WHERE v.day = $2;
         WHEN 'discharges' THEN
             INSERT INTO hospital_mart.stays_cells SELECT v.* FROM hospital_mart.stays_live v WHERE v.day = $2;
+        WHEN 'registrations' THEN
+            INSERT INTO hospital_mart.registrations_cells SELECT v.* FROM hospital_mart.registrations_live v WHERE v.day = $2;
+        WHEN 'deaths' THEN
+            INSERT INTO hospital_mart.deaths_cells SELECT v.* FROM hospital_mart.deaths_live v WHERE v.day = $2;
         WHEN 'beds' THEN
             -- in order alone
             IF EXISTS (SELECT FROM hospital_mart.live_days l WHERE l.kind = 'beds' AND l.day < $2) THEN
@@ -5259,7 +5341,9 @@ BEGIN
               WHEN 'prescriptions' THEN '{medication_cells,doctor_prescriptions_cells}'
               WHEN 'bills' THEN '{revenue_cells,doctor_revenue_cells}'
               WHEN 'admissions' THEN '{readmissions_cells}'
-              WHEN 'discharges' THEN '{stays_cells}' END::text[])
+              WHEN 'discharges' THEN '{stays_cells}'
+              WHEN 'registrations' THEN '{registrations_cells}'
+              WHEN 'deaths' THEN '{deaths_cells}' END::text[])
         GROUP BY c.relname
     LOOP
         EXECUTE format('WITH gone AS (DELETE FROM hospital_mart.%1$I WHERE month = $1 RETURNING *)
@@ -5291,6 +5375,7 @@ BEGIN
            OR EXISTS (SELECT FROM hospital.batches b
                       WHERE b.kind = CASE WHEN l.kind IN ('arrivals', 'departures') THEN 'visits'
                                           WHEN l.kind = 'discharges' THEN 'admissions'
+                                          WHEN l.kind = 'deaths' THEN 'registrations'
                                           WHEN l.kind = 'beds' THEN 'status_updates'
                                           WHEN l.kind = 'bills' THEN 'billing_payments' ELSE l.kind END
                         AND b.day = l.day AND b.state = 'ingested')
@@ -5311,7 +5396,9 @@ BEGIN
               UNION SELECT 'prescriptions', c.month FROM hospital_mart.medication_cells c
               UNION SELECT 'bills', c.month FROM hospital_mart.revenue_cells c
               UNION SELECT 'admissions', c.month FROM hospital_mart.readmissions_cells c
-              UNION SELECT 'discharges', c.month FROM hospital_mart.stays_cells c) x
+              UNION SELECT 'discharges', c.month FROM hospital_mart.stays_cells c
+              UNION SELECT 'registrations', c.month FROM hospital_mart.registrations_cells c
+              UNION SELECT 'deaths', c.month FROM hospital_mart.deaths_cells c) x
         WHERE x.month + interval '1 month' <= (SELECT t.day FROM hospital_mart.last_day t)
           AND NOT EXISTS (SELECT FROM hospital_mart.live_days l WHERE l.kind = x.kind AND l.month = x.month)
           AND NOT EXISTS (SELECT FROM hospital_mart.merged_months m WHERE m.kind = x.kind AND m.month = x.month)
@@ -5360,7 +5447,7 @@ BEGIN
     SELECT coalesce(from_day, min(b.day)), coalesce(to_day, max(b.day) + 1) INTO a_from, a_to
     FROM hospital.batches b WHERE b.state = 'ingested';
     FOR a_day IN
-        SELECT k.kind, d::date AS day FROM unnest('{arrivals,departures,diagnoses,prescriptions,bills,admissions,discharges,beds}'::text[]) k (kind),
+        SELECT k.kind, d::date AS day FROM unnest('{arrivals,departures,diagnoses,prescriptions,bills,admissions,discharges,registrations,deaths,beds}'::text[]) k (kind),
                generate_series(a_from::timestamp, a_to::timestamp, interval '1 day') d ORDER BY k.kind, d
     LOOP
         PERFORM @extschema@.hospital_touch_marts(ARRAY[a_day.kind], ARRAY[a_day.day]);
@@ -5419,7 +5506,8 @@ BEGIN
         FROM (VALUES ('arrivals', '{visits_cells,doctor_visits_cells}'::text[]), ('departures', '{departures_cells,doctor_departures_cells}'),
                      ('diagnoses', '{diagnoses_cells,emergency_waits_cells}'), ('prescriptions', '{medication_cells,doctor_prescriptions_cells}'),
                      ('bills', '{revenue_cells,doctor_revenue_cells}'), ('admissions', '{readmissions_cells}'),
-                     ('discharges', '{stays_cells}'), ('beds', '{beds_cells}')) k (kind, names)
+                     ('discharges', '{stays_cells}'), ('registrations', '{registrations_cells}'), ('deaths', '{deaths_cells}'),
+                     ('beds', '{beds_cells}')) k (kind, names)
         JOIN pg_class c ON c.relnamespace = 'hospital_mart'::regnamespace AND c.relname = ANY (k.names)
         JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
         GROUP BY c.relname, k.kind
@@ -5640,11 +5728,16 @@ BEGIN
                 AND (department IS NULL OR j.department_code = department)
               GROUP BY 1, 2) r));
 
+    -- all bills of a patient would be all bills
     charts := charts || jsonb_build_object('patient_spending', (
         SELECT jsonb_agg(to_jsonb(r) - 'place' ORDER BY r.place)
         FROM (SELECT b.place, b.label AS band, count(*) AS patients, sum(s.total_amount) AS total_amount,
-                     sum(coalesce(s.paid, 0)) AS paid, sum(coalesce(s.pending, 0)) AS pending, sum(coalesce(s.unpaid, 0)) AS unpaid
-              FROM hospital_mart.patient_spending s
+                     sum(s.paid) AS paid, sum(s.pending) AS pending, sum(s.unpaid) AS unpaid
+              FROM (SELECT p.patient_id, sum(p.total_amount) AS total_amount, sum(p.paid) AS paid,
+                           sum(p.pending) AS pending, sum(p.unpaid) AS unpaid
+                    FROM hospital_mart.patient_bills p
+                    WHERE p.billing_date BETWEEN greatest(least(a_to, last_day) - 30, coalesce(from_day, a_from)) AND least(a_to, last_day)
+                    GROUP BY p.patient_id) s
               JOIN (VALUES (1, 'nothing', -1e12, 0.005), (2, 'below R100', 0.005, 100), (3, 'R100 to R500', 100, 500),
                            (4, 'R500 to R1,000', 500, 1000), (5, 'R1,000 to R5,000', 1000, 5000),
                            (6, 'R5,000 to R20,000', 5000, 20000), (7, 'R20,000 to R100,000', 20000, 100000),
@@ -5941,8 +6034,11 @@ BEGIN
         COMMENT ON COLUMN hospital.privacy.inner_key IS 'Key of HMAC-SHA-256, ready for its inner hash: each byte XOR 0x36';
         COMMENT ON COLUMN hospital.privacy.outer_key IS 'The same key for its outer hash: each byte XOR 0x5c';
         COMMENT ON COLUMN hospital.privacy.made_at IS 'When the key was made';
-    ELSIF NOT (SELECT r.rolsuper AND c.relkind = 'r' FROM pg_class c JOIN pg_roles r ON r.oid = c.relowner
-               WHERE c.oid = 'hospital.privacy'::regclass) THEN
+    ELSE
+        LOCK TABLE hospital.privacy IN ROW EXCLUSIVE MODE;      -- as above
+    END IF;
+    IF (SELECT r.rolsuper AND c.relkind = 'r' FROM pg_class c JOIN pg_roles r ON r.oid = c.relowner
+        WHERE c.oid = 'hospital.privacy'::regclass) IS NOT TRUE THEN
         RAISE EXCEPTION 'hospital.privacy does not belong to a superuser'
             USING ERRCODE = 'object_not_in_prerequisite_state',
                   DETAIL = 'hospital_create_roles made it so; its owner could let a superuser who writes it run anything.',
@@ -5960,6 +6056,14 @@ BEGIN
         INSERT INTO hospital.privacy (prefix, inner_key, outer_key) VALUES ('', a_inner, a_outer);
     END IF;
 
+    IF to_regclass('hospital.clinicians') IS NOT NULL
+       AND (SELECT c.relkind = 'r' AND c.relowner = (SELECT r.oid FROM pg_roles r WHERE r.rolname = owner_name)
+            FROM pg_class c WHERE c.oid = to_regclass('hospital.clinicians')) IS NOT TRUE THEN
+        RAISE EXCEPTION 'hospital.clinicians does not belong to "%"', owner_name
+            USING ERRCODE = 'object_not_in_prerequisite_state',
+                  DETAIL = 'Whoever owns it says who is a clinician, and of which department.',
+                  HINT = 'Look at it, and ALTER TABLE hospital.clinicians OWNER TO the owner of the hospital''s tables, or drop it.';
+    END IF;
     IF to_regclass('hospital.clinicians') IS NULL THEN
         CREATE TABLE hospital.clinicians (
             role_name       text   NOT NULL,
@@ -6323,7 +6427,12 @@ $functions$;
     a_grant text[];
     an_item text;
     a_thing text;
-    a_super boolean := (SELECT r.rolsuper FROM pg_roles r WHERE r.rolname = owner_name);
+    -- or could make itself one
+    a_super boolean := (SELECT r.rolsuper OR r.rolcreaterole OR r.rolreplication
+                               OR pg_has_role(r.oid, 'pg_write_server_files', 'MEMBER')
+                               OR pg_has_role(r.oid, 'pg_execute_server_program', 'MEMBER')
+                               OR pg_has_role(r.oid, 'pg_read_server_files', 'MEMBER')
+                        FROM pg_roles r WHERE r.rolname = owner_name);
 BEGIN
     FOR a_grant IN SELECT regexp_split_to_array(l.line, '; ') FROM string_to_table(btrim(relations, E'\n'), E'\n') l (line) LOOP
         FOR an_item IN SELECT * FROM string_to_table(a_grant[3], ' ') LOOP
@@ -6369,8 +6478,8 @@ BEGIN
     END LOOP;
     IF a_super THEN
         RAISE NOTICE 'role "%" may not change hospital.jobs', prefix || 'admin'
-            USING DETAIL = format('Jobs run as the owner of the hospital''s tables, which is the superuser %s.', quote_ident(owner_name)),
-                  HINT = 'Let a role that is no superuser own the hospital.';
+            USING DETAIL = format('Jobs run as the owner of the hospital''s tables, %s, who is a superuser or may read or write the server''s files, run programs there, make roles or replicate.', quote_ident(owner_name)),
+                  HINT = 'Let a role without such rights own the hospital.';
     END IF;
 END
 $grants$;
@@ -6403,7 +6512,7 @@ COMMENT ON FUNCTION hospital_privacy_generators(boolean, name) IS
     'Part of hospital_create_roles and hospital_revoke_roles: may everybody call the generators, who with the seed would make every name again?';
 
 CREATE FUNCTION hospital_privacy_owner() RETURNS name
-    LANGUAGE plpgsql STABLE
+    LANGUAGE plpgsql
     SET search_path = pg_catalog, pg_temp
 AS $owner$
 BEGIN
@@ -6413,7 +6522,11 @@ BEGIN
                   DETAIL = 'It makes roles, and grants what belongs to the owners of the extension and of the tables.',
                   HINT = 'Ask a superuser.';
     END IF;
-    -- a table: the superuser who calls reads it, and no view of somebody's
+    -- A table: the superuser who calls reads it, and no view of somebody's. Locked before it is looked at: its
+    -- owner, who can make us wait at another table, must not put a view in its place meanwhile.
+    IF to_regclass('hospital.simulation') IS NOT NULL THEN
+        LOCK TABLE hospital.simulation IN ACCESS SHARE MODE;
+    END IF;
     IF NOT EXISTS (SELECT FROM pg_class c WHERE c.oid = to_regclass('hospital.simulation') AND c.relkind = 'r') THEN
         RAISE EXCEPTION 'this database has no hospital'
             USING ERRCODE = 'undefined_table', HINT = 'CALL hospital_create() makes one.';
@@ -6488,7 +6601,7 @@ BEGIN
                                                   a_prefix || 'loader', a_prefix || 'audit']));
 
     PERFORM @extschema@.hospital_privacy_take_back(a_roles);
-    PERFORM @extschema@.hospital_privacy_policies(a_prefix || 'clinician');
+    PERFORM @extschema@.hospital_privacy_policies((a_prefix || 'clinician')::name);
     PERFORM @extschema@.hospital_privacy_views(a_owner);
     PERFORM @extschema@.hospital_privacy_generators(false, a_owner);
     PERFORM @extschema@.hospital_privacy_grants(a_prefix, a_owner);
@@ -6520,7 +6633,10 @@ BEGIN
         SELECT r.oid FROM pg_roles r
         WHERE r.rolname = ANY (ARRAY[a_prefix || 'admin', a_prefix || 'clinician', a_prefix || 'analyst',
                                      a_prefix || 'loader', a_prefix || 'audit'])));
-    FOR a_table IN SELECT p.polrelid::regclass FROM pg_policy p WHERE p.polname = 'hospital_all' LOOP
+    FOR a_table IN
+        SELECT p.polrelid::regclass FROM pg_policy p JOIN pg_class c ON c.oid = p.polrelid
+        WHERE p.polname = 'hospital_all' AND c.relnamespace = 'hospital'::regnamespace
+    LOOP
         EXECUTE format('DROP POLICY IF EXISTS hospital_clinician ON %s', a_table);
         EXECUTE format('DROP POLICY hospital_all ON %s', a_table);
         EXECUTE format('ALTER TABLE %s DISABLE ROW LEVEL SECURITY', a_table);

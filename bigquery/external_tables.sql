@@ -584,6 +584,24 @@ OPTIONS (
   uris = ['${LAKE}/patient_spending/*']
 );
 
+CREATE OR REPLACE EXTERNAL TABLE `${DATASET}.patient_bills` (
+  `billing_date` DATE OPTIONS (description = "Day of the bills"),
+  `patient_id` INT64 OPTIONS (description = "Patient, see hospital.patients"),
+  `bills` INT64 OPTIONS (description = "Bills"),
+  `total_amount` NUMERIC OPTIONS (description = "Amount of the bills, in rand"),
+  `paid` NUMERIC OPTIONS (description = "Amount of bills that are paid, in rand"),
+  `pending` NUMERIC OPTIONS (description = "Amount of bills that are pending, in rand"),
+  `unpaid` NUMERIC OPTIONS (description = "Amount of bills that are not paid, in rand")
+)
+WITH PARTITION COLUMNS (`date` DATE)
+OPTIONS (
+  description = "What each patient was billed on a day, and what became of it, in rand",
+  format = 'NEWLINE_DELIMITED_JSON',
+  compression = 'GZIP',
+  uris = ['${LAKE}/patient_bills/*'],
+  hive_partition_uri_prefix = '${LAKE}/patient_bills'
+);
+
 CREATE OR REPLACE EXTERNAL TABLE `${DATASET}.medication_usage` (
   `month` DATE OPTIONS (description = "First of the month, in Johannesburg"),
   `medicine_id` STRING OPTIONS (description = "Medicine, see hospital.medicines"),

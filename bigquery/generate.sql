@@ -15,7 +15,8 @@ WITH wanted (place, schema, name, partitioned) AS (
     ('hospital_mart', 'revenue_by_doctor', false), ('hospital_mart', 'doctor_performance', false),
     ('hospital_mart', 'doctors_by_specialization', false), ('hospital_mart', 'patient_age_distribution', false),
     ('hospital_mart', 'monthly_visit_stats', false), ('hospital_mart', 'patient_journey', true),
-    ('hospital_mart', 'patient_spending', false), ('hospital_mart', 'medication_usage', false),
+    ('hospital_mart', 'patient_spending', false), ('hospital_mart', 'patient_bills', true),
+    ('hospital_mart', 'medication_usage', false),
     ('hospital_mart', 'payment_status', false), ('hospital_mart', 'ward_occupancy_by_hour', true),
     ('hospital_mart', 'length_of_stay', false), ('hospital_mart', 'ed_waiting', false), ('hospital_mart', 'bed_days', false),
     ('hospital_mart', 'readmissions', false), ('hospital_mart', 'staffing_against_need', true)) v

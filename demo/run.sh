@@ -74,8 +74,9 @@ make_database() {
         query -d "$DB" --single-transaction -c "CREATE EXTENSION hospital" \
             -c "GRANT CREATE, USAGE ON SCHEMA hospital, hospital_mart TO $OWNER" \
             -c "GRANT EXECUTE ON FUNCTION hospital_start(boolean), hospital_stop(), hospital_audit_stream() TO $OWNER" \
-            -c "GRANT EXECUTE ON PROCEDURE hospital_run(int, int) TO $OWNER" \
-            -c "GRANT pg_monitor, pg_read_server_files, pg_write_server_files TO $OWNER"
+            -c "GRANT EXECUTE ON PROCEDURE hospital_run(int, int), hospital_ingest(text, text), hospital_undo_batch(bigint),
+                hospital_export(text, text, text, date, text, text, date, date, boolean) TO $OWNER" \
+            -c "GRANT pg_monitor TO $OWNER"
         cksum < "$TOP/hospital--1.0.sql" > "$WORK/log/extension"
         say "   extension: CREATE EXTENSION hospital"
     fi

@@ -43,13 +43,13 @@ SELECT count(*) AS not_the_same FROM (
 CREATE FUNCTION hl7_time(text) RETURNS timestamptz LANGUAGE sql RETURN
     (regexp_replace(nullif($1, ''), '^(....)(..)(..)(..)(..)(..)(.*)$', '\1-\2-\3 \4:\5:\6\7'))::timestamptz;
 CREATE TABLE segments AS
-SELECT m.event_id, m.kind, m.event_time, left(s, 3) AS name, string_to_array(s, '|') AS f
-FROM messages m, unnest(string_to_array(rtrim(message, E'\r'), E'\r')) s;
+SELECT m.event_id, m.kind, m.event_time, place, left(s, 3) AS name, string_to_array(s, '|') AS f
+FROM messages m, unnest(string_to_array(rtrim(message, E'\r'), E'\r')) WITH ORDINALITY s (s, place);
 SELECT kind, f[9] AS type, count(*) > 10 AS some, bool_and(f[10] = event_id::text) AS id, bool_and(hl7_time(f[7]) = event_time) AS at,
        min(f[3]) AS sender, min(f[11] || f[12] || f[18]) AS processing, max(array_length(f, 1)) AS fields
 FROM segments WHERE name = 'MSH' GROUP BY 1, 2 ORDER BY 1, 2;
 SELECT kind, string_agg(DISTINCT names, ', ' ORDER BY names) AS segments
-FROM (SELECT kind, event_id, string_agg(name, '-') AS names FROM segments GROUP BY 1, 2) s GROUP BY 1 ORDER BY 1;
+FROM (SELECT kind, event_id, string_agg(name, '-' ORDER BY place) AS names FROM segments GROUP BY 1, 2) s GROUP BY 1 ORDER BY 1;
 CREATE TABLE admitted AS
 SELECT split_part(pid.f[4], '^', 1)::bigint AS patient_id, split_part(pv1.f[20], '^', 1)::bigint AS admission_id,
        pv1.f[4] AS ward, pv1.f[7] AS prior, pv1.f[11] AS department, pv1.f[5] AS type, pv1.f[37] AS disposition,

@@ -165,6 +165,12 @@ SELECT hospital_accept_gap('hospital.transfers', 0, reason => 'retention');
 SELECT stop('hospital.transfers', 0, 'HS001', 40, 50);
 SELECT hospital_pause('hospital.transfers');
 SELECT hospital_accept_gap('hospital.transfers', 0, 45);
+-- marks of a transaction that were read before the log's end was deleted are not given up
+UPDATE hospital.stream_partitions SET read_to = 47 WHERE topic = 'hospital.transfers' AND partition = 0;
+SELECT stop('hospital.transfers', 0, 'HS001', 50, 60);
+SELECT hospital_accept_gap('hospital.transfers', 0);
+SELECT first_offset, last_offset, messages, lost FROM hospital.stream_ranges
+WHERE topic = 'hospital.transfers' AND partition = 0 AND last_offset >= 45 ORDER BY 1;
 -- nothing was read, nobody said from where: the log's beginning is the position
 UPDATE hospital.stream_partitions SET start_offset = NULL WHERE topic = 'hospital.transfers' AND partition = 2;
 SELECT stop('hospital.transfers', 2, '22P02', 5, 50);

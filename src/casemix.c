@@ -461,14 +461,12 @@ read_tests(void)
 	{
 		const char *name = reference_cell(panels, i, "panel");
 		const char *loinc = reference_cell(panels, i, "loinc");
-		LabPanel   *p = mix.panel_count > 0 ? &mix.panels[mix.panel_count - 1] : NULL;
+		LabPanel   *p;
 		int			test = 0;
 
-		if (p == NULL || strcmp(p->name, name) != 0)
-		{
-			p = &mix.panels[mix.panel_count++];
-			p->name = name;
-		}
+		if (mix.panel_count == 0 || strcmp(mix.panels[mix.panel_count - 1].name, name) != 0)
+			mix.panels[mix.panel_count++].name = name;
+		p = &mix.panels[mix.panel_count - 1];
 		while (test < mix.test_count && strcmp(mix.tests[test].code.data, loinc) != 0)
 			test++;
 		if (test == mix.test_count || p->count == lengthof(p->tests))

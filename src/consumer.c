@@ -48,6 +48,7 @@
 #define RECOUNT_MS 15000		/* between two looks at the number of partitions */
 #define LOOK_MS 1000			/* between two looks at what people have decided, while busy */
 #define SHOW_MS 500				/* between two updates of hospital.stream_lag, while busy */
+#define NOTE_MS 10000			/* between two notes of how far the log was read */
 #define TELL_MS 10000			/* between two lines of the log about what came in */
 #define METADATA_TIMEOUT_MS 10000
 #define METADATA_EMBEDDED_MS 2000	/* it may have moved to another port meanwhile */
@@ -311,7 +312,8 @@ read_on(void)
 		position->number = (int) (partition->topic - consumer.topics);
 		position->partition = partition->number;
 		position->offset = reading->watched ? partition->witness.offset :
-			partition->next == NO_POSITION ? KAFKA_FROM_START : partition->next;
+			partition->next == NO_POSITION ? KAFKA_FROM_START :
+			Max(partition->next, Min(partition->read_to, partition->log_begin));
 		n++;
 	}
 	kafka_read_from(consumer.client, consumer.positions, n);
@@ -394,6 +396,7 @@ leave_changed(void)
 			continue;
 		partition->cut = 0;
 		partition->stopping = false;
+		consumer.readings[i].end = NO_POSITION;
 		changed = true;
 	}
 	return changed;
@@ -523,6 +526,7 @@ stop_partitions(void)
 
 		if (!partition->stopping || !partition->running)
 			continue;
+		consumer.readings[i].end = NO_POSITION;
 		if (!worker_begin("stopping a partition"))
 			return false;
 		stream_partition_stop(partition);
@@ -543,6 +547,30 @@ stop_partitions(void)
 
 /* ---- the loop ---- */
 
+/*
+ * A log that was read to its end, where marks of transactions or other offsets
+ * without a message came last: the ledger ends with the message before them.  Not
+ * often, while messages come and go: the row is updated in place.
+ */
+static void
+note_ends(bool leaving)
+{
+	TimestampTz now = GetCurrentTimestamp();
+
+	if (!leaving && !TimestampDifferenceExceeds(consumer.noted_at, now, NOTE_MS))
+		return;
+	for (int i = 0; i < consumer.batch.npartitions; i++)
+	{
+		StreamPartition *partition = &consumer.batch.partitions[i];
+		int64		end = consumer.readings[i].end;
+
+		if (!partition->running || partition->next == NO_POSITION || end <= Max(partition->next, partition->read_to))
+			continue;
+		stream_partition_read_to(partition, end);
+		consumer.noted_at = now;
+	}
+}
+
 /* Have people decided something?  False: no hospital. */
 static bool
 look_around(void)
@@ -555,6 +583,7 @@ look_around(void)
 		stream_topic_read(&consumer.topics[t]);
 	for (int i = 0; i < consumer.batch.npartitions && !changed; i++)
 		changed = stream_partition_changed(&consumer.batch.partitions[i]);
+	note_ends(changed);
 	worker_commit();
 	consumer.looked_at = GetCurrentTimestamp();
 	if (!changed)

@@ -87,10 +87,17 @@ stop(StreamPartition *partition, int sqlstate, const char *text)
 	event_fault(&partition->stop, sqlstate, NULL, "%s", text);
 }
 
+/* Where reading goes on: marks of transactions that were read and deleted since are not missed. */
+static int64
+goes_on_at(const StreamPartition *partition)
+{
+	return Max(partition->next, partition->read_to);
+}
+
 static void
 stop_for_gap(StreamPartition *partition)
 {
-	bool		begins_later = partition->next < partition->log_begin;
+	bool		begins_later = goes_on_at(partition) < partition->log_begin;
 
 	stop(partition, begins_later ? ERRCODE_STREAM_GAP : ERRCODE_STREAM_OTHER_LOG,
 		 psprintf("gap: topic %s partition %d cannot be read at offset " INT64_FORMAT " (the log has " INT64_FORMAT " to " INT64_FORMAT ")%s",
@@ -123,11 +130,11 @@ meet_gap(StreamPartition *partition)
 
 	ask_bounds(partition);
 	if (partition->next != NO_POSITION &&
-		(partition->next < partition->log_begin || partition->next > partition->log_end))
+		(goes_on_at(partition) < partition->log_begin || partition->next > partition->log_end))
 		stop_for_gap(partition);
 	else if (asked == NO_POSITION || asked < partition->log_begin)
 	{
-		/* Only the witness is gone: nothing was lost. */
+		/* Only the witness is gone, and what followed it without a message: nothing was lost. */
 		partition->witness.offset = NO_POSITION;
 		consumer.read_anew = true;
 	}
@@ -145,7 +152,7 @@ static void
 miss_witness(StreamPartition *partition)
 {
 	ask_bounds(partition);
-	if (partition->next < partition->log_begin)
+	if (goes_on_at(partition) < partition->log_begin)
 		stop_for_gap(partition);
 	else if (partition->witness.offset >= partition->log_begin &&
 			 !kafka_is_compacted(consumer.client, partition->topic->name))

@@ -58,6 +58,7 @@ typedef struct Consumer
 	TimestampTz probed_at;
 	TimestampTz counted_at;
 	TimestampTz looked_at;
+	TimestampTz noted_at;
 	TimestampTz shown_at;
 } Consumer;
 

@@ -156,7 +156,7 @@ control_set_state(WorkerSlot *slot, const char *state)
 	copy_clipped(clipped, sizeof(clipped), state);
 	if (strcmp(clipped, slot->state) == 0)
 		return;
-	strcpy(slot->state, clipped);
+	strlcpy(slot->state, clipped, sizeof(slot->state));
 	slot->since = GetCurrentTimestamp();
 }
 

@@ -35,6 +35,8 @@
 #define FIRST_FIELDS 32
 #define MAX_FIELDS MaxHeapAttributeNumber
 
+static const char lone_carriage_return[] = "carriage return inside the line";
+
 struct CsvReader
 {
 	MemoryContextCallback callback; /* frees libcsv's buffer, which is malloc's */
@@ -324,8 +326,7 @@ feed(CsvReader *reader, size_t at, size_t length)
 		return "quote in the wrong place";
 	}
 	if (reader->second)
-		return reader->nfields == MAX_FIELDS ? "more than 1,600 fields" :
-			"carriage return inside the line";
+		return reader->nfields == MAX_FIELDS ? "more than 1,600 fields" : lone_carriage_return;
 	return NULL;
 }
 
@@ -388,7 +389,13 @@ parse_quoted(CsvReader *reader, size_t length, CsvRecord *record)
 		record->raw_length += length;
 		at += length;
 		if (reader->complete)
-			return PARSED;
+		{
+			/* What a carriage return has begun at the file's end has no end of its own. */
+			if (csv_fini(&reader->parser, take_field, take_record, reader) == 0 && !reader->second)
+				return PARSED;
+			record->error = lone_carriage_return;
+			return PARSED_BAD;
+		}
 
 		length = next_part(reader, at);
 		if (length == 0 && !reader->at_end && reader->end - reader->begin <= RECORD_LIMIT)
@@ -422,6 +429,8 @@ parse_record(CsvReader *reader, size_t length, CsvRecord *record)
 		content--;
 	if (content == 0)
 		record->error = "empty line";
+	else if (line[0] == '\r')
+		record->error = lone_carriage_return;	/* libcsv would pass over it */
 	else if (reader->quote >= end &&
 			 (reader->carriage >= end || reader->carriage == reader->begin + content))
 		record->error = split_line(reader, line, content);

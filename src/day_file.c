@@ -47,6 +47,9 @@ parse_folder(const char *path, const char *simulation_name, DateADT *day)
 		mday > day_tab[isleap(year)][month - 1])
 		return NULL;
 	*day = date2j(year, month, mday) - POSTGRES_EPOCH_JDATE;
+	/* Dashes in other places can be read as a day, too. */
+	if (strncmp(date, day_file_date(*day), DATE_LENGTH) != 0)
+		return NULL;
 	return date + DATE_LENGTH + 1;
 }
 

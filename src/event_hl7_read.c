@@ -278,6 +278,7 @@ unescape(const Reader *reader, const char *column, RecText *text)
 			if (!unescape_one(reader, &sequence, &to))
 				return event_fault(reader->fault, ERRCODE_INVALID_ESCAPE_SEQUENCE, column,
 								   "an escape that is none of \\F\\ \\S\\ \\T\\ \\R\\ \\E\\ \\Xhh\\");
+			Assert(closing != NULL);	/* one that is empty is refused */
 			at = closing + 1;
 		}
 		else

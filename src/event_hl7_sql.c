@@ -100,6 +100,7 @@ hl7_fetch(RowSource *base, int64 row, Datum *values, bool *isnull, char *scratch
 		return false;
 	while (row >= source->count[i])
 		row -= source->count[i++];
+	Assert(i < (int) lengthof(hl7_kinds));
 	kind = &record_kinds[hl7_kinds[i]];
 	record = source->rows[i] + row * kind->size;
 	resetStringInfo(&source->message);

@@ -280,6 +280,7 @@ json_parse_event(const JsonKind *kind, const char *payload, size_t length, void 
 	}
 	if (reader.kept.len > 0)
 	{
+		Assert(unknown != NULL);	/* else nothing is kept */
 		appendStringInfoChar(&reader.kept, '}');
 		*unknown = reader.kept.data;
 	}

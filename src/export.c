@@ -23,8 +23,10 @@
 #include "export_files.h"
 #include "export_source.h"
 #include "lakefile.h"
+#include "worker.h"
 
 #define EXPORT_FOLDER "lake/export"
+#define SHARED_FOLDER "export"	/* for those who have EXECUTE and no more */
 
 PG_FUNCTION_INFO_V1(hospital_export);
 
@@ -128,14 +130,17 @@ refuse_what(const char *what)
 					 names.data)));
 }
 
-static void
-check_may_write_files(void)
+/*
+ * The data folder is the hospital's, and so its owner's; and who may write the
+ * server's files may write these.  Others have EXECUTE, and a folder for it.
+ */
+static bool
+may_write_all(void)
 {
-	if (!superuser() && !has_privs_of_role(GetUserId(), ROLE_PG_WRITE_SERVER_FILES))
-		ereport(ERROR,
-				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-				 errmsg("permission denied to write files of the server"),
-				 errhint("Only a superuser or a member of pg_write_server_files may export.")));
+	Oid			owner = worker_tables_owner();
+
+	return superuser() || has_privs_of_role(GetUserId(), ROLE_PG_WRITE_SERVER_FILES) ||
+		(OidIsValid(owner) && has_privs_of_role(GetUserId(), owner));
 }
 
 /* The lake's other files have a ledger; nobody else writes there. */
@@ -150,6 +155,12 @@ check_target(const char *target)
 				 errmsg("file name \"%s\" is not allowed", target),
 				 errdetail("The folder lake belongs to the hospital's workers, but for " EXPORT_FOLDER "."),
 				 errhint("Give a path below hospital.data_folder, such as exports/people.csv.")));
+	if (!may_write_all() && strncmp(target, SHARED_FOLDER "/", sizeof(SHARED_FOLDER)) != 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("permission denied to export to \"%s\"", target),
+				 errdetail("Who may call hospital_export, and neither owns the hospital nor is a member of pg_write_server_files, may write below \"" SHARED_FOLDER "\" alone."),
+				 errhint("Give a path below " SHARED_FOLDER ", such as " SHARED_FOLDER "/people.csv, or none.")));
 	lake_check_folder();
 }
 
@@ -197,7 +208,7 @@ named_source(const NamedExport *named)
 static char *
 usual_target(const ExportOrder *order, const char *form, const char *name)
 {
-	return psprintf(EXPORT_FOLDER "/%s/%s%s/%s",
+	return psprintf("%s/%s/%s%s/%s", may_write_all() ? EXPORT_FOLDER : SHARED_FOLDER,
 					TextDatumGetCString(simulation_value("SELECT name FROM hospital.simulation")),
 					form, compression_suffix(order->compression), name);
 }
@@ -206,7 +217,8 @@ static void
 export_named(const NamedExport *named, ExportOrder *order)
 {
 	if (order->target == NULL)
-		order->target = psprintf("%s%s", named->target != NULL ? named->target : psprintf("%s.csv", named->name),
+		order->target = psprintf("%s%s%s", may_write_all() ? "" : SHARED_FOLDER "/",
+								 named->target != NULL ? named->target : psprintf("%s.csv", named->name),
 								 compression_suffix(order->compression));
 	order->one_file = true;
 	export_to_files(named_source(named), order);
@@ -310,7 +322,6 @@ hospital_export(PG_FUNCTION_ARGS)
 	order.compression = compression_by_name(text_argument(fcinfo, 4, "none"));
 	order.incremental = PG_ARGISNULL(8) || PG_GETARG_BOOL(8);
 	take_days(fcinfo, &order);
-	check_may_write_files();
 	if (order.target != NULL)
 		check_target(order.target);
 	else

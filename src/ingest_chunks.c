@@ -24,6 +24,7 @@
 #include "catalog/pg_type.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
+#include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
@@ -31,9 +32,11 @@
 #include "utils/timestamp.h"
 
 #include "bulk.h"
+#include "compat.h"
 #include "fields.h"
 #include "ingest_private.h"
 #include "kept_plan.h"
+#include "owners.h"
 #include "record_source.h"
 #include "settings.h"
 
@@ -143,8 +146,22 @@ staging_table(const Batch *batch)
 static void
 drop_staging(const Batch *batch)
 {
-	if (OidIsValid(staging_table(batch)))
-		run_command(psprintf("DROP TABLE hospital.%s", staging_name(batch)), SPI_OK_UTILITY);
+	Oid			relid = staging_table(batch);
+
+	/* Somebody else's is left, and stands in the way. */
+	if (OidIsValid(relid) && owns_relation(relid, GetUserId()))
+		run_command(psprintf("DROP TABLE hospital.%s CASCADE", staging_name(batch)), SPI_OK_UTILITY);
+}
+
+/* Nobody goes on with what another role has read; only that role can. */
+static void
+require_own_staging(const Batch *batch)
+{
+	Oid			relid = staging_table(batch);
+
+	if (OidIsValid(relid) && !owns_relation(relid, GetUserId()))
+		ingest_refuse(psprintf("hospital.%s belongs to role \"%s\"", staging_name(batch),
+							   GetUserNameFromId(relation_owner(relid), true)));
 }
 
 static void
@@ -154,6 +171,7 @@ make_staging(const IngestRun *run)
 	StringInfoData command;
 
 	drop_staging(run->batch);
+	require_own_staging(run->batch);
 	initStringInfo(&command);
 	appendStringInfo(&command, "CREATE TABLE hospital.%s (", staging_name(run->batch));
 	for (int i = 0; i < methods->ncolumns; i++)
@@ -166,9 +184,26 @@ make_staging(const IngestRun *run)
 }
 
 /*
- * Its owner may do anything with the table between two chunks: its columns are
- * looked at each time, and stay what they are until the transaction ends.
+ * Its owner may do anything with the table between two chunks, and need not be
+ * the one who goes on with it: so it is looked at each time, and stays what it
+ * is until the transaction ends.  What make_staging makes runs nothing of its
+ * owner's; where there is more, that would run with the rights of who goes on.
  */
+static const char *
+staging_refusal(Relation rel, const RowSourceMethods *methods)
+{
+	const TupleConstr *constr = RelationGetDescr(rel)->constr;
+	const char *reason = bulk_refusal(rel, methods);
+
+	if (reason == NULL && constr != NULL && (constr->num_check > 0 || constr->num_defval > 0))
+		reason = "it has constraints or defaults";
+	if (reason == NULL && rel->rd_rel->relhasindex)
+		reason = "it has indexes";
+	if (reason == NULL && (rel->rd_rel->relhassubclass || rel->rd_rel->relrowsecurity))
+		reason = "it has children or row security";
+	return reason;
+}
+
 static void
 lock_staging(ChunkRun *chunk, IngestRun *run)
 {
@@ -188,11 +223,14 @@ lock_staging(ChunkRun *chunk, IngestRun *run)
 	memcpy(chunk->columns + ncolumns, place, sizeof(place));
 	chunk->rows.methods.columns = chunk->columns;
 	chunk->rows.methods.ncolumns = ncolumns + PLACE_COLUMNS;
+	require_own_staging(run->batch);
 	relid = staging_table(run->batch);
 	if (!OidIsValid(relid))
 		ingest_refuse("the rows of its earlier chunks are gone");
-	chunk->rel = table_open(relid, RowExclusiveLock);
-	reason = bulk_refusal(chunk->rel, &chunk->rows.methods);
+
+	/* Stronger than writing needs: no index or child of its owner's is added meanwhile. */
+	chunk->rel = table_open(relid, ShareRowExclusiveLock);
+	reason = staging_refusal(chunk->rel, &chunk->rows.methods);
 	if (reason != NULL)
 		ingest_refuse(psprintf("rows cannot be kept in \"%s\": %s",
 							   RelationGetRelationName(chunk->rel), reason));

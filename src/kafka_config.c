@@ -142,6 +142,11 @@ read_file(const char *path)
 				 errmsg("could not read Kafka configuration file \"%s\": %m", path)));
 	}
 	check_secret(&st, path);
+	if (memchr(text, '\0', length) != NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_CONFIG_FILE_ERROR),
+				 errmsg("\"%s\" has a byte of zero", path),
+				 errhint("Save it as plain text, in ASCII or UTF-8.")));
 	text[length] = '\0';
 	return text;
 }

@@ -10,6 +10,8 @@
  */
 #include "postgres.h"
 
+#include <unistd.h>
+
 #include "utils/memutils.h"
 
 #include "kafka_private.h"

@@ -3,8 +3,9 @@
  *
  * Containment.  Every component is opened relative to its parent's descriptor
  * with O_NOFOLLOW, so that neither "..", nor a link planted on the way, nor one
- * planted while we walk, leads out of the folder.  The folder itself and the
- * server's data directory must not contain each other.
+ * planted while we walk, leads out of the folder; nor does a hard link that
+ * somebody else could have made.  The folder itself and the server's data
+ * directory must not contain each other.
  *
  * Durability.  A file is written under a temporary name beside its own, synced,
  * and its folder synced, before anybody is told of it; then renamed, and the
@@ -501,6 +502,20 @@ lake_publish_first(LakeFile *file)
 	lake_close(file);
 }
 
+/*
+ * A file of ours that has another name elsewhere, in a folder in which others
+ * may make names: somebody's link to what only the server's user may read.
+ */
+static bool
+is_linked_from_outside(const LakeFile *file, const struct stat *status)
+{
+	struct stat folder;
+
+	if (status->st_nlink < 2 || status->st_uid != geteuid() || fstat(file->folder, &folder) < 0)
+		return false;
+	return folder.st_uid != geteuid() || (folder.st_mode & (S_IWGRP | S_IWOTH)) != 0;
+}
+
 /* Open file->name in the folder that has been reached, for reading. */
 static bool
 open_for_reading(LakeFile *file, const char *name)
@@ -519,6 +534,12 @@ open_for_reading(LakeFile *file, const char *name)
 		ereport(ERROR,
 				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
 				 errmsg("\"%s\" in hospital.data_folder is not an ordinary file", file->path)));
+	if (is_linked_from_outside(file, &status))
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("\"%s\" in hospital.data_folder has another name, and others may write to its folder", file->path),
+				 errdetail("It belongs to the server's user: somebody may have linked to it what only that user may read."),
+				 errhint("Copy files there instead of linking them.")));
 	start_hash(file);
 	return true;
 }

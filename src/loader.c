@@ -657,7 +657,7 @@ get_simulation(Simulation *simulation, Oid function, int64 people)
 
 		run(psprintf("CALL %s.hospital_create('" INT64_FORMAT "'::pg_catalog.int8, NULL::pg_catalog.int4,"
 					 " NULL::pg_catalog.date, NULL::pg_catalog.date, NULL::pg_catalog.int8, NULL::pg_catalog.text,"
-					 " 'realistic'::pg_catalog.text, '15'::pg_catalog.int4)",
+					 " 'realistic'::pg_catalog.text, '15'::pg_catalog.int4, false, '0'::pg_catalog.numeric)",
 					 quote_identifier(schema), people));
 		next_transaction();
 	}

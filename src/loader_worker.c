@@ -181,9 +181,11 @@ do_chunk(LoadShared *shared, const LoadChunk *chunk)
 		write_rows(shared, chunk, rel);
 		table_close(rel, NoLock);
 	}
-	SetUserIdAndSecContext(saved_user, saved_context);
 	PopActiveSnapshot();
 	CommitTransactionCommand();
+
+	/* Not before: what was put off until the commit is the owner's as well. */
+	SetUserIdAndSecContext(saved_user, saved_context);
 	note_commit(shared);
 	pgstat_report_stat(true);
 }

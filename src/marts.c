@@ -38,6 +38,7 @@
 #include "journey.h"
 #include "kept_plan.h"
 #include "marts.h"
+#include "owners.h"
 #include "records.h"
 #include "settings.h"
 
@@ -52,12 +53,15 @@ typedef enum FactKind
 	FACT_BILLS,
 	FACT_ADMISSIONS,
 	FACT_DISCHARGES,
+	FACT_REGISTRATIONS,
+	FACT_DEATHS,
 	FACT_BEDS,
 	FACT_KINDS
 } FactKind;
 
 static const char *const fact_names[FACT_KINDS] = {
-	"arrivals", "departures", "diagnoses", "prescriptions", "bills", "admissions", "discharges", "beds"
+	"arrivals", "departures", "diagnoses", "prescriptions", "bills", "admissions", "discharges",
+	"registrations", "deaths", "beds"
 };
 
 typedef struct Touched
@@ -146,6 +150,11 @@ marts_note(int kind_number, const void *record, bool own_row)
 				note_time(FACT_ADMISSIONS, ((const Admission *) record)->admitted_at);
 			note_time(FACT_DISCHARGES, ((const Admission *) record)->discharged_at);
 			break;
+		case KIND_REGISTRATIONS:
+			if (own_row)
+				note(FACT_REGISTRATIONS, ((const Registration *) record)->first_seen_on);
+			note_time(FACT_DEATHS, ((const Registration *) record)->deceased_at);
+			break;
 		case KIND_STATUS_UPDATES:
 			note_time(FACT_BEDS, ((const StatusUpdate *) record)->recorded_at);
 			break;
@@ -183,17 +192,8 @@ marts_owner(void)
 {
 	Oid			schema = get_namespace_oid("hospital_mart", true);
 	Oid			relid = OidIsValid(schema) ? get_relname_relid("live_days", schema) : InvalidOid;
-	HeapTuple	tuple;
-	Oid			owner;
 
-	if (!OidIsValid(relid))
-		return InvalidOid;
-	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relid));
-	if (!HeapTupleIsValid(tuple))
-		return InvalidOid;
-	owner = ((Form_pg_class) GETSTRUCT(tuple))->relowner;
-	ReleaseSysCache(tuple);
-	return owner;
+	return OidIsValid(relid) ? relation_owner(relid) : InvalidOid;
 }
 
 /* A row that came in after the snapshot would be in no cell and on no live day. */
@@ -247,6 +247,7 @@ run_as(Oid owner, KeptPlan *plan, const char *query, int nargs, const Oid *types
 	int			context;
 	uint64		rows;
 
+	owners_check(owner);
 	GetUserIdAndSecContext(&user, &context);
 	SetUserIdAndSecContext(owner, context | SECURITY_LOCAL_USERID_CHANGE | SECURITY_RESTRICTED_OPERATION);
 	rows = kept_run(plan, query, nargs, types, values, NULL, SPI_OK_SELECT);

@@ -29,6 +29,7 @@
 #include "utils/lsyscache.h"
 
 #include "control.h"
+#include "owners.h"
 #include "simulation.h"
 #include "version.h"
 #include "worker.h"
@@ -357,6 +358,7 @@ read_ledgers(StringInfo text)
 
 	if (!OidIsValid(owner))
 		return;					/* no hospital here */
+	owners_check(owner);
 	GetUserIdAndSecContext(&caller, &context);
 	SetUserIdAndSecContext(owner, context | SECURITY_LOCAL_USERID_CHANGE | SECURITY_RESTRICTED_OPERATION);
 	for (int i = 0; i < (int) lengthof(ledger_sources); i++)

@@ -133,6 +133,10 @@ extern void prepare_ahead(DateADT from, int n, KindDay (*ledger)[STREAM_KINDS]);
 
 /* ---- producer_send.c ---- */
 
+/* The header that says it; a stream_tick of 0 is not said. */
+#define TICK_TEXT 64
+extern void tick_text(char *to, const TickKey *key, int64 stream_tick);
+
 /* Hand messages from event number "first" on to the library, as ones of this tick; bytes of payload. */
 extern int64 send_messages(PublishedTick *tick, const Messages *messages, int first);
 

@@ -12,7 +12,6 @@
 #include "topics.h"
 #include "worker.h"
 
-#define TICK_TEXT 64
 #define TURN 512				/* events between two looks at reports and interrupts */
 
 /* ---- topics ---- */
@@ -55,20 +54,26 @@ set_header(Envelope *envelope, int number, const char *name, const char *value)
 	envelope->headers[number] = (KafkaHeader) {name, value, strlen(value)};
 }
 
-static void
-open_envelope(Envelope *envelope, const PublishedTick *tick)
+void
+tick_text(char *to, const TickKey *key, int64 stream_tick)
 {
-	const TickKey *key = &tick->key;
 	int			year,
 				month,
 				of_month;
 
 	j2date(key->day + POSTGRES_EPOCH_JDATE, &year, &month, &of_month);
-	if (tick->stream_tick > 0)
-		snprintf(envelope->tick, TICK_TEXT, "%04d-%02d-%02d %d " INT64_FORMAT, year, month, of_month, key->tick,
-				 tick->stream_tick);
+	if (stream_tick > 0)
+		snprintf(to, TICK_TEXT, "%04d-%02d-%02d %d " INT64_FORMAT, year, month, of_month, key->tick, stream_tick);
 	else
-		snprintf(envelope->tick, TICK_TEXT, "%04d-%02d-%02d %d", year, month, of_month, key->tick);
+		snprintf(to, TICK_TEXT, "%04d-%02d-%02d %d", year, month, of_month, key->tick);
+}
+
+static void
+open_envelope(Envelope *envelope, const PublishedTick *tick)
+{
+	const TickKey *key = &tick->key;
+
+	tick_text(envelope->tick, key, tick->stream_tick);
 	set_header(envelope, OF_SIMULATION, HEADER_SIMULATION, producer.simulation_id);
 	set_header(envelope, OF_TYPE, HEADER_TYPE, stream_kind_name(key->kind));
 	set_header(envelope, OF_SCHEMA_VERSION, HEADER_SCHEMA_VERSION, EVENT_SCHEMA_VERSION);

@@ -14,6 +14,7 @@
 #include "utils/datetime.h"
 #include "utils/timestamp.h"
 
+#include "producer.h"
 #include "producer_private.h"
 #include "topics.h"
 #include "worker.h"
@@ -42,7 +43,29 @@ header_text(const KafkaHeader *headers, int n, const char *name, char *out, size
 		return false;
 	memcpy(out, header->value, header->length);
 	out[header->length] = '\0';
-	return true;
+	return strlen(out) == header->length;
+}
+
+/*
+ * The tick that a header says.  What tick_text would not have written is none:
+ * anybody who may write into a topic can send such headers.
+ */
+static bool
+read_tick(const char *text, TickKey *key, int64 *stream_tick)
+{
+	int			year,
+				month,
+				day;
+	long long	number = 0;
+	char		again[TICK_TEXT];
+
+	if (sscanf(text, "%4d-%2d-%2d %9d %18lld", &year, &month, &day, &key->tick, &number) < 4 ||
+		year < 1 || key->tick < 0 || key->tick > REST_TICK)
+		return false;
+	key->day = date2j(year, month, day) - POSTGRES_EPOCH_JDATE;
+	*stream_tick = number;
+	tick_text(again, key, number);
+	return strcmp(text, again) == 0;
 }
 
 /* Note the tick of a message that this simulation's producer sent. */
@@ -51,21 +74,15 @@ note_message(KafkaClient *reader, const KafkaMessage *message, int kind, HTAB *t
 {
 	KafkaHeader headers[MAX_HEADERS];
 	int			n = kafka_headers(reader, headers, MAX_HEADERS);
-	char		text[64];
-	int			year,
-				month,
-				day,
-				tick;
-	long long	stream_tick = 0;
+	char		text[TICK_TEXT];
+	int64		stream_tick;
 	PublishedTick *entry;
-	TickKey		key;
+	TickKey		key = {.kind = kind};
 
 	if (!header_text(headers, n, HEADER_SIMULATION, text, sizeof(text)) ||
 		strcmp(text, producer.simulation_id) != 0 ||
-		!header_text(headers, n, HEADER_TICK, text, sizeof(text)) ||
-		sscanf(text, "%4d-%2d-%2d %d %lld", &year, &month, &day, &tick, &stream_tick) < 4)
+		!header_text(headers, n, HEADER_TICK, text, sizeof(text)) || !read_tick(text, &key, &stream_tick))
 		return;
-	key = (TickKey) {kind, date2j(year, month, day) - POSTGRES_EPOCH_JDATE, tick};
 	entry = ticks_get(ticks, &key, stream_tick);
 	entry->events++;
 	kafka_note_arrival(&entry->arrivals, message->partition, message->offset);

@@ -39,7 +39,7 @@ word_array(const char *const *words)
 	Datum		values[32];
 	int			n = 0;
 
-	while (words[n] && n < (int) lengthof(values))
+	while (n < (int) lengthof(values) && words[n])
 	{
 		values[n] = CStringGetTextDatum(words[n]);
 		n++;

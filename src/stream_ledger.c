@@ -82,6 +82,7 @@ typedef struct PartitionRow
 	int64		epoch;
 	int64		broker_epoch;
 	int64		next;			/* NO_POSITION: none yet */
+	int64		read_to;
 	bool		running;
 	StreamWitness witness;
 } PartitionRow;
@@ -105,7 +106,7 @@ read_row(const StreamPartition *partition, PartitionRow *row)
 	Datum		timestamp;
 
 	if (kept_run(&plan, "SELECT p.epoch, p.broker_epoch, p.state = 'running', p.start_offset, r.last_offset,"
-				 " r.last_timestamp, r.last_digest"
+				 " r.last_timestamp, r.last_digest, p.read_to"
 				 " FROM hospital.stream_partitions AS p LEFT JOIN LATERAL"
 				 " (SELECT last_offset, last_timestamp, last_digest FROM hospital.stream_ranges AS r"
 				 "  WHERE r.topic = p.topic AND r.partition = p.partition AND r.epoch = p.epoch"
@@ -127,6 +128,7 @@ read_row(const StreamPartition *partition, PartitionRow *row)
 	else
 		row->witness.timestamp = timestamp_ms(timestamp);
 	row->witness.digest = number_or(0, 7, 0);
+	row->read_to = number_or(0, 8, NO_POSITION);
 	kept_done();
 	return true;
 }
@@ -176,7 +178,7 @@ begin_broker_epoch(const StreamPartition *partition, PartitionRow *row, int64 br
 		Int64GetDatum(broker_epoch)
 	};
 
-	kept_run(&plan, "UPDATE hospital.stream_partitions SET epoch = epoch + 1, broker_epoch = $3, start_offset = NULL,"
+	kept_run(&plan, "UPDATE hospital.stream_partitions SET epoch = epoch + 1, broker_epoch = $3, start_offset = NULL, read_to = NULL,"
 			 " state = CASE state WHEN 'paused' THEN 'paused' ELSE 'running' END, reason = NULL, sqlstate = NULL,"
 			 " changed_at = now(), changed_by = current_user WHERE topic = $1 AND partition = $2",
 			 3, types, values, NULL, SPI_OK_UPDATE);
@@ -198,6 +200,7 @@ stream_partition_read(StreamPartition *partition, int64 broker_epoch)
 		elog(ERROR, "hospital.stream_partitions has lost a row");
 	partition->epoch = row.epoch;
 	partition->next = row.next;
+	partition->read_to = row.read_to;
 	partition->running = row.running;
 	partition->witness = row.witness;
 	partition->stopping = false;
@@ -228,6 +231,22 @@ stream_partition_changed(const StreamPartition *partition)
 	if (!partition->running)
 		return true;			/* a gap that was accepted */
 	raise_fenced(partition);
+}
+
+void
+stream_partition_read_to(StreamPartition *partition, int64 offset)
+{
+	static KeptPlan plan;
+	const Oid	types[] = {TEXTOID, INT4OID, INT8OID, INT8OID};
+	Datum		values[] = {
+		CStringGetTextDatum(partition->topic->name), Int32GetDatum(partition->number),
+		Int64GetDatum(partition->epoch), Int64GetDatum(offset)
+	};
+
+	kept_run(&plan, "UPDATE hospital.stream_partitions SET read_to = $4"
+			 " WHERE topic = $1 AND partition = $2 AND epoch = $3 AND (read_to IS NULL OR read_to < $4)",
+			 4, types, values, NULL, SPI_OK_UPDATE);
+	partition->read_to = offset;
 }
 
 void

@@ -27,6 +27,8 @@ extern PGDLLEXPORT void stream_partition_read(StreamPartition *partition, int64 
 extern PGDLLEXPORT bool stream_partition_changed(const StreamPartition *partition);
 
 /* That it has stopped, before "next", and why (partition->stop). */
+/* Write down that the log ended there, and has no message between the position and there. */
+extern PGDLLEXPORT void stream_partition_read_to(StreamPartition *partition, int64 offset);
 extern PGDLLEXPORT void stream_partition_stop(StreamPartition *partition);
 
 /* The range of the partition's messages in the batch. */

@@ -41,6 +41,7 @@ typedef struct StreamPartition
 	int			number;
 	int64		epoch;
 	int64		next;			/* the position; NO_POSITION: with the first message that is there */
+	int64		read_to;		/* no message is between "next" and there; NO_POSITION: not known */
 	bool		running;		/* as hospital.stream_partitions says */
 	StreamWitness witness;		/* of the ledger's last range */
 

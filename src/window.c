@@ -16,11 +16,13 @@
 
 #include <math.h>
 
+#include "access/htup_details.h"
 #include "catalog/pg_type.h"
 #include "executor/executor.h"
 #include "executor/spi.h"
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
+#include "utils/typcache.h"
 
 #include "day_file.h"
 #include "kept_plan.h"
@@ -47,6 +49,11 @@ static const char *const columns[COLUMNS] = {
 	"desired", "window_number", "window_started_at", "first_day", "last_day", "first_tick", "live_from",
 	"anchor_at", "anchor_day", "anchor_part", "day_length", "speed", "tick_at", "next_tick", "stream_interval",
 	"stood_at"
+};
+
+static const Oid column_types[COLUMNS] = {
+	TEXTOID, INT4OID, TIMESTAMPTZOID, DATEOID, DATEOID, INT8OID, DATEOID, TIMESTAMPTZOID, DATEOID, FLOAT8OID,
+	INTERVALOID, FLOAT8OID, TIMESTAMPTZOID, INT8OID, INTERVALOID, TIMESTAMPTZOID
 };
 
 static const char *const wish_names[] = {"stopped", "paused", "running"};
@@ -112,18 +119,56 @@ set_window(Window *window, const Datum *values, const bool *nulls)
 	set_pace(&window->pace, values, nulls);
 }
 
+/* Anybody may call with any row: what it has under these names need not be what the table has. */
+static void
+take_values(HeapTupleHeader row, Datum *values, bool *nulls)
+{
+	TupleDesc	tupdesc = lookup_rowtype_tupdesc(HeapTupleHeaderGetTypeId(row), HeapTupleHeaderGetTypMod(row));
+	bool		all = true;
+
+	for (int i = 0; i < COLUMNS; i++)
+	{
+		int			number = SPI_fnumber(tupdesc, columns[i]);
+
+		all = all && number > 0 && SPI_gettypeid(tupdesc, number) == column_types[i];
+		values[i] = all ? GetAttributeByNum(row, number, &nulls[i]) : (Datum) 0;
+		if (!all || nulls[i])
+			values[i] = (Datum) 0;
+	}
+	ReleaseTupleDesc(tupdesc);
+	if (!all)
+		ereport(ERROR,
+				(errcode(ERRCODE_DATATYPE_MISMATCH),
+				 errmsg("this is no row of hospital.run_state"),
+				 errhint("Look at hospital.run_window.")));
+}
+
+/* As the table's constraints have it, as far as anything rests on it. */
+static void
+check_values(const Datum *values, const bool *nulls)
+{
+	bool		good = !nulls[COL_DESIRED] && !nulls[COL_NUMBER];
+	bool		begun = good && DatumGetInt32(values[COL_NUMBER]) != 0;
+
+	for (int i = 0; i < COLUMNS && begun; i++)
+		good = good && (i == COL_STOOD_AT || !nulls[i]);
+	if (good && begun)
+		good = us_from_interval(values[COL_DAY_LENGTH]) > 0 && us_from_interval(values[COL_STREAM_INTERVAL]) > 0;
+	if (!good)
+		ereport(ERROR,
+				(errcode(ERRCODE_CHECK_VIOLATION),
+				 errmsg("this row cannot be one of hospital.run_state"),
+				 errdetail("It lacks values, or an interval in it is not positive.")));
+}
+
 void
 window_from_row(Window *window, HeapTupleHeader row)
 {
 	Datum		values[COLUMNS];
 	bool		nulls[COLUMNS];
 
-	for (int i = 0; i < COLUMNS; i++)
-	{
-		values[i] = GetAttributeByName(row, columns[i], &nulls[i]);
-		if (nulls[i])
-			values[i] = (Datum) 0;
-	}
+	take_values(row, values, nulls);
+	check_values(values, nulls);
 	set_window(window, values, nulls);
 }
 

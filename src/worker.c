@@ -4,7 +4,7 @@
  * Identity.  A worker connects as the bootstrap superuser, as background
  * workers without a role do, and runs no SQL as such: each transaction becomes
  * the owner of hospital.simulation at its start, in a security-restricted
- * context.  AbortTransaction gives the first identity back; CommitTransaction
+ * context, unless one of the tables is somebody else's (owners.c).  AbortTransaction gives the first identity back; CommitTransaction
  * does not, and must not before triggers deferred to the commit have run, so
  * worker_commit does it after.  StartTransaction wants to find the plain
  * context.
@@ -44,6 +44,7 @@
 #include "compat.h"
 #include "control.h"
 #include "make_way.h"
+#include "owners.h"
 #include "version.h"
 #include "worker.h"
 
@@ -283,6 +284,7 @@ worker_begin(const char *activity)
 		return false;
 	}
 	owner_of_tables = owner;
+	owners_check(owner);
 	SetUserIdAndSecContext(owner, connected_context | SECURITY_RESTRICTED_OPERATION |
 						   SECURITY_LOCAL_USERID_CHANGE);
 	SPI_connect();

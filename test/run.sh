@@ -3,10 +3,11 @@
 # compiler that is there, warnings being errors, and runs pg_regress, the
 # isolation tests and the TAP tests in clusters of its own, made afresh.
 #
-# usage: run.sh [all|quick|faults|soak|clean]
+# usage: run.sh [all|quick|faults|soak|fuzz|clean]
 #   quick   HOSPITAL_TEST_QUICK=1 tells the tests to leave out what takes long
 #   faults  the fault matrix of the stream alone: test/faults/faults.pl says how
 #   soak    the same at random and for long: test/faults/soak.pl
+#   fuzz    what comes from outside, at random: test/fuzz/run.sh, and the programs beside it
 # TESTS="test/t/..." chooses among the TAP tests, PROVE_FLAGS how they are run.
 source "$(dirname "${BASH_SOURCE[0]}")/../demo/cluster.sh"
 
@@ -81,6 +82,9 @@ in_build() {
     (cd "$WORK/build" && as_user env PGHOST="$SOCKETS" PGPORT="$PORT" PGUSER=postgres \
         HOSPITAL_TEST_CACHE="$WORK/home" HOSPITAL_TEST_QUICK="$QUICK" "$@" </dev/null)
 }
+
+# The short form of "make test-builds".
+hostile_builds() { bash "$TOP/test/builds.sh" short 9>&-; }
 
 reference_data() {
     [ -e "$TOP/test/check_data.sh" ] || return 77
@@ -183,10 +187,41 @@ run_faults() {
     return $((FAILED | rc != 0))
 }
 
+# libFuzzer is clang's, in a package of its own; without it chance has to do.
+fuzz_packages() {
+    local version
+    source "$TOP/test/fuzz/engine.sh"
+    [ -z "$(clang_with_fuzzer)" ] || return 0
+    version=$(ls -r /usr/bin/clang-[0-9]* 2>/dev/null | head -n 1)
+    version=${version##*-}
+    [ -n "$(apt-cache policy "libclang-rt-${version:-0}-dev" 2>/dev/null | grep '^  Candidate: [^(]')" ] || return 0
+    long_step "installing libFuzzer" "$WORK/log/fuzz-packages.log" \
+        as_root bash "$TOP/demo/packages.sh" "libclang-rt-$version-dev" || true
+}
+
+# One of the fuzzers that need a server.
+fuzz_server() { installcheck 24h REGRESS= ISOLATION= PROVE_TESTS="test/fuzz/$1.pl" PROVE_FLAGS="${PROVE_FLAGS:---timer --failures --verbose}"; }
+
+run_fuzz() {
+    local r
+    prepare
+    fuzz_packages
+    suite "gcc" compile_and_install
+    if [ $FAILED = 0 ]; then
+        suite "parsers" in_build env FUZZ_BUILD="$WORK/build/fuzz" PG_CONFIG="$BINDIR/pg_config" bash test/fuzz/run.sh
+        [ -n "${FUZZ:-}" ] || suite "arguments" fuzz_server arguments
+        [ -n "${FUZZ:-}" ] || suite "stream" fuzz_server stream
+    fi
+    head1 "Summary"
+    for r in "${RESULTS[@]}"; do say "   $r"; done
+    return $FAILED
+}
+
 run_all() {
     local r
     prepare
     suite "reference data" reference_data
+    suite "static analysis" hostile_builds
     suite "clang" compile_with_clang
     suite "gcc" compile_and_install
     if [ $FAILED = 0 ]; then
@@ -215,6 +250,7 @@ case ${1:-all} in
     all) run_all ;;
     quick) QUICK=1; run_all ;;
     faults | soak) run_faults "$1" ;;
+    fuzz) run_fuzz ;;
     clean) clean_work test; clean_work bench ;;
-    *) die "usage: run.sh [all|quick|faults|soak|clean]" ;;
+    *) die "usage: run.sh [all|quick|faults|soak|fuzz|clean]" ;;
 esac

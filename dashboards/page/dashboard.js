@@ -218,10 +218,10 @@ const CHARTS = [
 	},
 	{
 		id: 'patient_spending', title: 'Patients by what they were billed',
-		note: (data) => ['of all days', parts(data)].filter(Boolean).join('; '),
+		note: (data) => ['in the last 31 days of the period', parts(data)].filter(Boolean).join('; '),
 		columns: [['band', 'Billed', 'text'], ['patients', 'Patients', 'count'], ['total_amount', 'Total', 'rand'], ['paid', 'Paid', 'rand'],
 			['pending', 'Pending', 'rand'], ['unpaid', 'Unpaid', 'rand']],
-		rows: (data) => data.charts.patient_spending, 
+		rows: (data) => data.charts.patient_spending,
 		option: (rows) => ranking(rows, { label: (row) => row.band, series: [{ key: 'patients', name: 'Patients', format: FORMATS.count, colour: COLOURS[4] }] }),
 	},
 	{

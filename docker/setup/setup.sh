@@ -39,7 +39,7 @@ SELECT format('CREATE ROLE %I LOGIN', r) FROM unnest(ARRAY[:'owner', :'viewer'])
 WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = r) \gexec
 SELECT format('ALTER ROLE %I PASSWORD %L', :'owner', :'owner_password') \gexec
 SELECT format('ALTER ROLE %I PASSWORD %L', :'viewer', :'viewer_password') \gexec
-GRANT pg_monitor, pg_read_server_files, pg_write_server_files TO :"owner";
+GRANT pg_monitor TO :"owner";
 GRANT pg_monitor TO :"viewer";
 ALTER ROLE :"viewer" SET default_transaction_read_only = on;
 ALTER ROLE :"viewer" SET statement_timeout = '30s';

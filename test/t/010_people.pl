@@ -17,7 +17,7 @@ use Time::HiRes qw(usleep);
 
 my $quick = $ENV{HOSPITAL_TEST_QUICK} ? 1 : 0;
 my $n = 1_000_000;
-my $many = $quick ? 500_000 : 5_000_000;
+my $many = $quick ? 500_000 : 2_000_000;
 
 my $node = PostgreSQL::Test::Cluster->new('people');
 $node->init(extra => [ '--encoding=UTF8', '--locale=C' ]);
@@ -173,7 +173,7 @@ sub check_city
 }
 
 check_city(42, $n);
-if (!$quick) { check_city($_, 300_000) for 7, -123456789012345 }
+if (!$quick) { check_city($_, 200_000) for 7, -123456789012345 }
 
 # Everybody of the same seed and date of birth and sex has another rank, over
 # a city of ten times the size; the marked mode has nobody's numbers.

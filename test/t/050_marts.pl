@@ -110,17 +110,21 @@ my %scratch = (
 	patient_journey => q(
 		WITH d AS (SELECT visit_id, count(*) AS n FROM hospital.diagnoses GROUP BY 1), p AS (SELECT visit_id, count(*) AS n FROM hospital.prescriptions GROUP BY 1),
 			b AS (SELECT visit_id, sum(total_amount) AS amount FROM hospital.billing_payments GROUP BY 1)
-		SELECT x.patient_id, 1 + (SELECT count(*) FROM hospital.visits e WHERE e.patient_id = x.patient_id AND (e.arrived_at, e.visit_id) < (x.arrived_at, x.visit_id)),
+		SELECT x.patient_id, row_number() OVER w,
 			x.visit_id, x.visit_date, x.kind, x.department_code, x.doctor_id, x.triage, x.disposition, x.admission_id, a.admitted_at, a.discharged_at,
 			x.diagnosis, coalesce(d.n, 0), coalesce(p.n, 0), b.amount,
-			x.visit_date - (SELECT e.visit_date FROM hospital.visits e WHERE e.patient_id = x.patient_id AND (e.arrived_at, e.visit_id) < (x.arrived_at, x.visit_id)
-				ORDER BY e.arrived_at DESC, e.visit_id DESC LIMIT 1)
-		FROM hospital.visits x LEFT JOIN (SELECT admission_id, admitted_at, discharged_at FROM hospital.admissions) a USING (admission_id) LEFT JOIN d USING (visit_id) LEFT JOIN p USING (visit_id) LEFT JOIN b USING (visit_id)),
+			x.visit_date - lag(x.visit_date) OVER w
+		FROM hospital.visits x LEFT JOIN (SELECT admission_id, admitted_at, discharged_at FROM hospital.admissions) a USING (admission_id) LEFT JOIN d USING (visit_id) LEFT JOIN p USING (visit_id) LEFT JOIN b USING (visit_id)
+		WINDOW w AS (PARTITION BY x.patient_id ORDER BY x.arrived_at, x.visit_id)),
 	patient_spending => q(
 		SELECT patient_id, (SELECT patient_class FROM hospital.patients p WHERE p.patient_id = x.patient_id), count(*), sum(n)::bigint, sum(amount), sum(paid), sum(pending), sum(unpaid), min(lo), max(hi)
 		FROM (SELECT patient_id, visit_id, count(*) AS n, sum(total_amount) AS amount, sum(CASE payment_status WHEN 'Paid' THEN total_amount ELSE 0 END) AS paid,
 				sum(CASE payment_status WHEN 'Pending' THEN total_amount ELSE 0 END) AS pending, sum(CASE payment_status WHEN 'Unpaid' THEN total_amount ELSE 0 END) AS unpaid,
 				min(billing_date) AS lo, max(billing_date) AS hi FROM hospital.billing_payments GROUP BY 1, 2) x GROUP BY patient_id),
+	patient_bills => q(
+		SELECT billing_date, patient_id, sum(n)::bigint, sum(amount), sum(amount) - sum(CASE WHEN payment_status <> 'Paid' THEN amount ELSE 0 END),
+			sum(CASE payment_status WHEN 'Pending' THEN amount ELSE 0 END), sum(CASE payment_status WHEN 'Unpaid' THEN amount ELSE 0 END)
+		FROM (SELECT billing_date, patient_id, payment_status, count(*) AS n, sum(total_amount) AS amount FROM hospital.billing_payments GROUP BY 1, 2, 3) x GROUP BY 1, 2),
 	medication_usage => qq(
 		SELECT month_of(day_of(prescribed_at)), medicine_id, (SELECT name FROM hospital.medicines m WHERE m.medicine_id = x.medicine_id), $dep, count(*), sum(quantity)
 		FROM hospital.prescriptions x GROUP BY 1, 2, 3, 4),
@@ -195,13 +199,14 @@ $node->safe_psql('run', "CALL hospital_run($left)") if $left > 0;
 $node->safe_psql('run', 'CALL hospital_run(1)') if $node->safe_psql('run', q(SELECT count(*) FROM hospital.batches WHERE state = 'written'));
 right('run', 'run');
 is($node->safe_psql('run', q(SELECT count(*) FROM hospital_mart.live_days WHERE day < (SELECT max(day) FROM hospital.batches))), 0, 'run: what is over is folded');
-is($node->safe_psql('run', q(SELECT count(*) FROM hospital_mart.merged_months)), 7, 'run: the month that is over is merged');
+is($node->safe_psql('run', q(SELECT count(*) FROM hospital_mart.merged_months)), 9, 'run: the month that is over is merged');
 is(valid('run'), '0|0|t', 'run: hospital_validate agrees');
 ok($node->safe_psql('run', q(SELECT count(DISTINCT month) = 2 AND sum(bills) > 100 FROM hospital_mart.revenue_by_month)) eq 't', 'run: there is something to see');
 
 # ---- a cell that is wrong is seen, and mended -------------------------------------------------
 
-foreach my $spoilt ([ 'revenue_cells', 'total_amount = total_amount + 0.01' ], [ 'beds_cells', 'start = start + 1' ])
+foreach my $spoilt ([ 'revenue_cells', 'total_amount = total_amount + 0.01' ], [ 'beds_cells', 'start = start + 1' ],
+	[ 'deaths_cells', 'patients = patients + 1' ])
 {
 	my ($table, $change) = @$spoilt;
 	$node->safe_psql('run', "UPDATE hospital_mart.$table SET $change WHERE ctid = (SELECT max(ctid) FROM hospital_mart.$table)");

@@ -1,0 +1,120 @@
+#!/bin/bash
+# threads.sh: what of ours librdkafka's threads may run, and whether they and the
+# worker's own thread ever touch the same memory unasked.
+#
+# 1. hospital_kafka.so registers one callback, and nothing else by which the
+#    library could call us from a thread of its own.
+# 2. What that callback calls touches nothing that could change.
+# 3. Workers with the embedded broker, and workers that refuse a broker's
+#    certificate (which is when that callback runs), under valgrind's helgrind.
+#    Librdkafka keeps order by atomic counters too, which helgrind cannot see: a
+#    race counts when code of ours or of the server's is on one side of it.
+#
+# usage: threads.sh [short]     short: without 3
+source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+source "$(dirname "${BASH_SOURCE[0]}")/assert_server.sh"
+
+# How the library names what it is given to call, in its own threads or in ours.
+CALLS='_cb$|_cb_|interceptor|background|partitioner'
+MAY_REGISTER="rd_kafka_conf_set_ssl_cert_verify_cb"
+CALLBACK=explain_certificate
+MAY_USE="kafka_certificate_verdict strlcpy"
+
+registers_one_callback() {
+    local found
+    found=$(nm -D --undefined-only "$WORK/build/hospital_kafka.so" | awk '{ sub("@.*", "", $2); print $2 }' | grep '^rd_kafka' |
+        grep -E "$CALLS" | sort | xargs)
+    say "   callbacks that are registered: $found"
+    [ "$found" = "$MAY_REGISTER" ]
+}
+
+# uses_of FUNCTION OBJECT: what its code refers to: functions, and sections of data.
+uses_of() {
+    objdump -dr --no-show-raw-insn "$2" | awk -v "begin=<$1>:" '
+        /^[0-9a-f]+ </ { inside = $2 == begin }
+        inside && $2 ~ /^R_/ { sub(/[-+]0x.*/, "", $3); print $3 }' | sort -u
+}
+
+# Functions from the list, and of data what is read-only, once relocated.
+callback_touches_nothing() {
+    local name uses
+    uses=$(uses_of $CALLBACK "$WORK/build/src/kafka.o"; uses_of kafka_certificate_verdict "$WORK/build/src/kafka_trouble.o")
+    say "   $CALLBACK uses: $(xargs <<<"$uses")"
+    grep -q -x kafka_certificate_verdict <<<"$uses" || { say "   $CALLBACK is not found in kafka.o"; return 1; }
+    for name in $uses; do
+        [[ " $MAY_USE " = *" $name "* || $name = .LC* || $name = .rodata* || $name = .data.rel.ro* ]] || { say "   it must not use $name"; return 1; }
+    done
+}
+
+# Reports of races with our code, or the server's, on one side.
+ours() { as_user perl "$WORK/build/test/builds/helgrind.pl" "$WORK/server" "$REPORTS".*; }
+
+# wait_until SECONDS QUERY: until it says t.
+wait_until() {
+    local i
+    for i in $(seq $(($1 * 2))); do
+        [ "$(query -d postgres -c "$2" 2>/dev/null)" != t ] || return 0
+        sleep 0.5
+    done
+    say "   in vain after $1 s: $2"
+    return 1
+}
+
+hospital_streams() {
+    cluster_with "authentication_timeout = 10min" "jit = off" "hospital.databases = 'postgres'" "hospital.batch_interval = '20s'" \
+        "hospital.stream_interval = '4s'" "hospital.consumer_workers = 1" "$@"
+    query -d postgres -c "SET client_min_messages = warning" -c "CREATE EXTENSION hospital" -c "CALL hospital_create(people => 2000, beds => 40, \
+        start_date => '2020-01-01', end_date => '2020-01-31', transfers_per_day => 15)" -c "CALL hospital_load_staff()" -c "SELECT hospital_start()" >/dev/null
+}
+
+# Events through the embedded broker, a consumer that is ended, and a stop.
+embedded_broker() {
+    hospital_streams "hospital.kafka_brokers = 'embedded'"
+    wait_until 600 "SELECT sum(rows) >= 20 FROM hospital.stream_ranges" || return 1
+    query -d postgres -c "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE backend_type = 'hospital consumer'" >/dev/null
+    wait_until 600 "SELECT sum(rows) >= 40 FROM hospital.stream_ranges" || return 1
+    query -d postgres -c "SELECT hospital_stop()" >/dev/null
+    stop_cluster
+    say "   events went through the embedded broker, and a consumer was ended on the way"
+}
+
+# A TLS server whose certificate nobody has signed is enough of a broker for that.
+refused_certificate() {
+    local port=$((20000 + RANDOM % 20000)) server
+    as_user openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=nobody -keyout "$WORK/home/key.pem" -out "$WORK/home/cert.pem" 2>/dev/null
+    printf 'security.protocol=SSL\n' | as_user tee "$WORK/home/kafka.conf" >/dev/null
+    as_user chmod 600 "$WORK/home/kafka.conf"
+    as_user openssl s_server -accept "127.0.0.1:$port" -key "$WORK/home/key.pem" -cert "$WORK/home/cert.pem" -quiet </dev/null >/dev/null 2>&1 &
+    server=$!
+    hospital_streams "hospital.kafka_brokers = '127.0.0.1:$port'" "hospital.kafka_config_file = '$WORK/home/kafka.conf'"
+    wait_until 600 "SELECT count(*) > 0 FROM hospital.status WHERE last_error LIKE '%certificate is of an unknown authority%'"
+    local rc=$?
+    stop_cluster
+    kill $server
+    wait $server 2>/dev/null || true
+    [ $rc != 0 ] || say "   the broker's certificate was refused by $CALLBACK, and its words arrived"
+    return $rc
+}
+
+begin_build threads
+rc=0
+if [ "${1:-}" = short ]; then
+    use_server "$PG_CONFIG"
+    install_with
+else
+    need valgrind valgrind
+    need openssl openssl
+    assert_server
+    install_with
+fi
+registers_one_callback || rc=1
+callback_touches_nothing || rc=1
+if [ "${1:-}" != short ]; then
+    REPORTS=$WORK/home/report
+    as_user find "$WORK/home" -name 'report.*' -delete
+    wrap_postgres "exec valgrind --quiet --tool=helgrind --history-level=full --num-callers=20 --xml=yes --xml-file=$REPORTS.%p \"\$plain\" \"\$@\""
+    embedded_broker || rc=1
+    refused_certificate || rc=1
+    ours || rc=1
+fi
+exit $rc

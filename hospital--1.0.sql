@@ -2072,6 +2072,68 @@ GRANT EXECUTE ON FUNCTION hospital_metrics() TO pg_monitor;
 
 -- ==== end of metrics ======================================================
 
+-- ==== versions ============================================================
+--
+-- An update script begins with hospital_begin_update('x.y'), and leaves alone
+-- what hospital_create has made: those tables are the user's, and may as well
+-- come from an older version's dump. docs/architecture.md, "The next version",
+-- has the rules.
+
+CREATE FUNCTION hospital_tables_version() RETURNS int
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    SET search_path = pg_catalog, pg_temp
+    AS 'SELECT 1';
+COMMENT ON FUNCTION hospital_tables_version() IS
+    'Version of the tables that hospital_create makes; it grows with a release that changes them';
+
+CREATE FUNCTION hospital_begin_update(version text) RETURNS void
+    LANGUAGE C STRICT
+    AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION hospital_begin_update(text) IS
+    'First act of update scripts and of hospital_upgrade_tables: the library must be of that version; waits until nobody acts for the hospital, and until the transaction ends nobody does';
+
+CREATE PROCEDURE hospital_upgrade_tables()
+    LANGUAGE plpgsql
+    SET search_path = pg_catalog, pg_temp
+AS $upgrade$
+DECLARE
+    a_owner  name := (SELECT pg_get_userbyid(c.relowner) FROM pg_class c
+                      WHERE c.relnamespace = 'hospital'::regnamespace AND c.relname = 'simulation');
+    wanted   int  := @extschema@.hospital_tables_version();
+    found_is int;
+BEGIN
+    IF a_owner IS NULL THEN
+        RAISE EXCEPTION 'this database has no hospital'
+            USING ERRCODE = 'undefined_table', HINT = 'CALL hospital_create() makes one.';
+    END IF;
+    IF a_owner <> current_user THEN
+        RAISE EXCEPTION 'must be the owner of hospital.simulation'
+            USING ERRCODE = 'insufficient_privilege',
+                  DETAIL = 'What is made has the same owner as the other tables.',
+                  HINT = format('SET ROLE %I first.', a_owner);
+    END IF;
+    PERFORM @extschema@.hospital_begin_update(e.extversion) FROM pg_extension e WHERE e.extname = 'hospital';
+    SELECT s.tables_version INTO found_is FROM hospital.simulation s;
+    IF found_is > wanted THEN
+        RAISE EXCEPTION 'the tables of this hospital are of version %, and the extension is for version %', found_is, wanted
+            USING ERRCODE = 'object_not_in_prerequisite_state',
+                  HINT = 'Install the release that they come from, or a later one.';
+    ELSIF found_is = wanted THEN
+        RAISE NOTICE 'the tables are of version % already', wanted;
+    END IF;
+    -- Here each version that changed them has its step: IF found_is < 2 THEN ...
+
+    UPDATE hospital.simulation SET tables_version = wanted WHERE tables_version < wanted;
+END
+$upgrade$;
+COMMENT ON PROCEDURE hospital_upgrade_tables() IS
+    'Bring a hospital''s tables to the version of the extension: after ALTER EXTENSION hospital UPDATE, or in a hospital restored from another version''s dump. To be called by their owner; does nothing where nothing is to be done';
+
+REVOKE ALL ON FUNCTION hospital_begin_update(text) FROM PUBLIC;
+REVOKE ALL ON PROCEDURE hospital_upgrade_tables() FROM PUBLIC;
+
+-- ==== end of versions =====================================================
+
 -- ==== create and load =====================================================
 
 CREATE PROCEDURE hospital_create(people bigint DEFAULT NULL, beds int DEFAULT 1100,
@@ -2136,6 +2198,7 @@ BEGIN
         transfers_per_day int         NOT NULL,
         dirty_rate        numeric     NOT NULL DEFAULT 0,
         generator_version int         NOT NULL,
+        tables_version    int         NOT NULL,
         system_identifier bigint      NOT NULL,
         database_oid      oid         NOT NULL,
         created_at        timestamptz NOT NULL DEFAULT now()
@@ -2153,6 +2216,7 @@ BEGIN
     COMMENT ON COLUMN hospital.simulation.transfers_per_day IS 'Medical transfers of a day, which are also streamed';
     COMMENT ON COLUMN hospital.simulation.dirty_rate IS 'Share of the lines of day files that are spoilt on purpose, see hospital.faults';
     COMMENT ON COLUMN hospital.simulation.generator_version IS 'Version of the generators that made it; another version refuses to go on';
+    COMMENT ON COLUMN hospital.simulation.tables_version IS 'Version of these tables, see hospital_upgrade_tables';
     COMMENT ON COLUMN hospital.simulation.system_identifier IS 'Server it was created in; workers of another leave it alone';
     COMMENT ON COLUMN hospital.simulation.database_oid IS 'Database it was created in; workers of another leave it alone';
     COMMENT ON COLUMN hospital.simulation.created_at IS 'When';
@@ -3382,9 +3446,10 @@ BEGIN
          '@extschema@.hospital_prune_history()')) j (name, schedule, command, retries, called);
 
     INSERT INTO hospital.simulation (simulation_id, name, seed, people, beds, start_date, end_date, id_mode,
-                                     transfers_per_day, dirty_rate, generator_version, system_identifier, database_oid)
+                                     transfers_per_day, dirty_rate, generator_version, tables_version,
+                                     system_identifier, database_oid)
     SELECT gen_random_uuid(), a_name, a_seed, a_people, a_beds, a_start, a_end, id_mode,
-           transfers_per_day, dirty_rate, version,
+           transfers_per_day, dirty_rate, version, @extschema@.hospital_tables_version(),
            (pg_control_system()).system_identifier, d.oid
     FROM pg_database d WHERE d.datname = current_database();
     INSERT INTO hospital.run_state DEFAULT VALUES;

@@ -17,8 +17,11 @@
 #include "settings.h"
 #include "simulation.h"
 #include "stream_stats.h"
+#include "version.h"
 
 HOSPITAL_MODULE_MAGIC;
+
+const char	hospital_version_line[] = VERSION_LINE_HEAD HOSPITAL_VERSION;
 
 void		_PG_init(void);
 

@@ -55,6 +55,7 @@
 #define HARD_AFTER_MS 5000		/* from the cancel to the termination */
 #define STAY_MS 1000			/* who has nothing to do for so long may wait */
 #define LOOK_AGAIN_MS 60000
+#define HELD_UP_MS 500			/* while the extension is being altered */
 #define JOB_PARAMS 2			/* $1 the time that was due, $2 the hospital day */
 
 typedef struct JobRunner
@@ -161,6 +162,19 @@ execute_as_session(const JobRun *run)
 	MemoryContextSwitchTo(context);
 }
 
+/* An update of the extension is no reason to lose a run, or what became of it. */
+static bool
+begin_when_altered(const char *activity)
+{
+	while (!worker_begin(activity))
+	{
+		if (!worker_is_held_up())
+			return false;
+		worker_wait(HELD_UP_MS, -1);
+	}
+	return true;
+}
+
 static void
 execute_as_worker(const JobRun *run)
 {
@@ -169,7 +183,7 @@ execute_as_worker(const JobRun *run)
 	char		nulls[] = {' ', run->has_day ? ' ' : 'n'};
 	int			result;
 
-	if (!worker_begin(run->command))
+	if (!begin_when_altered(run->command))
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("the hospital went away before the job's command could run")));
@@ -372,7 +386,7 @@ conclude(JobRunner *r)
 {
 	JobOutlook	outlook;
 
-	if (!worker_begin("writing down how a job ended"))
+	if (!begin_when_altered("writing down how a job ended"))
 		leave_for_a_while("no hospital here");
 	job_finish(&r->outcome);
 	worker_commit();

@@ -274,6 +274,8 @@ wake_scheduler(Oid database)
 static void
 plan_restart(WorkerSlot *slot)
 {
+	bool		never_came = slot->starting;
+
 	slot->starting = false;
 	if (!slot->wanted)
 	{
@@ -288,6 +290,9 @@ plan_restart(WorkerSlot *slot)
 	}
 	else
 	{
+		/* It never came to its slot: a library that cannot be loaded, say. */
+		if (never_came)
+			control_set_state(slot, "did not start: see the server's log");
 		if (slot->rows > 0 ||
 			(slot->started_at != 0 &&
 			 TimestampDifferenceExceeds(slot->started_at, GetCurrentTimestamp(), STEADY_MS)))

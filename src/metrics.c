@@ -31,6 +31,7 @@
 #include "control.h"
 #include "owners.h"
 #include "simulation.h"
+#include "version.h"
 #include "worker.h"
 
 #define METRIC_PREFIX "hospital_"
@@ -376,7 +377,7 @@ append_library(StringInfo text)
 
 	append_head(text, &info);
 	appendStringInfo(text, METRIC_PREFIX "info{version=\"%s\",generator_version=\"%d\"} 1\n",
-					 HOSPITAL_VERSION, GENERATOR_VERSION);
+					 hospital_version, GENERATOR_VERSION);
 	append_head(text, &preloaded);
 	appendStringInfo(text, METRIC_PREFIX "library_preloaded %d\n", hospital_control != NULL);
 }

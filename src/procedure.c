@@ -9,6 +9,7 @@
 #include "utils/snapmgr.h"
 
 #include "procedure.h"
+#include "version.h"
 
 void
 procedure_require_top_level(FunctionCallInfo fcinfo, const char *name)
@@ -55,6 +56,10 @@ procedure_commit(void)
 void
 procedure_begin_step(void)
 {
+	char		schema[2 * NAMEDATALEN + 3];
+
+	/* An update may have come between two steps. */
+	version_require(schema);
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "SPI_connect failed");
 	PushActiveSnapshot(GetTransactionSnapshot());

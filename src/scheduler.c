@@ -58,6 +58,7 @@
 #define STREAM_RETRY_FIRST_MS 1000
 #define STREAM_RETRY_LAST_MS 60000
 #define MEANWHILE_MS 1000		/* the producer waits this long before days go first */
+#define HELD_UP_MS 500			/* while the extension is being altered */
 #define LAKE_RETRY_MS 500		/* while another process writes the lake */
 #define REQUEST_SHARE 4			/* a request gets as many times the time of what is due */
 
@@ -66,6 +67,7 @@ typedef struct Scheduler
 	Simulation	simulation;
 	Window		window;
 	const char *verdict;		/* why there is nothing to do; NULL: run */
+	bool		acts;			/* and so do the others, as far as we know */
 	bool		lake_is_ours;	/* we hold its lock, for the life of this process */
 	bool		recovered;		/* leftovers of the lake have been dealt with */
 	DateADT		live_from;		/* of the window when "unwritten" was set */
@@ -493,7 +495,10 @@ read_simulation(void *arg)
 	scheduler->verdict = "no hospital here";
 	scheduler->request.id = 0;
 	if (!worker_begin("reading hospital.simulation"))
+	{
+		worker_check_version();
 		return;
+	}
 	if (simulation_read(&scheduler->simulation, true))
 	{
 		scheduler->verdict = read_run_state(scheduler) ? NULL : "stopped";
@@ -718,6 +723,18 @@ run_hospital(Scheduler *scheduler)
 		wait_for_next(scheduler, now);
 }
 
+/* Workers that left while nobody could act would look again in a minute. */
+static void
+call_others_back(Scheduler *scheduler)
+{
+	if (scheduler->acts)
+		return;
+	scheduler->acts = true;
+	worker_wake(worker_database(), WORKER_CONSUMER);
+	worker_wake(worker_database(), WORKER_INGESTOR);
+	worker_wake(worker_database(), WORKER_JOB);
+}
+
 static bool
 scheduler_pass(void *arg)
 {
@@ -730,8 +747,17 @@ scheduler_pass(void *arg)
 		worker_wait(STREAM_RETRY_FIRST_MS, -1);
 		return true;
 	}
-	if (scheduler->verdict == NULL)
+	if (worker_is_held_up())
+	{
+		scheduler->acts = false;
+		worker_state("the extension is being altered");
+		worker_wait(HELD_UP_MS, -1);
+	}
+	else if (scheduler->verdict == NULL)
+	{
+		call_others_back(scheduler);
 		run_hospital(scheduler);
+	}
 	else if (has_request(scheduler))
 		carry_out(scheduler);
 	else

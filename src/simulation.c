@@ -3,7 +3,8 @@
  *
  * Written once by hospital_create, read at the start of whatever acts on it.
  * A row made by another generator version is refused by name: its rows could
- * not be made again.  A row that came here by restore, template or copy names
+ * not be made again.  So is one whose tables, or whose extension, are of another
+ * version than the library (version.c).  A row that came here by restore, template or copy names
  * another system or database, and workers leave it alone.
  */
 #include "postgres.h"
@@ -14,6 +15,7 @@
 
 #include "kept_plan.h"
 #include "simulation.h"
+#include "version.h"
 
 enum
 {
@@ -63,16 +65,33 @@ check_home(int64 system_identifier, Oid database)
 				 errhint("SELECT hospital_adopt() if this copy is to act.")));
 }
 
+/* Before any other column is asked for: they may not be there yet.  False: no row. */
+static bool
+check_versions(void)
+{
+	static KeptPlan plan;
+	char		schema[2 * NAMEDATALEN + 3];
+
+	version_require(schema);
+	if (kept_run(&plan, psprintf("SELECT tables_version, %s.hospital_tables_version() FROM hospital.simulation", schema),
+				 0, NULL, NULL, NULL, SPI_OK_SELECT) == 0)
+	{
+		kept_done();
+		return false;
+	}
+	version_check_tables(DatumGetInt32(column(1)), DatumGetInt32(column(2)));
+	kept_done();
+	return true;
+}
+
 bool
 simulation_read(Simulation *simulation, bool for_workers)
 {
 	static KeptPlan plan;
 
-	if (kept_run(&plan, simulation_query, 0, NULL, NULL, NULL, SPI_OK_SELECT) == 0)
-	{
-		kept_done();
+	if (!check_versions())
 		return false;
-	}
+	(void) kept_run(&plan, simulation_query, 0, NULL, NULL, NULL, SPI_OK_SELECT);
 	memset(simulation, 0, sizeof(*simulation));
 	simulation->id = *DatumGetUUIDP(column(COL_ID));
 	text_to_cstring_buffer(DatumGetTextPP(column(COL_NAME)), simulation->name, NAMEDATALEN);

@@ -28,7 +28,8 @@ typedef struct Simulation
 
 /*
  * Read it, SPI connected.  False when there is none.  ereport when the
- * generator version differs, or (for_workers) when the row belongs to another
+ * generator version, or the version of the extension or of the tables, differs,
+ * or (for_workers) when the row belongs to another
  * system or database: a restored or copied one must not act.
  */
 extern PGDLLEXPORT bool simulation_read(Simulation *simulation, bool for_workers);

@@ -9,9 +9,9 @@
  * worker_commit does it after.  StartTransaction wants to find the plain
  * context.
  *
- * Dropping.  The transaction holds a share lock on the extension, taken without
- * waiting, so that a worker neither blocks DROP EXTENSION by a queue nor finds
- * its functions gone half-way.
+ * Dropping and altering.  The transaction holds a share lock on the extension,
+ * taken without waiting, so that a worker neither blocks DROP EXTENSION or an
+ * update by a queue nor finds its functions gone half-way (version.c).
  *
  * Exit.  The slot is released by a before_shmem_exit callback, registered
  * before the slot is taken; callbacks run in reverse, so the transaction has
@@ -19,15 +19,11 @@
  */
 #include "postgres.h"
 
-#include "access/genam.h"
 #include "access/htup_details.h"
-#include "access/table.h"
 #include "access/xact.h"
 #include "access/xlog.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_class.h"
-#include "catalog/pg_extension.h"
-#include "commands/extension.h"
 #include "executor/spi.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
@@ -35,15 +31,10 @@
 #include "postmaster/bgworker.h"
 #include "postmaster/interrupt.h"
 #include "storage/ipc.h"
-#include "storage/lmgr.h"
-#include "storage/lock.h"
 #include "storage/proc.h"
 #include "storage/procsignal.h"
 #include "tcop/tcopprot.h"
-#include "utils/builtins.h"
-#include "utils/fmgroids.h"
 #include "utils/guc.h"
-#include "utils/inval.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
@@ -54,6 +45,7 @@
 #include "control.h"
 #include "make_way.h"
 #include "owners.h"
+#include "version.h"
 #include "worker.h"
 
 #define BACKOFF_FIRST_MS 1000
@@ -66,6 +58,7 @@ static uint32 my_generation = 0;
 static MemoryContext iteration_context = NULL;
 static MemoryContext begin_context = NULL;	/* current at worker_begin */
 static char extension_schema[2 * NAMEDATALEN + 3];	/* quoted */
+static ExtensionState extension_state = EXTENSION_MISSING;	/* at the last worker_begin */
 static Oid	owner_of_tables = InvalidOid;
 static uint32 reloads = 0;
 static Oid	connected_user = InvalidOid;
@@ -247,53 +240,6 @@ worker_start_launcher(void)
 	pin_settings();
 }
 
-/*
- * The extension as it is installed: false when it is not, or is not ours to
- * act for.  Holds a share lock on it until the end of the transaction.
- */
-static bool
-extension_ready(void)
-{
-	Oid			extension = get_extension_oid("hospital", true);
-	Relation	relation;
-	SysScanDesc scan;
-	ScanKeyData key;
-	HeapTuple	tuple;
-	LOCKTAG		tag;
-	bool		ready = false;
-
-	if (!OidIsValid(extension))
-		return false;
-	SET_LOCKTAG_OBJECT(tag, MyDatabaseId, ExtensionRelationId, extension, 0);
-	if (LockAcquire(&tag, AccessShareLock, false, true) == LOCKACQUIRE_NOT_AVAIL)
-		return false;
-	AcceptInvalidationMessages();
-
-	relation = table_open(ExtensionRelationId, AccessShareLock);
-	ScanKeyInit(&key, Anum_pg_extension_oid, BTEqualStrategyNumber, F_OIDEQ,
-				ObjectIdGetDatum(extension));
-	scan = systable_beginscan(relation, ExtensionOidIndexId, true, NULL, 1, &key);
-	tuple = systable_getnext(scan);
-	if (HeapTupleIsValid(tuple))
-	{
-		bool		isnull;
-		Datum		version = heap_getattr(tuple, Anum_pg_extension_extversion,
-										   RelationGetDescr(relation), &isnull);
-		char	   *schema =
-			get_namespace_name(((Form_pg_extension) GETSTRUCT(tuple))->extnamespace);
-
-		if (!isnull && schema != NULL &&
-			strcmp(TextDatumGetCString(version), HOSPITAL_VERSION) == 0)
-		{
-			strlcpy(extension_schema, quote_identifier(schema), sizeof(extension_schema));
-			ready = true;
-		}
-	}
-	systable_endscan(scan);
-	table_close(relation, AccessShareLock);
-	return ready;
-}
-
 Oid
 worker_tables_owner(void)
 {
@@ -328,7 +274,8 @@ worker_begin(const char *activity)
 	begin_context = CurrentMemoryContext;
 	SetCurrentStatementStartTimestamp();
 	StartTransactionCommand();
-	if (!RecoveryInProgress() && extension_ready())
+	extension_state = RecoveryInProgress() ? EXTENSION_MISSING : version_look(false, extension_schema);
+	if (extension_state == EXTENSION_FITS)
 		owner = worker_tables_owner();
 	if (!OidIsValid(owner))
 	{
@@ -345,6 +292,19 @@ worker_begin(const char *activity)
 	pgstat_report_activity(STATE_RUNNING, activity);
 	MemoryContextSwitchTo(begin_context);
 	return true;
+}
+
+void
+worker_check_version(void)
+{
+	if (extension_state == EXTENSION_DIFFERS)
+		version_complain();
+}
+
+bool
+worker_is_held_up(void)
+{
+	return extension_state == EXTENSION_BUSY;
 }
 
 void

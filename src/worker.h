@@ -64,6 +64,12 @@ extern void worker_start_helper(Oid database);
 extern PGDLLEXPORT bool worker_begin(const char *activity);
 extern PGDLLEXPORT void worker_commit(void);
 
+/* After worker_begin gave false: ERROR when it was for the extension's version. */
+extern void worker_check_version(void);
+
+/* Was it because the extension is being altered or dropped just now? */
+extern bool worker_is_held_up(void);
+
 /* Take back what was done since worker_begin. */
 extern PGDLLEXPORT void worker_rollback(void);
 

@@ -71,6 +71,9 @@ SQL
 make_hospital() {
     if [ "$(ask "SELECT to_regclass('hospital.simulation') IS NULL")" = t ]; then
         owner -c "CALL hospital_create()"
+    else
+        # an image with a newer release: the extension is updated above, its tables here
+        owner -o /dev/null -c "SET client_min_messages = warning" -c "CALL hospital_upgrade_tables()"
     fi
     owner -v viewer="${VIEWER_USER:-viewer}" -o /dev/null -f - <<'SQL'
 GRANT SELECT ON ALL TABLES IN SCHEMA hospital_mart TO :"viewer";

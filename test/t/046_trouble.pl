@@ -270,7 +270,7 @@ goes_on('connections were used up');
 
 sql(q{UPDATE pg_extension SET extversion = '0.9' WHERE extname = 'hospital'});
 wait_for(q{SELECT count(*) = 0 FROM pg_stat_activity WHERE backend_type IN ('hospital scheduler', 'hospital ingestor')}, 'workers leave an extension of another version');
-wait_for(q{SELECT state = 'no hospital here' FROM hospital.status WHERE worker = 'scheduler'}, 'and say so');
+wait_for(q{SELECT state = 'not able to run' AND last_error ~ 'its extension in this database 0.9' FROM hospital.status WHERE worker = 'scheduler'}, 'and say so');
 sql(q{UPDATE pg_extension SET extversion = (SELECT default_version FROM pg_available_extensions WHERE name = 'hospital') WHERE extname = 'hospital'});
 sql('SELECT hospital_start()');
 goes_on('the version is ours again');

@@ -84,18 +84,17 @@ embedded_broker() {
 
 # A TLS server whose certificate nobody has signed is enough of a broker for that.
 refused_certificate() {
-    local port=$((20000 + RANDOM % 20000)) server
+    local port=$((20000 + RANDOM % 20000))
     as_user openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=nobody -keyout "$WORK/home/key.pem" -out "$WORK/home/cert.pem" 2>/dev/null
     printf 'security.protocol=SSL\n' | as_user tee "$WORK/home/kafka.conf" >/dev/null
     as_user chmod 600 "$WORK/home/kafka.conf"
-    as_user openssl s_server -accept "127.0.0.1:$port" -key "$WORK/home/key.pem" -cert "$WORK/home/cert.pem" -quiet </dev/null >/dev/null 2>&1 &
-    server=$!
+    as_user bash -c 'echo $$ > "$1/server.pid"; shift; exec "$@" </dev/null >/dev/null 2>&1' _ "$WORK/home" \
+        openssl s_server -accept "127.0.0.1:$port" -key "$WORK/home/key.pem" -cert "$WORK/home/cert.pem" -quiet &
     hospital_streams "hospital.kafka_brokers = '127.0.0.1:$port'" "hospital.kafka_config_file = '$WORK/home/kafka.conf'"
     wait_until 600 "SELECT count(*) > 0 FROM hospital.status WHERE last_error LIKE '%certificate is of an unknown authority%'"
     local rc=$?
     stop_cluster
-    kill $server
-    wait $server 2>/dev/null || true
+    as_user kill "$(cat "$WORK/home/server.pid")"
     [ $rc != 0 ] || say "   the broker's certificate was refused by $CALLBACK, and its words arrived"
     return $rc
 }

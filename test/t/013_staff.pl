@@ -19,7 +19,7 @@ srand($seed);
 my $sql = dirname(__FILE__) . '/../sql/staff_invariants.sql';
 my $node = PostgreSQL::Test::Cluster->new('staff');
 $node->init(extra => [ '--encoding=UTF8', '--locale=C' ]);
-$node->append_conf('postgresql.conf', "fsync = off\nstatement_timeout = '90s'\nautovacuum = off\nwork_mem = '64MB'\nmax_wal_size = 2GB");
+$node->append_conf('postgresql.conf', "fsync = off\nstatement_timeout = '5min'\nautovacuum = off\nwork_mem = '64MB'\nmax_wal_size = 2GB");
 $node->start;
 
 sub hospital

@@ -2129,7 +2129,13 @@ $upgrade$;
 COMMENT ON PROCEDURE hospital_upgrade_tables() IS
     'Bring a hospital''s tables to the version of the extension: after ALTER EXTENSION hospital UPDATE, or in a hospital restored from another version''s dump. To be called by their owner; does nothing where nothing is to be done';
 
-REVOKE ALL ON FUNCTION hospital_begin_update(text) FROM PUBLIC;
+CREATE FUNCTION hospital_hold_extension() RETURNS void
+    LANGUAGE C VOLATILE PARALLEL UNSAFE
+    AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION hospital_hold_extension() IS
+    'First act of each transaction of procedures that commit on their way: until it ends, the extension is neither updated nor dropped';
+
+REVOKE ALL ON FUNCTION hospital_begin_update(text), hospital_hold_extension() FROM PUBLIC;
 REVOKE ALL ON PROCEDURE hospital_upgrade_tables() FROM PUBLIC;
 
 -- ==== end of versions =====================================================
@@ -4067,6 +4073,7 @@ DECLARE
     a_why    pg_catalog.text;
     a_amiss  pg_catalog.text[] := '{}';
 BEGIN
+    PERFORM @extschema@.hospital_hold_extension();
     PERFORM @extschema@.hospital_require_jobs();
     FOR a_day IN
         SELECT x.day FROM (
@@ -4078,6 +4085,7 @@ BEGIN
             ORDER BY d.day DESC LIMIT latest) x
         ORDER BY x.day
     LOOP
+        PERFORM @extschema@.hospital_hold_extension();
         SELECT pg_catalog.string_agg(pg_catalog.format('%s (missing %s, duplicated %s, altered %s)', v.check_name, v.missing,
                                                        v.duplicated, v.altered), ', ')
         INTO a_why FROM @extschema@.hospital_validate(a_day, a_day) v WHERE NOT v.ok;

@@ -39,6 +39,7 @@
 #include "owners.h"
 #include "records.h"
 #include "settings.h"
+#include "version.h"
 
 PG_FUNCTION_INFO_V1(hospital_lock_marts);
 
@@ -327,8 +328,11 @@ marts_fold(const char *schema)
 Datum
 hospital_lock_marts(PG_FUNCTION_ARGS)
 {
-	Oid			owner = marts_owner();
+	Oid			owner;
+	char		schema[2 * NAMEDATALEN + 3];
 
+	version_require(schema);
+	owner = marts_owner();
 	if (!OidIsValid(owner))
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_TABLE),

@@ -139,6 +139,16 @@ version_check_tables(int tables, int wanted)
 }
 
 PG_FUNCTION_INFO_V1(hospital_begin_update);
+PG_FUNCTION_INFO_V1(hospital_hold_extension);
+
+Datum
+hospital_hold_extension(PG_FUNCTION_ARGS)
+{
+	char		schema[2 * NAMEDATALEN + 3];
+
+	version_require(schema);
+	PG_RETURN_VOID();
+}
 
 Datum
 hospital_begin_update(PG_FUNCTION_ARGS)

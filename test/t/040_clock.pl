@@ -237,7 +237,7 @@ poll('and so it is', 'SELECT days_done > 20 FROM hospital.run_window');
 sql('SELECT hospital_speed(0.25)');
 look_for_a_while();
 my $today = sql('SELECT hospital_day FROM hospital.run_window');
-like(error_of("SELECT hospital_jump(date '$today' - 1)"), qr/22023: the hospital's clock cannot go back.*DETAIL:.*It is $today.*HINT/s, 'never back');
+like(error_of("SELECT hospital_jump(date '$today' - 1)"), qr/22023: the hospital's clock cannot go back.*DETAIL:.*It is \d{4}-\d\d-\d\d \d.*HINT/s, 'never back');
 like(error_of("SELECT hospital_jump('2026-01-02')"), qr/22023: the moment to jump to is after the window's end.*DETAIL:.*2025-12-31.*HINT/s, 'nor out');
 like(error_of("SELECT hospital_jump('infinity')"), qr/22023/, 'nor to infinity');
 sql("SELECT hospital_jump(date '$today' + 30 + time '12:00')");

@@ -347,7 +347,7 @@ copy_server() {
 
 # Bring build/ up to date with the checkout, which its user need not be able to
 # read; what was deleted there is deleted here.
-SOURCES=(Makefile hospital.control src data sql expected test bench demo dashboards)
+SOURCES=(Makefile hospital.control src data sql expected test bench demo dashboards docs/security.md)
 copy_sources() {
     local list=("${SOURCES[@]}") i
     for i in "${!list[@]}"; do

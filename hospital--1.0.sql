@@ -2133,9 +2133,9 @@ CREATE FUNCTION hospital_hold_extension() RETURNS void
     LANGUAGE C VOLATILE PARALLEL UNSAFE
     AS 'MODULE_PATHNAME';
 COMMENT ON FUNCTION hospital_hold_extension() IS
-    'First act of each transaction of procedures that commit on their way: until it ends, the extension is neither updated nor dropped';
+    'First act of each transaction of procedures that commit on their way: until it ends, the extension is neither updated nor dropped, as while anything of it is read';
 
-REVOKE ALL ON FUNCTION hospital_begin_update(text), hospital_hold_extension() FROM PUBLIC;
+REVOKE ALL ON FUNCTION hospital_begin_update(text) FROM PUBLIC;
 REVOKE ALL ON PROCEDURE hospital_upgrade_tables() FROM PUBLIC;
 
 -- ==== end of versions =====================================================
@@ -4895,7 +4895,8 @@ BEGIN
          -- no window: what is asked for by visit, day or patient is found by its index
          $query$SELECT v.patient_id,
                        (SELECT count(*) FROM hospital.visits e
-                        WHERE e.patient_id = v.patient_id AND (e.arrived_at, e.visit_id) <= (v.arrived_at, v.visit_id)) AS visit_no, v.visit_id, v.visit_date, v.kind, v.department_code, v.doctor_id,
+                        WHERE e.patient_id = v.patient_id AND (e.arrived_at, e.visit_id) <= (v.arrived_at, v.visit_id)) AS visit_no,
+                       v.visit_id, v.visit_date, v.kind, v.department_code, v.doctor_id,
                        v.triage, v.disposition, v.admission_id,
                        (SELECT a.admitted_at FROM hospital.admissions a WHERE a.admission_id = v.admission_id) AS admitted_at,
                        (SELECT a.discharged_at FROM hospital.admissions a WHERE a.admission_id = v.admission_id) AS discharged_at,
@@ -5736,7 +5737,7 @@ BEGIN
                 AND (department IS NULL OR j.department_code = department)
               GROUP BY 1, 2) r));
 
-    -- all bills of a patient would be all bills
+    -- of a month, found by its days: patient_spending reads every bill there is
     charts := charts || jsonb_build_object('patient_spending', (
         SELECT jsonb_agg(to_jsonb(r) - 'place' ORDER BY r.place)
         FROM (SELECT b.place, b.label AS band, count(*) AS patients, sum(s.total_amount) AS total_amount,

@@ -186,6 +186,14 @@ SELECT hospital_prune_history();
 CALL hospital_close_days();
 SELECT hospital_next_run('0 0 1 1 *', 'UTC', '2026-05-05 00:00+00');
 RESET ROLE;
+
+-- a procedure that is granted needs no grant of its parts
+GRANT SELECT ON hospital.days, hospital.batches, hospital.jobs, hospital.job_history TO regress_hospital_nobody;
+GRANT EXECUTE ON PROCEDURE hospital_close_days(int) TO regress_hospital_nobody;
+SET ROLE regress_hospital_nobody;
+CALL hospital_close_days();
+RESET ROLE;
+DROP OWNED BY regress_hospital_nobody;
 DROP ROLE regress_hospital_nobody;
 
 \c postgres

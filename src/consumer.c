@@ -289,7 +289,10 @@ read_ledger(void)
 	return true;
 }
 
-/* Fetch what is to be read, from the last message that was taken in on. */
+/*
+ * Fetch what is to be read, from the last message that was taken in on; or, where
+ * the log begins between it and what was read to without a message, from there.
+ */
 static void
 read_on(void)
 {
@@ -564,7 +567,7 @@ note_ends(bool leaving)
 		StreamPartition *partition = &consumer.batch.partitions[i];
 		int64		end = consumer.readings[i].end;
 
-		if (!partition->running || partition->next == NO_POSITION || end <= Max(partition->next, partition->read_to))
+		if (!partition->running || partition->next == NO_POSITION || end <= goes_on_at(partition))
 			continue;
 		stream_partition_read_to(partition, end);
 		consumer.noted_at = now;

@@ -87,13 +87,6 @@ stop(StreamPartition *partition, int sqlstate, const char *text)
 	event_fault(&partition->stop, sqlstate, NULL, "%s", text);
 }
 
-/* Where reading goes on: marks of transactions that were read and deleted since are not missed. */
-static int64
-goes_on_at(const StreamPartition *partition)
-{
-	return Max(partition->next, partition->read_to);
-}
-
 static void
 stop_for_gap(StreamPartition *partition)
 {

@@ -73,6 +73,13 @@ extern void consumer_collect(void);
 extern void consumer_forget_batch(void);
 extern void consumer_forget_waiting(void);
 
+/* Where reading goes on: marks of transactions that were read and deleted since are not missed. */
+static inline int64
+goes_on_at(const StreamPartition *partition)
+{
+	return Max(partition->next, partition->read_to);
+}
+
 /* ---- consumer.c ---- */
 
 /* In hospital.status and hospital.stream_lag. */

@@ -4,8 +4,8 @@
  * Written once by hospital_create, read at the start of whatever acts on it.
  * A row made by another generator version is refused by name: its rows could
  * not be made again.  So is one whose tables, or whose extension, are of another
- * version than the library (version.c).  A row that came here by restore, template or copy names
- * another system or database, and workers leave it alone.
+ * version than the library (version.c).  A row that came here by restore,
+ * template or copy names another system or database, and workers leave it alone.
  */
 #include "postgres.h"
 

@@ -4,10 +4,10 @@
  * Identity.  A worker connects as the bootstrap superuser, as background
  * workers without a role do, and runs no SQL as such: each transaction becomes
  * the owner of hospital.simulation at its start, in a security-restricted
- * context, unless one of the tables is somebody else's (owners.c).  AbortTransaction gives the first identity back; CommitTransaction
- * does not, and must not before triggers deferred to the commit have run, so
- * worker_commit does it after.  StartTransaction wants to find the plain
- * context.
+ * context, unless one of the tables is somebody else's (owners.c).
+ * AbortTransaction gives the first identity back; CommitTransaction does not,
+ * and must not before triggers deferred to the commit have run, so worker_commit
+ * does it after.  StartTransaction wants to find the plain context.
  *
  * Dropping and altering.  The transaction holds a share lock on the extension,
  * taken without waiting, so that a worker neither blocks DROP EXTENSION or an

@@ -4312,8 +4312,10 @@ BEGIN
         FROM hospital.treatments t JOIN hospital.patients p ON p.patient_id = t.patient_id
         WHERE t.code IN ('0210', '0211', '0212') AND t.at >= from_at AND t.at < until_at
     ), born AS (
-        SELECT count(*)::numeric AS n, count(*) FILTER (WHERE d.code = 'Z37.1') AS still
-        FROM hospital.diagnoses d WHERE d.code IN ('Z37.0', 'Z37.1') AND d.at >= from_at AND d.at < until_at
+        SELECT sum(CASE WHEN d.code IN ('Z37.2', 'Z37.3') THEN 2 ELSE 1 END)::numeric AS n,
+               count(*) FILTER (WHERE d.code IN ('Z37.1', 'Z37.3')) AS still
+        FROM hospital.diagnoses d
+        WHERE d.code IN ('Z37.0', 'Z37.1', 'Z37.2', 'Z37.3') AND d.at >= from_at AND d.at < until_at
     ), emergencies AS MATERIALIZED (
         SELECT v.visit_id, v.visit_date, v.triage, v.disposition, v.admission_id
         FROM hospital.visits v WHERE v.kind = 'emergency' AND v.visit_date BETWEEN from_day AND to_day

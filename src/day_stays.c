@@ -142,10 +142,18 @@ record_operation(DayBuilder *b, const Stay *stay, const StayEvent *event)
 	assign_doctor(b, stay, stay->department, event->at, REC_TEXT_CONST("surgeon"));
 }
 
-/* A birth: the mother's outcome of delivery. */
+/* A birth: the mother's outcome of delivery.  Of twins at most one is stillborn. */
 static void
 record_delivery(DayBuilder *b, const Stay *stay, const StayEvent *event)
 {
+	static const RecText outcomes[2][2][2] = {
+		{{REC_TEXT_CONST("Z37.0"), REC_TEXT_CONST("Single live birth")},
+		{REC_TEXT_CONST("Z37.1"), REC_TEXT_CONST("Single stillbirth")}},
+		{{REC_TEXT_CONST("Z37.2"), REC_TEXT_CONST("Twins, both liveborn")},
+		{REC_TEXT_CONST("Z37.3"), REC_TEXT_CONST("Twins, one liveborn and one stillborn")}},
+	};
+	int			twins = stay->births > 1;
+	int			still = stay->stillbirth;
 	Encounter	e = {stay->visit_id, stay->admission_id, &stay->person, stay->department, event->to_ward,
 	1, stay->code, stay->hiv};
 	int64		doctor = on_duty_doctor(b->duty, stay->department, event->at,
@@ -153,12 +161,8 @@ record_delivery(DayBuilder *b, const Stay *stay, const StayEvent *event)
 
 	add_status(b, stay, event->at, REC_TEXT_CONST("delivered"), event->to_ward, event->to_bed);
 	add_treatment(b, &e, delivery_fee(stay), event->at, doctor, 1);
-	if (stay->stillbirth)
-		add_diagnosis(b, &e, REC_TEXT_CONST("Z37.1"), REC_TEXT_CONST("Single stillbirth"), event->at,
-					  REC_TEXT_CONST("secondary"));
-	else
-		add_diagnosis(b, &e, REC_TEXT_CONST("Z37.0"), REC_TEXT_CONST("Single live birth"), event->at,
-					  REC_TEXT_CONST("secondary"));
+	add_diagnosis(b, &e, outcomes[twins][still][0], outcomes[twins][still][1], event->at,
+				  REC_TEXT_CONST("secondary"));
 }
 
 static void

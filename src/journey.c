@@ -273,7 +273,7 @@ newborn_code(const Journey *j, const Stay *mother, Dice *d)
 	return -1;
 }
 
-/* A visit of the newborn's own, and a stay if it needs care. */
+/* A visit of each newborn's own, and a stay if it needs care. */
 static void
 deliver(Journey *j, Stay *mother, TimestampTz at)
 {
@@ -281,7 +281,7 @@ deliver(Journey *j, Stay *mother, TimestampTz at)
 
 	add_event(j, at, mother, STAY_DELIVERED);
 	patients_delivered(j->patients, mother->person.id);
-	for (int i = 0; i < mother->births; i++)
+	for (int i = 0; i < mother->births - (mother->stillbirth ? 1 : 0); i++)
 	{
 		Person		child;
 		VisitPlan  *v;
@@ -289,8 +289,6 @@ deliver(Journey *j, Stay *mother, TimestampTz at)
 		int			visit;
 		bool		female = dice_below(&d, 2020) < 1000;	/* 102 boys to 100 girls */
 
-		if (i == 0 && mother->stillbirth)
-			continue;
 		patients_born(j->patients, &mother->person, female, &child);
 		visit = journey_add_visit(j);
 		v = &j->plan.visits[visit];
@@ -346,10 +344,9 @@ stay_due(Journey *j, Stay *stay, TimestampTz at)
 		end_stay(j, stay, at);
 		return;
 	}
-	if (stay->delivery != 0 && at >= stay->delivery && stay->births > 0)
+	if (stay->delivery != 0 && at >= stay->delivery && !stay->delivered)
 	{
 		deliver(j, stay, at);
-		stay->births = 0;
 		stay->delivered = true;
 	}
 	if (stay->theatre != 0 && at >= stay->theatre)

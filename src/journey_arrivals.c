@@ -146,7 +146,7 @@ plan_clinic(Journey *j)
 	}
 }
 
-/* Readmissions and deaths that fall due. */
+/* Readmissions and deaths that fall due.  Nobody is readmitted who has outgrown the illness. */
 static void
 plan_later(Journey *j)
 {
@@ -162,7 +162,10 @@ plan_later(Journey *j)
 			continue;
 		}
 		if (l->code >= 0)
-			new_arrival(j, GROUP_ADMITTED, l->code, l->at)->person = l->person;
+		{
+			if (age_on(l->person.born, j->day) <= j->mix->codes[l->code].max_age)
+				new_arrival(j, GROUP_ADMITTED, l->code, l->at)->person = l->person;
+		}
 		else if (patients_free(j->patients, l->person.id))
 			patients_died(j->patients, &l->person, l->at);
 	}

@@ -524,6 +524,13 @@ WHERE NOT d.stillborn
   AND NOT EXISTS (SELECT FROM newborn n WHERE n.household_id = m.household_id AND n.arrived_at = d.at);
 
 INSERT INTO found (check_name, violations, example)
+SELECT 'births: there are as many newborns as the coded outcome says', count(*), min(format('%s at %s', d.treatment_id, d.at))
+FROM delivery d JOIN person m USING (patient_id) JOIN hospital.diagnoses o ON o.visit_id = d.visit_id AND o.code ~ '^Z37'
+WHERE CASE o.code WHEN 'Z37.0' THEN 1 WHEN 'Z37.1' THEN 0 WHEN 'Z37.2' THEN 2 WHEN 'Z37.3' THEN 1 ELSE -1 END
+      <> (SELECT count(*) FROM newborn n
+          WHERE n.household_id = m.household_id AND n.arrived_at - d.at BETWEEN interval '0' AND interval '1 hour');
+
+INSERT INTO found (check_name, violations, example)
 SELECT 'births: the mother is a woman of 10 to 55, and an inpatient', count(*), min(d.treatment_id::text)
 FROM delivery d JOIN person p USING (patient_id) JOIN hospital.visits v USING (visit_id)
 WHERE p.sex <> 'F' OR v.admission_id IS NULL OR extract(year FROM age(d.at::date, p.date_of_birth)) NOT BETWEEN 10 AND 55;

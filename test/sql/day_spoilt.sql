@@ -195,6 +195,8 @@ UPDATE hospital.treatments SET at = at + interval '1 s' WHERE treatment_id = (SE
 UPDATE hospital.patients SET date_of_birth = date_of_birth - 1 WHERE patient_id = (SELECT min(patient_id) FROM hospital.patients WHERE origin = 'born here');
 -- spoils: births: a newborn is of its mother's household
 UPDATE hospital.people SET household_id = 999999999 WHERE person_id = (SELECT patient_id FROM birth WHERE n = 3);
+-- spoils: births: there are as many newborns as the coded outcome says
+UPDATE hospital.diagnoses SET code = 'Z37.2' WHERE diagnosis_id = (SELECT min(diagnosis_id) FROM hospital.diagnoses WHERE code = 'Z37.0');
 -- spoils: births: the mother is a woman of 10 to 55, and an inpatient
 UPDATE hospital.patients SET gender = 'Male' WHERE patient_id = (SELECT patient_id FROM birth WHERE n = 4);
 -- spoils: births: nobody gives birth twice within six months

@@ -12,8 +12,9 @@ use warnings FATAL => 'all';
 use Cwd qw(abs_path);
 use Digest::MD5;
 use FindBin;
-use lib "$FindBin::Bin/../kafka";
+use lib "$FindBin::Bin/../kafka", "$FindBin::Bin/../perl";
 use HospitalKafka;
+use Patience qw(wait_until);
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
@@ -58,25 +59,17 @@ sub pid_of
 {
 	my ($node, $role) = @_;
 
-	wait_for($node, "SELECT count(*) > 0 FROM pg_stat_activity WHERE backend_type = 'hospital $role'", "a $role");
+	wait_until($node, "SELECT count(*) > 0 FROM pg_stat_activity WHERE backend_type = 'hospital $role'", "a $role");
 	return $node->safe_psql('postgres',
 		"SELECT pid FROM pg_stat_activity WHERE backend_type = 'hospital $role' ORDER BY pid LIMIT 1");
 }
 
 # The whole server may be restarting: try until it answers with what we want.
-sub wait_for
-{
-	my ($node, $query, $what) = @_;
-
-	$node->poll_query_until('postgres', $query) or BAIL_OUT("timed out: $what");
-	return;
-}
-
 sub wait_for_role
 {
 	my ($node, $role, $not) = @_;
 
-	wait_for($node, "SELECT count(*) > 0 FROM pg_stat_activity"
+	wait_until($node, "SELECT count(*) > 0 FROM pg_stat_activity"
 		. " WHERE backend_type = 'hospital $role' AND pid <> $not", "a new $role");
 	return pid_of($node, $role);
 }
@@ -90,7 +83,7 @@ sub goes_on
 
 	$goal = DAYS * TRANSFERS if $goal > DAYS * TRANSFERS;
 	# those of a day come with its file as well, so what was published counts too
-	wait_for($node, "SELECT count(*) >= $goal AND (SELECT sum(events) FROM hospital.published) >= $goal"
+	wait_until($node, "SELECT count(*) >= $goal AND (SELECT sum(events) FROM hospital.published) >= $goal"
 		. " FROM hospital.transfers", "events after $after");
 	is_chained($node, "after $after");
 	return;
@@ -124,7 +117,7 @@ sub is_whole
 		LATERAL hospital_generate_transfers(d::date, s.seed, s.people, s.beds, s.start_date,
 		                                    s.transfers_per_day) g};
 
-	wait_for($node, sprintf('SELECT count(*) >= %d AND (SELECT sum(events) FROM hospital.published) >= %d'
+	wait_until($node, sprintf('SELECT count(*) >= %d AND (SELECT sum(events) FROM hospital.published) >= %d'
 			. ' FROM hospital.transfers', DAYS * TRANSFERS, DAYS * TRANSFERS), 'all events');
 	is($node->safe_psql('postgres', "SELECT count(*) FROM ($generated) g"), DAYS * TRANSFERS,
 		"$name: the generator makes what was asked for");
@@ -198,13 +191,13 @@ sub change_brokers
 	my $before = $node->safe_psql('postgres', 'SHOW hospital.kafka_brokers');
 
 	change($node, kafka_brokers => '127.0.0.1:1');
-	wait_for($node, q{SELECT count(*) > 0 FROM hospital.status WHERE worker LIKE 'consumer%'
+	wait_until($node, q{SELECT count(*) > 0 FROM hospital.status WHERE worker LIKE 'consumer%'
 		AND state = 'connecting to 127.0.0.1:1'}, 'the other brokers');
 	my $days = $node->safe_psql('postgres', 'SELECT count(*) FROM hospital.batches');
 	$days = DAYS - 2 if $days > DAYS - 2;
-	wait_for($node, "SELECT count(*) >= $days + 2 FROM hospital.batches", 'days without brokers');
+	wait_until($node, "SELECT count(*) >= $days + 2 FROM hospital.batches", 'days without brokers');
 	change($node, kafka_brokers => '');
-	wait_for($node, q{SELECT count(*) = 0 FROM hospital.status WHERE worker LIKE 'consumer%' AND pid IS NOT NULL},
+	wait_until($node, q{SELECT count(*) = 0 FROM hospital.status WHERE worker LIKE 'consumer%' AND pid IS NOT NULL},
 		'no consumers without brokers');
 	change($node, kafka_brokers => $before);
 	return;
@@ -215,12 +208,12 @@ sub change_consumers
 	my ($node, $kafka) = @_;
 
 	change($node, consumer_workers => 2);
-	wait_for($node, q{SELECT count(*) = 2 FROM pg_stat_activity WHERE backend_type = 'hospital consumer'},
+	wait_until($node, q{SELECT count(*) = 2 FROM pg_stat_activity WHERE backend_type = 'hospital consumer'},
 		'two consumers');
 
 	# The embedded broker's topic has a single partition.
 	my $state = defined $kafka ? 'waiting for events' : 'no partition for this consumer';
-	wait_for($node, "SELECT count(*) = 1 FROM hospital.status WHERE worker = 'consumer 1' AND state = '$state'",
+	wait_until($node, "SELECT count(*) = 1 FROM hospital.status WHERE worker = 'consumer 1' AND state = '$state'",
 		'the second consumer');
 	return;
 }
@@ -321,8 +314,8 @@ sub test_poison
 		send_message($address, $message->[0], simulation => $simulation, schema_version => 1,
 			%{ $message->[3] // {} });
 	}
-	wait_for($node, sprintf('SELECT count(*) >= %d FROM hospital.rejects', scalar @bad), 'rejects');
-	wait_for($node, sprintf('SELECT count(*) >= %d FROM hospital.transfers', $rows + $good),
+	wait_until($node, sprintf('SELECT count(*) >= %d FROM hospital.rejects', scalar @bad), 'rejects');
+	wait_until($node, sprintf('SELECT count(*) >= %d FROM hospital.transfers', $rows + $good),
 		'the neighbours of rejects');
 	my $found = $node->safe_psql('postgres',
 		q{SELECT sqlstate, coalesce(column_name, ''), md5(raw), convert_from(key, 'UTF8'),
@@ -354,7 +347,7 @@ sub test_constraint
 			json(event_id => qq("01890a5d-ac96-774b-bcce-b3020000000$n"), $n == 4 ? (to_ward => '"ZOO"') : ()),
 			simulation => $simulation, schema_version => 1);
 	}
-	wait_for($node, q{SELECT count(*) = 8 FROM hospital.transfers
+	wait_until($node, q{SELECT count(*) = 8 FROM hospital.transfers
 		WHERE event_id::text LIKE '01890a5d-ac96-774b-bcce-b3020000000%'}, 'neighbours of a refused row');
 	is($node->safe_psql('postgres', "SELECT sqlstate, message LIKE '%no_zoo%' FROM hospital.rejects OFFSET $before"),
 		'23514|t', "$name: what a constraint refuses is a reject");
@@ -392,7 +385,7 @@ sub wait_for_event
 {
 	my ($node, $number) = @_;
 
-	wait_for($node, sprintf(q{SELECT count(*) = 1 FROM hospital.transfers WHERE event_id = '%s'}, event_id($number)),
+	wait_until($node, sprintf(q{SELECT count(*) = 1 FROM hospital.transfers WHERE event_id = '%s'}, event_id($number)),
 		"event $number");
 	return;
 }
@@ -412,7 +405,7 @@ sub test_fencing
 		VALUES ('%s', 0, %s, %s, %s, 1, 1, 0, 0, 0);
 		PREPARE TRANSACTION 'owner'}, event_id(1), TOPIC, $epoch, $next, $next));
 	send_event($node, $address, 0, 1);
-	wait_for($node, q{SELECT count(*) = 1 FROM pg_stat_activity
+	wait_until($node, q{SELECT count(*) = 1 FROM pg_stat_activity
 		WHERE backend_type = 'hospital consumer' AND wait_event_type = 'Lock'}, 'two owners of a partition');
 	$node->safe_psql('postgres', q{COMMIT PREPARED 'owner'});
 	send_event($node, $address, 0, 2);
@@ -431,13 +424,13 @@ sub test_gap
 	my ($node, $kafka) = @_;
 
 	$node->safe_psql('postgres', 'SELECT hospital_stop()');
-	wait_for($node, q{SELECT count(*) = 0 FROM pg_stat_activity WHERE backend_type = 'hospital consumer'}, 'a stop');
+	wait_until($node, q{SELECT count(*) = 0 FROM pg_stat_activity WHERE backend_type = 'hospital consumer'}, 'a stop');
 	my ($next) = position($node);
 	send_event($node, $kafka->address, 0, $_) foreach (11 .. 15);
 	my $low = $kafka->log_end(TOPIC, 0) - 1;
 	$kafka->delete_records(TOPIC, 0, $low);
 	$node->safe_psql('postgres', 'SELECT hospital_start()');
-	wait_for($node, q{SELECT count(*) = 1 FROM hospital.status WHERE state LIKE '1 of % partitions stopped or paused'},
+	wait_until($node, q{SELECT count(*) = 1 FROM hospital.status WHERE state LIKE '1 of % partitions stopped or paused'},
 		'a gap');
 	like($node->safe_psql('postgres', q{SELECT sqlstate, last_error FROM hospital.status WHERE state LIKE '%stopped or paused'}),
 		qr/^HS001\|gap: topic hospital\.transfers partition 0 cannot be read at offset $next /, 'gap: it says where');
@@ -460,7 +453,7 @@ sub embedded_address
 	my ($node) = @_;
 
 	# the server may just have been restarted
-	wait_for($node, q{SELECT count(*) > 0 FROM pg_stat_activity
+	wait_until($node, q{SELECT count(*) > 0 FROM pg_stat_activity
 		WHERE backend_type = 'hospital broker' AND query ~ '[0-9.]+:[0-9]+'}, 'the embedded broker');
 	return $node->safe_psql('postgres', q{SELECT substring(query FROM '[0-9.]+:[0-9]+')
 		FROM pg_stat_activity WHERE backend_type = 'hospital broker'});
@@ -472,7 +465,7 @@ sub story
 	my $node = make_node($name, defined $kafka ? $kafka->address : 'embedded');
 	my %faults = faults($node, $kafka);
 
-	wait_for($node, 'SELECT count(*) > 0 FROM hospital.transfers', 'the first event');
+	wait_until($node, 'SELECT count(*) > 0 FROM hospital.transfers', 'the first event');
 	foreach my $fault (sort { $a->[0] <=> $b->[0] } map { [ rand, $_ ] } sort keys %faults)
 	{
 		note "$name: $fault->[1]";
@@ -485,7 +478,7 @@ sub story
 		# a duplicate may also be an event that came with the day's file first
 		my $read = 'SELECT sum(rows + duplicates) FROM hospital.stream_ranges';
 
-		wait_for($node, "SELECT ($read) >= " . DAYS * TRANSFERS, 'all events read');
+		wait_until($node, "SELECT ($read) >= " . DAYS * TRANSFERS, 'all events read');
 		is($node->safe_psql('postgres', $read), DAYS * TRANSFERS, "$name: the topic itself has no event twice");
 	}
 	SKIP:

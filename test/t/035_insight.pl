@@ -10,8 +10,11 @@ use strict;
 use warnings FATAL => 'all';
 
 use Cwd qw(abs_path);
+use FindBin;
+use lib "$FindBin::Bin/../perl";
 use IPC::Run ();
 use List::Util qw(shuffle);
+use Patience qw(wait_until);
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
@@ -43,21 +46,13 @@ $node->start;
 
 sub sql { return $node->safe_psql('postgres', $_[0]) }
 
-sub wait_for
-{
-	my ($query, $what) = @_;
-
-	$node->poll_query_until('postgres', $query) or BAIL_OUT("timed out: $what");
-	return;
-}
-
 my $address;
 
 sub find_broker
 {
 	my $brokers = q{FROM pg_stat_activity WHERE backend_type = 'hospital broker' AND query ~ '[0-9.]+:[0-9]+'};
 
-	wait_for("SELECT count(*) = 1 $brokers", 'a broker');
+	wait_until($node, "SELECT count(*) = 1 $brokers", 'a broker');
 	$address = sql("SELECT substring(query FROM '[0-9.]+:[0-9]+') $brokers");
 	return;
 }
@@ -132,7 +127,7 @@ sub send_to
 
 sub wait_for_events
 {
-	wait_for(sprintf('SELECT (SELECT count(*) FROM hospital.prescriptions WHERE patient_id >= %1$d)'
+	wait_until($node, sprintf('SELECT (SELECT count(*) FROM hospital.prescriptions WHERE patient_id >= %1$d)'
 			. ' + (SELECT count(*) FROM hospital.transfers WHERE patient_id >= %1$d) = %2$d',
 			FIRST_PATIENT, scalar keys %sent), 'events as rows');
 	return;
@@ -193,8 +188,8 @@ are_right('after some events, late ones among them');
 send_events(splice @order, 0, 300);
 my $pid = sql(q{SELECT min(pid) FROM pg_stat_activity WHERE backend_type = 'hospital consumer'});
 kill 9, $pid;
-wait_for('SELECT true', 'the server');
-wait_for(q{SELECT count(*) = 2 FROM pg_stat_activity WHERE backend_type = 'hospital consumer'}, 'consumers');
+wait_until($node, qq{SELECT count(*) = 2 AND bool_and(pid <> $pid) FROM pg_stat_activity WHERE backend_type = 'hospital consumer'},
+	'other consumers');
 find_broker();
 send_events(@events);
 are_right('after a crash, and everything once more');

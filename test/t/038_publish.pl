@@ -11,9 +11,10 @@ use warnings FATAL => 'all';
 use Cwd qw(abs_path);
 use Digest::MD5 qw(md5_hex);
 use FindBin;
-use lib "$FindBin::Bin/../kafka";
+use lib "$FindBin::Bin/../kafka", "$FindBin::Bin/../perl";
 use HospitalKafka;
 use IPC::Run ();
+use Patience qw(wait_until);
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
@@ -51,14 +52,6 @@ hospital.stream_interval = '150ms'
 		. " end_date => date '2020-01-01' + %d)", DAYS - 1));
 	$node->safe_psql('postgres', 'CALL hospital_load_staff()');
 	return $node;
-}
-
-sub wait_for
-{
-	my ($node, $query, $what) = @_;
-
-	$node->poll_query_until('postgres', $query) or BAIL_OUT("timed out: $what");
-	return;
 }
 
 sub fails
@@ -187,9 +180,10 @@ sub kill_schedulers
 	{
 		last if $hits >= $times || $until->();
 		usleep(rand 400_000);
-		my ($rc, $pid) = $node->psql('postgres',
-			"SELECT pid FROM pg_stat_activity WHERE backend_type = 'hospital scheduler'");
-		$hits++ if $rc == 0 && $pid =~ /^\d+$/ && kill 9, $pid;
+		my ($rc, $pid) = eval {
+			$node->psql('postgres', "SELECT pid FROM pg_stat_activity WHERE backend_type = 'hospital scheduler'")
+		};
+		$hits++ if defined $rc && $rc == 0 && $pid =~ /^\d+$/ && kill 9, $pid;
 	}
 	return $hits;
 }
@@ -240,7 +234,7 @@ sub test_interrupted
 	my ($node, $to) = @_;
 	my $session = start_publish($node, '2020-01-01', $to);
 
-	wait_for($node, q{SELECT count(*) = 1 FROM hospital.publish_requests WHERE state IN ('waiting', 'running')},
+	wait_until($node, q{SELECT count(*) = 1 FROM hospital.publish_requests WHERE state IN ('waiting', 'running')},
 		'a request');
 	usleep(rand 300_000);
 	$node->safe_psql('postgres', q{SELECT pg_cancel_backend(pid) FROM pg_stat_activity
@@ -252,7 +246,7 @@ sub test_interrupted
 			'given up|t', 'an interrupted request is given up');
 	}
 	else { pass('the request was faster than the interruption') }
-	wait_for($node, q{SELECT count(*) = 0 FROM pg_stat_activity WHERE backend_type = 'hospital scheduler'},
+	wait_until($node, q{SELECT count(*) = 0 FROM pg_stat_activity WHERE backend_type = 'hospital scheduler'},
 		'the scheduler of a stopped hospital leaves');
 	return;
 }
@@ -271,7 +265,7 @@ sub test_kills_in_publish
 		$kills += kill_schedulers($node, 1, sub { $session->{run}->pump_nb if $session->{run}->pumpable; !$session->{run}->pumpable });
 		$session->{run}->finish;
 	}
-	wait_for($node, 'SELECT true', 'the server');
+	wait_until($node, 'SELECT true', 'the server');
 	note "$kills schedulers killed in hospital_publish";
 	cmp_ok($kills, '>', 0, 'schedulers were killed');
 	$node->safe_psql('postgres', "CALL hospital_publish('2020-01-01', '$to')");
@@ -301,7 +295,7 @@ sub test_real
 	my $all = sprintf q{SELECT count(*) >= %d FROM hospital.published WHERE tick = 1000}, 14 * DAYS;
 	my $kills = kill_schedulers($node, 6, sub { ($node->psql('postgres', $all))[1] eq 't' });
 	note "$kills schedulers killed in ticks";
-	wait_for($node, $all, 'all days');
+	wait_until($node, $all, 'all days');
 	is_published($node, $address, DAYS, 'with live ticks');
 	like(slurp_file($node->logfile), qr/hospital producer: 2020-01-\d\d: \d+ events of 14 kinds sent/, 'the log tells');
 	$node->stop;
@@ -314,10 +308,10 @@ sub test_added_kinds
 	my ($node) = @_;
 	my $first = q{SELECT min(day) FROM hospital.published WHERE kind = 'visits' AND events > 0};
 
-	wait_for($node, q{SELECT count(*) > 3 FROM hospital.published WHERE kind = 'transfers' AND tick = 1000}, 'days');
+	wait_until($node, q{SELECT count(*) > 3 FROM hospital.published WHERE kind = 'transfers' AND tick = 1000}, 'days');
 	$node->safe_psql('postgres', q{ALTER SYSTEM SET hospital.topics = 'transfers, visits'});
 	$node->reload;
-	wait_for($node, "SELECT ($first) IS NOT NULL", 'events of another kind');
+	wait_until($node, "SELECT ($first) IS NOT NULL", 'events of another kind');
 	is($node->safe_psql('postgres', "SELECT ($first) > min(day) FROM hospital.published WHERE kind = 'transfers'"), 't',
 		'an added kind begins later');
 	is($node->safe_psql('postgres', "SELECT ($first) = max(day) FROM hospital.published WHERE kind = 'visits' AND tick = -1"),
@@ -338,7 +332,7 @@ sub test_embedded
 	$node->safe_psql('postgres', sprintf "CALL hospital_publish('2020-01-01', date '2020-01-01' + %d)", DAYS - 1);
 	is($node->safe_psql('postgres', 'SELECT count(*), min(done_day) - max(to_day) FROM hospital.publish_requests'
 			. q{ WHERE state = 'done'}), '1|0', 'all days are published');
-	wait_for($node, sprintf(q{SELECT count(*) = %d AND bool_and(events >= 0) FROM hospital.published WHERE tick = 1000},
+	wait_until($node, sprintf(q{SELECT count(*) = %d AND bool_and(events >= 0) FROM hospital.published WHERE tick = 1000},
 			13 * DAYS), 'the ledger');
 
 	my $address = $node->safe_psql('postgres',

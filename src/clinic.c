@@ -183,7 +183,7 @@ clinic_patient(const Clinic *c, const Patients *patients, int code, DateADT day,
 
 	if (places == 0 ||
 		!find_holder(c, patients, code, booked_for, (int) dice_below(d, (uint32) places), &a) ||
-		a.person.id == 0)
+		a.person.id == 0 || age_on(a.person.born, day) > casemix()->codes[code].max_age)
 		return false;
 	*person = a.person;
 	return true;

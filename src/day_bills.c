@@ -207,6 +207,7 @@ typedef struct BillDraft
 {
 	int			class;
 	const FiscalYear *year;
+	DateADT		arrived;
 	bool		outpatient;
 	int64		parts[BILL_PARTS];
 } BillDraft;
@@ -258,7 +259,7 @@ charge_orders(BillDraft *draft, const Orders *orders)
 		charge(draft, fees.script, 1);
 }
 
-/* Why the service is free; no data: it is not. */
+/* Why the service is free, by the day of arrival; no data: it is not. */
 static RecText
 free_reason(const CaseCode *code, const Person *person, DateADT day)
 {
@@ -307,7 +308,7 @@ add_bill(DayBuilder *b, BillDraft *draft, int64 visit_id, int64 admission_id, co
 	Bill	   *bill = add_record(b, KIND_BILLING_PAYMENTS);
 	int64		total = 0;
 
-	bill->free_reason = free_reason(code, person, b->day);
+	bill->free_reason = free_reason(code, person, draft->arrived);
 	if (bill->free_reason.data != NULL)
 	{
 		if (draft->class == CLASS_P)
@@ -336,7 +337,7 @@ add_bill(DayBuilder *b, BillDraft *draft, int64 visit_id, int64 admission_id, co
 }
 
 static void
-start_draft(const DayBuilder *b, BillDraft *draft, const Person *person, bool outpatient)
+start_draft(const DayBuilder *b, BillDraft *draft, const Person *person, DateADT arrived, bool outpatient)
 {
 	make_ready();
 	memset(draft, 0, sizeof(*draft));
@@ -354,7 +355,7 @@ make_visit_bill(DayBuilder *b, const VisitPlan *v)
 
 	if (v->disposition == LEFT_BEFORE_SEEN)
 		return 0;
-	start_draft(b, &draft, &v->person, true);
+	start_draft(b, &draft, &v->person, day_of_time(v->arrived), true);
 	if (v->way != VISIT_NEWBORN)
 		charge(&draft, v->way == VISIT_OUTPATIENT ? fees.clinic : fees.emergency, 1);
 	charge_orders(&draft, &b->orders);
@@ -403,7 +404,7 @@ make_stay_bill(DayBuilder *b, const Stay *stay)
 	Orders		orders;
 	int			ambulance = stay_ambulance(b->seed, stay);
 
-	start_draft(b, &draft, &stay->person, false);
+	start_draft(b, &draft, &stay->person, day_of_time(stay->arrived), false);
 	if (stay->type == STAY_EMERGENCY || stay->type == STAY_TRANSFER_IN)
 		charge(&draft, fees.emergency, 1);
 	charge_accommodation(&draft, stay);

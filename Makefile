@@ -57,7 +57,6 @@ REGRESS = $(filter extension,$(basename $(notdir $(wildcard sql/*.sql)))) \
 	$(filter-out extension,$(basename $(notdir $(sort $(wildcard sql/*.sql)))))
 TAP_TESTS = 1
 PROVE_TESTS = $(sort $(wildcard test/t/*.pl))
-PG_PROVE_FLAGS = -I $(top_srcdir)/src/test/perl -I test/perl
 ifneq (,$(wildcard test/specs/*.spec))
 ISOLATION = $(basename $(notdir $(sort $(wildcard test/specs/*.spec))))
 ISOLATION_OPTS = --inputdir=test --outputdir=output_iso

@@ -125,7 +125,7 @@ read_file(const char *path)
 	int			fd;
 
 	/* Non-blocking, so that a pipe put there cannot hold the worker. */
-	fd = OpenTransientFile(path, O_RDONLY | O_NONBLOCK | PG_BINARY);
+	fd = OpenTransientFile(path, O_RDONLY | O_NONBLOCK);
 	if (fd < 0)
 		ereport(ERROR,
 				(errcode_for_file_access(),

@@ -387,11 +387,11 @@ describe_worker(BackgroundWorker *worker, int i, const WorkerSlot *slot, uint32 
 	memset(worker, 0, sizeof(*worker));
 	snprintf(worker->bgw_type, BGW_MAXLEN, "hospital %s", worker_role_name(slot->role));
 	if (NameStr(slot->database_name)[0] == '\0')
-		strcpy(worker->bgw_name, worker->bgw_type);
+		strlcpy(worker->bgw_name, worker->bgw_type, BGW_MAXLEN);
 	else
 		snprintf(worker->bgw_name, BGW_MAXLEN, "hospital %s %d for %s",
 				 worker_role_name(slot->role), slot->number, NameStr(slot->database_name));
-	strcpy(worker->bgw_library_name, kafka ? "hospital_kafka" : "hospital");
+	strlcpy(worker->bgw_library_name, kafka ? "hospital_kafka" : "hospital", sizeof(worker->bgw_library_name));
 	strlcpy(worker->bgw_function_name, functions[slot->role], BGW_MAXLEN);
 	worker->bgw_flags = BGWORKER_SHMEM_ACCESS | BGWORKER_BACKEND_DATABASE_CONNECTION;
 	worker->bgw_start_time = BgWorkerStart_RecoveryFinished;

@@ -323,6 +323,7 @@ plan_calls(Roster *roster)
 								team_doctors(team) > team_doctors(largest)))
 			largest = team;
 	}
+	Assert(largest != NULL);	/* the smallest hospital has doctors on call */
 	largest->large = true;
 }
 

@@ -212,7 +212,7 @@ tap() {
     as_user mkdir -p "$WORK/build/tmp_check"
     if ! long_step "TAP tests" "$WORK/log/tap.log" in_build timeout -k 30 "$limit" env PATH="$BINDIR:$PATH" TESTDIR="$WORK/build" \
         TESTDATADIR="$WORK/build/tmp_check" top_builddir="$WORK/build" PG_REGRESS="$regress" PGPORT=6"$PORT" \
-        prove --timer --failures -I "$perl" -I test/perl "$@"; then
+        prove --timer --failures -I "$perl" "$@"; then
         grep -E '^#|Failed|Dubious' "$WORK/log/tap.log" | tail -n 40
         return 1
     fi

@@ -12,7 +12,7 @@ use warnings FATAL => 'all';
 use Cwd qw(abs_path);
 use Digest::MD5;
 use FindBin;
-use lib "$FindBin::Bin/../kafka";
+use lib "$FindBin::Bin/../kafka", "$FindBin::Bin/../perl";
 use HospitalKafka;
 use Patience qw(wait_until);
 use PostgreSQL::Test::Cluster;

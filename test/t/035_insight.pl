@@ -10,6 +10,8 @@ use strict;
 use warnings FATAL => 'all';
 
 use Cwd qw(abs_path);
+use FindBin;
+use lib "$FindBin::Bin/../perl";
 use IPC::Run ();
 use List::Util qw(shuffle);
 use Patience qw(wait_until);

@@ -11,7 +11,7 @@ use warnings FATAL => 'all';
 use Cwd qw(abs_path);
 use Digest::MD5 qw(md5_hex);
 use FindBin;
-use lib "$FindBin::Bin/../kafka";
+use lib "$FindBin::Bin/../kafka", "$FindBin::Bin/../perl";
 use HospitalKafka;
 use IPC::Run ();
 use Patience qw(wait_until);

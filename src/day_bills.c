@@ -343,6 +343,7 @@ start_draft(const DayBuilder *b, BillDraft *draft, const Person *person, DateADT
 	memset(draft, 0, sizeof(*draft));
 	draft->class = patient_class(b->seed, person->id);
 	draft->year = fiscal_year(b->day);
+	draft->arrived = arrived;
 	draft->outpatient = outpatient;
 }
 

@@ -226,34 +226,40 @@ error_text(const ErrorData *error)
 		psprintf("%s (%s)", error->message, error->detail);
 }
 
-/* The rows went in, or those of the same key as one that is there did. */
+/* The rows went in, or are those of the same key that were there before. */
 static void
-count_placed(IngestRun *run, const int *list, int n)
+count_placed(IngestRun *run, const int *list, int n, bool there)
 {
 	RecordReference known = run->batch->kind_number == KIND_REGISTRATIONS ? REF_PATIENT :
 		run->batch->kind_number == KIND_ADMISSIONS ? REF_ADMISSION : REF_NONE;
 
 	run->rows += n;
+	run->merged += there ? n : 0;
 	worker_count_rows(n);
-	if (known == REF_NONE || n == 0)
-		return;
 	for (int i = 0; i < n; i++)
-		refs_learn(known, record_key(run->kind, held_record(&run->held, list[i])).number);
-	ingest_note_waiting(run, list, n);
+	{
+		const char *record = held_record(&run->held, list[i]);
+
+		marts_note(run->batch->kind_number, record, !there);
+		if (known != REF_NONE)
+			refs_learn(known, record_key(run->kind, record).number);
+	}
+	if (known != REF_NONE && n > 0)
+		ingest_note_waiting(run, list, n);
 }
 
 static void
 insert_rows(IngestRun *run, const int *list, int n)
 {
 	record_insert(run->writer, list, n);
-	count_placed(run, list, n);
+	count_placed(run, list, n, false);
 }
 
-static void
-merge_rows(IngestRun *run, const int *list, int n)
+/* Those that do not differ from the row of their key; "fit" has room for all. */
+static int
+merge_some(IngestRun *run, const int *list, int n, int *fit)
 {
 	KeySet	   *fitting = record_merge(run->writer, list, n);
-	int		   *fit = palloc(n * sizeof(int));
 	int			nfit = 0;
 
 	for (int i = 0; i < n; i++)
@@ -266,7 +272,48 @@ merge_rows(IngestRun *run, const int *list, int n)
 			reject_held(run, list[i], run->kind->key, ERRCODE_UNIQUE_VIOLATION,
 						"differs from the row of this key that is there");
 	}
-	count_placed(run, fit, nfit);
+	return nfit;
+}
+
+static void
+merge_known(IngestRun *run, const int *list, int n)
+{
+	int		   *fit = palloc(n * sizeof(int));
+
+	count_placed(run, fit, merge_some(run, list, n, fit), true);
+}
+
+static void
+merge_new(IngestRun *run, const int *list, int n)
+{
+	int		   *fit = palloc(n * sizeof(int));
+
+	count_placed(run, fit, merge_some(run, list, n, fit), false);
+}
+
+/* Somebody else may have brought some of these keys since they were looked for. */
+static void
+insert_or_merge(IngestRun *run, const int *list, int n)
+{
+	KeySet	   *inserted = record_insert_new(run->writer, list, n);
+	int		   *fresh = palloc(n * sizeof(int));
+	int		   *others = palloc(n * sizeof(int));
+	int			nfresh = 0;
+	int			nothers = 0;
+
+	for (int i = 0; i < n; i++)
+	{
+		RecordKey	key = record_key(run->kind, held_record(&run->held, list[i]));
+
+		if (key_set_has(inserted, &key))
+			fresh[nfresh++] = list[i];
+		else
+			others[nothers++] = list[i];
+	}
+	/* what may fail comes before anything is counted */
+	if (nothers > 0)
+		merge_known(run, others, nothers);
+	count_placed(run, fresh, nfresh, false);
 }
 
 typedef void (*WriteRows) (IngestRun *run, const int *list, int n);
@@ -379,11 +426,14 @@ sort_out(IngestRun *run, int *fresh, int *nfresh, int *doubtful, int *ndoubtful)
 }
 
 static void
-place_doubtful(IngestRun *run, int *doubtful, int ndoubtful, int *fresh, int *nfresh)
+place_doubtful(IngestRun *run, const int *doubtful, int ndoubtful, int *fresh, int *nfresh)
 {
 	KeySet	   *existing = record_existing(run->writer, doubtful, ndoubtful);
 	bool		all = run->batch->kind_number == KIND_REGISTRATIONS && !record_writer_is_bulk(run->writer);
-	int			nmerge = 0;
+	int		   *known = palloc(ndoubtful * sizeof(int));
+	int		   *others = palloc(ndoubtful * sizeof(int));
+	int			nknown = 0;
+	int			nothers = 0;
 
 	for (int i = 0; i < ndoubtful; i++)
 	{
@@ -396,21 +446,15 @@ place_doubtful(IngestRun *run, int *doubtful, int ndoubtful, int *fresh, int *nf
 		else if (exists && !run->merges)
 			reject_held(run, row, run->kind->key, ERRCODE_UNIQUE_VIOLATION,
 						"a row of this key is there already");
-		else if (exists || all)
-			doubtful[nmerge++] = row;
+		else if (exists)
+			known[nknown++] = row;
+		else if (all)
+			others[nothers++] = row;
 		else
 			fresh[(*nfresh)++] = row;
 	}
-	write_rows(run, merge_rows, doubtful, nmerge);
-	for (int i = 0; i < nmerge; i++)
-	{
-		RecordKey	key = record_key(run->kind, held_record(&run->held, doubtful[i]));
-
-		if (run->held.out[doubtful[i]])
-			continue;
-		run->merged += key_set_has(existing, &key);
-		marts_note(run->batch->kind_number, held_record(&run->held, doubtful[i]), !key_set_has(existing, &key));
-	}
+	write_rows(run, merge_known, known, nknown);
+	write_rows(run, merge_new, others, nothers);
 }
 
 void
@@ -424,12 +468,7 @@ ingest_place(IngestRun *run)
 	sort_out(run, fresh, &nfresh, doubtful, &ndoubtful);
 	if (ndoubtful > 0)
 		place_doubtful(run, doubtful, ndoubtful, fresh, &nfresh);
-
-	/* Carefully: somebody else may have brought one of these keys since. */
-	write_rows(run, run->careful && run->merges ? merge_rows : insert_rows, fresh, nfresh);
-	for (int i = 0; i < nfresh; i++)
-		if (!run->held.out[fresh[i]])
-			marts_note(run->batch->kind_number, held_record(&run->held, fresh[i]), true);
+	write_rows(run, run->careful && run->merges ? insert_or_merge : insert_rows, fresh, nfresh);
 }
 
 /* ---- limits ---- */

@@ -277,6 +277,18 @@ record_insert(RecordWriter *writer, const int *list, int n)
 					list, n, SPI_OK_INSERT);
 }
 
+KeySet *
+record_insert_new(RecordWriter *writer, const int *list, int n)
+{
+	char	   *query = open_rows_insert(psprintf("%s AS t", writer->kind->table), writer->kind->name, writer->schema,
+										 &writer->rows.methods,
+										 psprintf(" ON CONFLICT (%1$s) DO NOTHING RETURNING t.%1$s", key_name(writer)));
+
+	settle(writer);
+	return record_result_keys(writer, record_run_on_rows(writer, &writer->plans->insert_new, query, list, n,
+														 SPI_OK_INSERT_RETURNING));
+}
+
 /* ON CONFLICT …: what is completed, and what must be the same. */
 char *
 record_merge_clause(const RecordKind *kind, const char *key)

@@ -67,6 +67,9 @@ extern KeySet *record_existing(RecordWriter *writer, const int *list, int n);
 /* Records whose keys are not in the table. */
 extern void record_insert(RecordWriter *writer, const int *list, int n);
 
+/* The keys of those that were not there until now, and are.  Not for registrations. */
+extern KeySet *record_insert_new(RecordWriter *writer, const int *list, int n);
+
 /*
  * Records whose keys may be: the keys of those that are in now, new, completed
  * or found the same.  The others differ from the row that is there.

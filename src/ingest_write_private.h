@@ -18,6 +18,7 @@ typedef struct KindPlans
 	KeptPlan	last;
 	KeptPlan	existing;
 	KeptPlan	insert;
+	KeptPlan	insert_new;
 	KeptPlan	merge;
 	KeptPlan	same;
 	KeptPlan	people;

@@ -288,6 +288,12 @@ is_special(const Ward *ward)
 		strcmp(ward->age_group, "neonate") == 0;
 }
 
+static bool
+is_word(const char *word, const char *text, size_t length)
+{
+	return strlen(word) == length && strncmp(word, text, length) == 0;
+}
+
 /*
  * Scopes, as data/README.md has them: none; all (every ward); any (every ward
  * but those for intensive care, labour and newborns); type:T; dept:D, where D
@@ -299,27 +305,20 @@ plan_in_scope(const Ward *ward, const char *scope, const char *department)
 	while (*scope != '\0')
 	{
 		size_t		length = strcspn(scope, ";");
-		const char *wanted = NULL;
-		size_t		wanted_length = 0;
-		const char *value = NULL;
+		const char *wanted = scope + 5;
+		bool		by_type = length > 5 && strncmp(scope, "type:", 5) == 0;
+		bool		by_department = length > 5 && strncmp(scope, "dept:", 5) == 0;
 
-		if (length == 3 && strncmp(scope, "all", 3) == 0)
+		if (is_word("all", scope, length) || (is_word("any", scope, length) && !is_special(ward)))
 			return true;
-		if (length == 3 && strncmp(scope, "any", 3) == 0 && !is_special(ward))
+		if (by_type && is_word(ward->type, wanted, length - 5))
 			return true;
-		if (length > 5 && strncmp(scope, "type:", 5) == 0)
-			value = ward->type;
-		else if (length > 5 && strncmp(scope, "dept:", 5) == 0)
-			value = ward->department;
-		wanted = scope + 5;
-		wanted_length = length - Min(length, 5);
-		if (value == ward->department && wanted_length == 3 && strncmp(wanted, "own", 3) == 0)
+		if (by_department && is_word("own", wanted, length - 5))
 		{
-			if (department != NULL && strcmp(value, department) == 0)
+			if (department != NULL && strcmp(ward->department, department) == 0)
 				return true;
 		}
-		else if (value != NULL && strlen(value) == wanted_length &&
-				 strncmp(value, wanted, wanted_length) == 0)
+		else if (by_department && is_word(ward->department, wanted, length - 5))
 			return true;
 		scope += length;
 		scope += strspn(scope, ";");

@@ -242,6 +242,10 @@ UPDATE hospital.billing_payments SET free_reason = 'NICE' WHERE visit_id = pg_te
 -- spoils: bills: children below 6 and pregnant women without a scheme are free
 UPDATE hospital.billing_payments SET free_reason = NULL
 WHERE billing_id = (SELECT min(billing_id) FROM hospital.billing_payments WHERE free_reason = 'CHILD_U6' AND patient_class = 'H1');
+-- spoils: bills: free as a child below 6 is who came before the sixth birthday
+UPDATE hospital.billing_payments SET free_reason = 'CHILD_U6'
+WHERE billing_id = (SELECT min(b.billing_id) FROM hospital.billing_payments b JOIN hospital.patients p USING (patient_id)
+                    WHERE b.free_reason = 'PREG' AND p.date_of_birth < '2000-01-01');
 -- spoils: bills: Paid, Pending or Unpaid; nothing to pay is Paid
 UPDATE hospital.billing_payments SET payment_status = 'Perhaps' WHERE visit_id = pg_temp.visit(38);
 -- spoils: bills: imaging is the fees of the imaging that was done

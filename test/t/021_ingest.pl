@@ -583,6 +583,27 @@ like(ingest($file->('2020-07-16'), $header{status_updates} . ' ' x (150 - length
 	is(outcome("day = '$on'"), 'ingested 1 0 0', 'and taken');
 }
 
+# Rows that others bring while the file is read: one before it is known that there are such, one after.
+{
+	my $on = '2020-07-27';
+	ingest($file->($on), $header{status_updates} . join('', map { status_update(9_600_005_000 + $_, at => "$on 10:00:00+00") } 1 .. 3));
+	sql("CREATE TABLE theirs AS SELECT * FROM hospital.status_updates WHERE update_id BETWEEN 9600005001 AND 9600005003");
+	sql("CALL hospital_undo_batch((SELECT batch_id FROM hospital.batches WHERE day = '$on'))");
+	my @others = map { my $other = $node->background_psql($db);
+		$other->query_safe("BEGIN; INSERT INTO hospital.status_updates SELECT * FROM theirs WHERE update_id = $_"); $other } 9600005001, 9600005002;
+	my $session = IPC::Run::start([ 'psql', '-X', '-d', $node->connstr($db), '-c', "CALL hospital_ingest('" . $file->($on) . "')" ], '>', \my $out, '2>', \my $err);
+	foreach my $other (@others)
+	{
+		my $pid = $other->query_safe('SELECT pg_backend_pid()');
+		poll('somebody else has a row of the file', "SELECT count(*) FROM pg_stat_activity WHERE pg_blocking_pids(pid) = '{$pid}'", 1);
+		$other->query_safe('COMMIT');
+		$other->quit;
+	}
+	$session->finish;
+	is(outcome("day = '$on' AND state <> 'undone'"), 'ingested 3 0 2', 'and the ledger counts who met whom');
+	sql('DROP TABLE theirs');
+}
+
 # A sparse file of 1 GB: nothing but zeros, and no end of the first line.
 SKIP:
 {

@@ -588,7 +588,8 @@ like(ingest($file->('2020-07-16'), $header{status_updates} . ' ' x (150 - length
 	my $on = '2020-07-27';
 	ingest($file->($on), $header{status_updates} . join('', map { status_update(9_600_005_000 + $_, at => "$on 10:00:00+00") } 1 .. 3));
 	sql("CREATE TABLE theirs AS SELECT * FROM hospital.status_updates WHERE update_id BETWEEN 9600005001 AND 9600005003");
-	sql("CALL hospital_undo_batch((SELECT batch_id FROM hospital.batches WHERE day = '$on'))");
+	sql('CALL hospital_undo_batch(' . sql("SELECT batch_id FROM hospital.batches WHERE day = '$on'") . ')');
+	sql("INSERT INTO hospital.stream_topics (topic, kind, format) VALUES ('theirs', 'status_updates', 'json')");
 	my @others = map { my $other = $node->background_psql($db);
 		$other->query_safe("BEGIN; INSERT INTO hospital.status_updates SELECT * FROM theirs WHERE update_id = $_"); $other } 9600005001, 9600005002;
 	my $session = IPC::Run::start([ 'psql', '-X', '-d', $node->connstr($db), '-c', "CALL hospital_ingest('" . $file->($on) . "')" ], '>', \my $out, '2>', \my $err);
@@ -601,7 +602,7 @@ like(ingest($file->('2020-07-16'), $header{status_updates} . ' ' x (150 - length
 	}
 	$session->finish;
 	is(outcome("day = '$on' AND state <> 'undone'"), 'ingested 3 0 2', 'and the ledger counts who met whom');
-	sql('DROP TABLE theirs');
+	sql("DROP TABLE theirs; DELETE FROM hospital.stream_topics WHERE topic = 'theirs'");
 }
 
 # A sparse file of 1 GB: nothing but zeros, and no end of the first line.

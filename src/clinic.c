@@ -152,6 +152,10 @@ add_booked(Clinic *c, const Patients *patients, const DayFacts *facts, DateADT b
 			a.code = (int16) code;
 			if (!find_holder(c, patients, code, booked_for, place, &a))
 				continue;
+
+			/* the age was that of the day booked for; who comes later may be too old by now */
+			if (a.person.id != 0 && age_on(a.person.born, facts->day) > mix->codes[code].max_age)
+				continue;
 			a.second = draw_second(facts, STREAM_OPD, word1, word2);
 			add_appointment(c, &a);
 		}

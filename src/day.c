@@ -34,6 +34,20 @@ static DayHandle *latest = NULL;
 
 /* ---- arguments ---- */
 
+/* More than one for two beds are not to be had on every day. */
+static void
+check_transfers(const DaySpec *spec)
+{
+	int			most = Min(TRANSFERS_MAX, spec->beds / 2);
+
+	if (spec->transfers >= 0 && spec->transfers <= most)
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg("a day cannot have %d transfers", spec->transfers),
+			 errdetail("The number must be between 0 and %d, for %d beds.", most, spec->beds)));
+}
+
 void
 check_day(const DaySpec *spec, DateADT day)
 {
@@ -51,11 +65,7 @@ check_day(const DaySpec *spec, DateADT day)
 				 errmsg("the hospital has no such day"),
 				 errdetail("The day is before the hospital's first day."),
 				 errhint("Choose a day on or after start_date.")));
-	if (spec->transfers < 0 || spec->transfers > TRANSFERS_MAX)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("a day cannot have %d transfers", spec->transfers),
-				 errdetail("The number must be between 0 and %d.", TRANSFERS_MAX)));
+	check_transfers(spec);
 	check_history(spec->start_date, day);
 }
 

@@ -205,12 +205,16 @@ place_at(const DayBuilder *b, const Stay *stay, TimestampTz at, int *ward, int *
 {
 	if (!stay->moved_today)
 		return;
-	for (int i = 0; i < b->plan->event_count && b->plan->events[i].at <= at; i++)
-		if (b->plan->events[i].stay == stay && b->plan->events[i].kind == STAY_MOVED)
+	for (int i = 0; i < b->plan->event_count; i++)
+	{
+		const StayEvent *e = &b->plan->events[i];
+
+		if (e->stay == stay && e->kind == STAY_MOVED && e->at <= at)
 		{
-			*ward = b->plan->events[i].to_ward;
-			*bed = b->plan->events[i].to_bed;
+			*ward = e->to_ward;
+			*bed = e->to_bed;
 		}
+	}
 }
 
 /* A round, in the morning or the evening, of those who were there at midnight. */

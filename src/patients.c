@@ -17,7 +17,8 @@
 
 #define BETWEEN_BIRTHS 330		/* days */
 #define PICK_ATTEMPTS 12
-#define KNOWN_MAX 262144			/* newcomers remembered: more than can be here or come again */
+#define KNOWN_MIN 262144			/* newcomers remembered: more than can be here or come again */
+#define KNOWN_PER_BED 160
 #define CHILDREN 16384			/* of the latest newcomers, children are asked to come again */
 #define COME_AGAIN 450000		/* millionths */
 #define RANK_DAYS (100 * 12 * 31)	/* birth dates as an identity number has them: YYMMDD */
@@ -56,8 +57,9 @@ struct Patients
 	uint8	   *ranks;			/* [birth date][sex] of outsiders */
 	int			newcomers;		/* of the day */
 	int			births[2];		/* of the day, by sex */
-	int64		known_count;	/* all of them; the last KNOWN_MAX are kept */
-	RegistrationPlan *known;	/* [count mod KNOWN_MAX], in order of id */
+	int64		known_count;	/* all of them; the last known_max are kept */
+	int64		known_max;
+	RegistrationPlan *known;	/* [count mod known_max], in order of id */
 	int			count;			/* the day's registrations */
 	int			room;
 	RegistrationPlan *list;
@@ -92,7 +94,8 @@ patients_open(const DaySpec *spec)
 	p->first_seen = MemoryContextAllocExtended(CurrentMemoryContext, (spec->people + 1) * sizeof(uint16),
 											   MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
 	p->ranks = palloc0(RANK_DAYS * 2);
-	p->known = MemoryContextAllocHuge(CurrentMemoryContext, KNOWN_MAX * sizeof(RegistrationPlan));
+	p->known_max = Max(KNOWN_MIN, (int64) spec->beds * KNOWN_PER_BED);
+	p->known = MemoryContextAllocHuge(CurrentMemoryContext, p->known_max * sizeof(RegistrationPlan));
 	p->room = 1024;
 	p->list = palloc(p->room * sizeof(RegistrationPlan));
 	return p;
@@ -201,13 +204,13 @@ outsider_rank(Patients *p, DateADT born, bool female)
 static RegistrationPlan *
 known_newcomer(const Patients *p, int64 n)
 {
-	return &p->known[n % KNOWN_MAX];
+	return &p->known[n % p->known_max];
 }
 
 static RegistrationPlan *
 find_newcomer(const Patients *p, int64 person)
 {
-	int64		low = Max(p->known_count - KNOWN_MAX, 0);
+	int64		low = Max(p->known_count - p->known_max, 0);
 	int64		high = p->known_count - 1;
 
 	while (low <= high)
@@ -348,6 +351,10 @@ draw_ages(const CaseCode *code, DateADT day, Dice *d, DateADT *born_from, DateAD
 		last = first;
 	*born_from = date_add_years(day, -(last + 1)) + 1;
 	*born_until = date_add_years(day, -first);
+
+	/* who is born on 29 February has the birthday on the 28th */
+	while (age_on(*born_from, day) > last)
+		(*born_from)++;
 
 	/* the first four weeks are the newborns' */
 	if (first == 0 && !(code->flags & CASE_PERINATAL))

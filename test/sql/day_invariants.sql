@@ -14,6 +14,11 @@ SET work_mem = '128MB';
 
 -- ---- what the checks look at -------------------------------------------------
 
+-- whole years; who is born on 29 February has the birthday on the 28th, as with "date + interval"
+CREATE FUNCTION pg_temp.years(born date, day date) RETURNS int IMMUTABLE LANGUAGE sql AS
+$$ SELECT y - (born + make_interval(years => y) > day)::int
+   FROM (SELECT extract(year FROM day)::int - extract(year FROM born)::int) x (y) $$;
+
 CREATE TEMPORARY TABLE span AS
 SELECT s.*, (SELECT max(day) FROM hospital.days) AS last_day, (SELECT count(*) FROM hospital.days) AS days,
        -- the roster has no shift of the day before the first one
@@ -462,13 +467,13 @@ SELECT 'diagnoses: primary codes suit sex and age', count(*), min(format('%s %s'
 FROM hospital.diagnoses d JOIN person p USING (patient_id) JOIN hospital.diagnosis_profile f ON f.icd10 = d.code
 WHERE d.rank = 'primary'
   AND ((f.sex <> 'B' AND f.sex <> p.sex)
-       OR extract(year FROM age(d.at::date, p.date_of_birth)) NOT BETWEEN f.min_age AND f.max_age);
+       OR pg_temp.years(p.date_of_birth, d.at::date) NOT BETWEEN f.min_age AND f.max_age);
 
 -- how a delivery ended (Z37) is coded beside it and is in no table
 INSERT INTO found (check_name, violations, example)
 SELECT 'diagnoses: what patients bring along is known for their sex and age', count(*), min(format('%s %s', d.diagnosis_id, d.code))
 FROM hospital.diagnoses d JOIN person p USING (patient_id),
-     LATERAL (SELECT extract(year FROM age(d.at::date, p.date_of_birth)) AS age) y
+     LATERAL (SELECT pg_temp.years(p.date_of_birth, d.at::date) AS age) y
 WHERE d.rank = 'secondary' AND d.code !~ '^Z37\.[0-9]$'
   AND NOT EXISTS (SELECT FROM hospital.comorbidities c WHERE c.icd10 = d.code AND c.sex = p.sex
                   AND CASE WHEN age < 1 THEN prev_lt1 WHEN age < 5 THEN prev_1_4 WHEN age < 15 THEN prev_5_14
@@ -536,7 +541,7 @@ WHERE said IS DISTINCT FROM coalesce(born, 0);
 INSERT INTO found (check_name, violations, example)
 SELECT 'births: the mother is a woman of 10 to 55, and an inpatient', count(*), min(d.treatment_id::text)
 FROM delivery d JOIN person p USING (patient_id) JOIN hospital.visits v USING (visit_id)
-WHERE p.sex <> 'F' OR v.admission_id IS NULL OR extract(year FROM age(d.at::date, p.date_of_birth)) NOT BETWEEN 10 AND 55;
+WHERE p.sex <> 'F' OR v.admission_id IS NULL OR pg_temp.years(p.date_of_birth, d.at::date) NOT BETWEEN 10 AND 55;
 
 INSERT INTO found (check_name, violations, example)
 SELECT 'births: nobody gives birth twice within six months', count(*), min(format('%s: %s and %s', patient_id, before, at))
@@ -746,3 +751,4 @@ SELECT metric, found, least, most, coalesce(found BETWEEN least AND most, true) 
 
 DROP TABLE span, person, deed, shift, medical, ending, step, lying, diagnosed, indicated, suiting, delivery, fee, numbered, moment,
     newborn, given, interacting, treating, found, measured;
+DROP FUNCTION pg_temp.years(date, date);

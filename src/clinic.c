@@ -110,7 +110,7 @@ find_holder(const Clinic *c, const Patients *patients, int code, DateADT day, in
 			continue;
 		if (age_on(a->person.born, day) > k->max_age)
 			return false;
-		return patients_free(patients, a->person.id);
+		return patients_free(patients, a->person.id) && patients_may_have(patients, k, a->person.id);
 	}
 	return false;
 }

@@ -167,12 +167,19 @@ leave_place(Stay *stay, TimestampTz at)
 	stay->since = at;
 }
 
+/* Nobody is moved then. */
+static bool
+is_operated(const Stay *stay)
+{
+	return stay->in_theatre && stay->theatre != 0;
+}
+
 /* When something happens next in the stay. */
 static void
 set_next(Stay *stay, TimestampTz now)
 {
 	stay->next = stay->ends;
-	if (stay->phase + 1 < stay->phase_count)
+	if (stay->phase + 1 < stay->phase_count && !is_operated(stay))
 		stay->next = Min(stay->next, stay->admitted +
 						 stay->phases[stay->phase + 1].offset * USECS_PER_MINUTE);
 	if (stay->theatre > now)
@@ -229,13 +236,18 @@ next_phase(Journey *j, Stay *stay, TimestampTz at)
 	{
 		leave_place(stay, at);
 		stay->phase++;
+		phase->offset = (int32) ((at - stay->admitted) / USECS_PER_MINUTE);
+		stay_space_phases(stay);
 		if (ward != stay->ward)
 			move_to(j, stay, ward, overflow, (MoveReason) phase->reason, at);
 	}
 	else if (phase->place == PLACE_WARD && same_kind)
 		stay->phase++;			/* no other ward has room: it is given up */
 	else
+	{
 		phase->offset = (int32) ((at + RETRY_MOVE - stay->admitted) / USECS_PER_MINUTE);
+		stay_space_phases(stay);
+	}
 }
 
 /* A patient in a ward of another department goes home when there is room. */
@@ -371,7 +383,7 @@ stay_due(Journey *j, Stay *stay, TimestampTz at)
 			stay->theatre = 0;
 		}
 	}
-	if (stay->phase + 1 < stay->phase_count &&
+	if (stay->phase + 1 < stay->phase_count && !is_operated(stay) &&
 		at >= stay->admitted + stay->phases[stay->phase + 1].offset * USECS_PER_MINUTE)
 		next_phase(j, stay, at);
 	set_next(stay, at);
@@ -458,7 +470,7 @@ may_move(const Journey *j, const Stay *stay, TimestampTz at)
 {
 	Place		place;
 
-	if (stay->ended || stay->ward < 0 || Max(stay->admitted, stay->moved) + TRANSFER_MARGIN > at ||
+	if (stay->ended || stay->ward < 0 || is_operated(stay) || Max(stay->admitted, stay->moved) + TRANSFER_MARGIN > at ||
 		stay->next < at + TRANSFER_MARGIN)
 		return false;
 	place = (Place) stay->phases[stay->phase].place;
@@ -640,7 +652,10 @@ journey_next(Journey *j)
 		else if (item.slot >= 0)
 			transfer_due(j, item.slot, item.at);
 		else if (item.stay->overflow && item.at < item.stay->next && !item.stay->ended)
-			go_home(j, item.stay, item.at);
+		{
+			if (!is_operated(item.stay))
+				go_home(j, item.stay, item.at);
+		}
 		else
 			stay_due(j, item.stay, item.at);
 	}

@@ -16,6 +16,7 @@
 #include "workforce.h"
 
 #define BETWEEN_BIRTHS 330		/* days */
+#define PERINATAL_DAYS 60		/* after birth; a course of clinic visits goes on */
 #define PICK_ATTEMPTS 12
 #define KNOWN_MIN 262144			/* newcomers remembered: more than can be here or come again */
 #define KNOWN_PER_BED 160
@@ -151,6 +152,13 @@ patients_may_deliver(const Patients *p, int64 person)
 	const PersonEntry *entry = persons_lookup(p->mothers, person);
 
 	return entry == NULL || p->day - entry->day > BETWEEN_BIRTHS;
+}
+
+bool
+patients_may_have(const Patients *p, const CaseCode *code, int64 person)
+{
+	return (code->flags & (CASE_PREGNANCY | CASE_POSTPARTUM)) != CASE_PREGNANCY ||
+		patients_may_deliver(p, person);
 }
 
 /* ---- registrations ---- */
@@ -351,6 +359,8 @@ draw_ages(const CaseCode *code, DateADT day, Dice *d, DateADT *born_from, DateAD
 		last = first;
 	*born_from = date_add_years(day, -(last + 1)) + 1;
 	*born_until = date_add_years(day, -first);
+	if (code->flags & CASE_PERINATAL)
+		*born_from = Max(*born_from, day - PERINATAL_DAYS);
 
 	/* who is born on 29 February has the birthday on the 28th */
 	while (age_on(*born_from, day) > last)
@@ -363,7 +373,8 @@ draw_ages(const CaseCode *code, DateADT day, Dice *d, DateADT *born_from, DateAD
 
 /* A child met before, of the right age and sex; false: none was found. */
 static bool
-pick_child(const Patients *p, bool female, DateADT from, DateADT until, Dice *d, Person *person)
+pick_child(const Patients *p, const CaseCode *code, bool female, DateADT from, DateADT until, Dice *d,
+		   Person *person)
 {
 	int64		kept = Min(p->known_count, CHILDREN);
 
@@ -372,7 +383,8 @@ pick_child(const Patients *p, bool female, DateADT from, DateADT until, Dice *d,
 		const RegistrationPlan *r = known_newcomer(p, p->known_count - 1 - dice_below(d, (uint32) kept));
 
 		if (r->person.female != female || r->person.born < from || r->person.born > until ||
-			r->newcomer.outside || !patients_free(p, r->person.id))
+			r->newcomer.outside || !patients_free(p, r->person.id) ||
+			!patients_may_have(p, code, r->person.id))
 			continue;
 		*person = r->person;
 		return true;
@@ -433,7 +445,7 @@ patients_pick(Patients *p, const CaseCode *code, uint32 outside, Dice *d, Person
 
 			if ((int) dice_below(d, (uint32) (until - from + 1)) <= until - later)
 			{
-				if (!dice_ppm(d, COME_AGAIN) || !pick_child(p, female, later, until, d, person))
+				if (!dice_ppm(d, COME_AGAIN) || !pick_child(p, code, female, later, until, d, person))
 					new_patient(p, female, later, until, false, d, person);
 				put_in(p->today, person->id);
 				return;
@@ -442,7 +454,7 @@ patients_pick(Patients *p, const CaseCode *code, uint32 outside, Dice *d, Person
 		}
 		if (from <= until && pick_of_pool(p, female, from, until, d, person) &&
 			patients_free(p, person->id) &&
-			(!(code->flags & CASE_PREGNANCY) || patients_may_deliver(p, person->id)))
+			patients_may_have(p, code, person->id))
 		{
 			patients_arrive(p, person);
 			return;

@@ -34,6 +34,9 @@ extern void patients_died(Patients *patients, const Person *person, TimestampTz 
 extern void patients_delivered(Patients *patients, int64 person);
 extern bool patients_may_deliver(const Patients *patients, int64 person);
 
+/* False for a pregnancy's code and somebody who gave birth of late. */
+extern bool patients_may_have(const Patients *patients, const CaseCode *code, int64 person);
+
 /* A child is born here. */
 extern void patients_born(Patients *patients, const Person *mother, bool female, Person *child);
 

@@ -345,6 +345,7 @@ foreach my $kind (@kinds)
 }
 like(error_of("SELECT FROM hospital_generate_visits($_)"), qr/22023: /, "visits: $_")
   for q('infinity'), q('-infinity'), q('2020-01-02', start_date => '-infinity'), q('2101-01-01', start_date => '2101-01-01'),
+  q('1999-12-31', start_date => '1999-12-01'), q('2000-01-02', start_date => '1999-12-31'), q('2100-01-01', start_date => '2100-01-01'),
   q('1969-12-31', start_date => '1969-01-01'), q('2020-01-02', people => 1000000000000), q('2020-01-02', beds => 10001),
   q('2020-01-02', transfers => 551), q('2020-01-02', beds => 10000, transfers => 1001), q('2020-01-02', id_mode => '');
 is($node->safe_psql('town', "SELECT count(*) FROM hospital_generate_visits($_)"), 0, "visits: $_, no rows")

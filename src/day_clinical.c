@@ -118,7 +118,7 @@ positive_chance(const DayBuilder *b, const Encounter *e, const CaseCode *code, c
 	if (strcmp(loinc, "94500-6") == 0)	/* SARS-CoV-2 */
 		return b->plan->facts.covid == 0 ? 0 : code->flags & CASE_COVID ? 985000 : 30000;
 	if (strcmp(loinc, "75622-1") == 0)	/* HIV */
-		return e->hiv ? 995000 : 1000;
+		return e->hiv ? 1000000 : 1000;
 	if (strcmp(loinc, "88874-3") == 0 || strcmp(loinc, "543-9") == 0)	/* tuberculosis */
 		return code->flags & CASE_TB ? 870000 : 25000;
 	if (strcmp(loinc, "2106-3") == 0)	/* pregnancy */

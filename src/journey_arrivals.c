@@ -268,7 +268,7 @@ start_visit(Journey *j, Arrival *a, Dice *d)
 	v->triage = TRIAGE_NONE;
 	v->appointment = a->appointment;
 	v->last_appointment = a->last_appointment;
-	v->hiv = patient_hiv(j->seed, &a->person, code, j->day);
+	v->hiv = patients_hiv(j->patients, &a->person, code);
 	v->way = a->appointment >= 0 ? VISIT_OUTPATIENT : a->group == GROUP_ELECTIVE ? VISIT_ELECTIVE :
 		a->group == GROUP_MATERNITY ? VISIT_MATERNITY :
 		a->outside && dice_ppm(d, 500000) && a->group == GROUP_ADMITTED ? VISIT_TRANSFER_IN : VISIT_EMERGENCY;

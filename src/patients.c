@@ -54,6 +54,7 @@ struct Patients
 	persons_hash *inside;		/* inpatients */
 	persons_hash *today;		/* who have come today */
 	persons_hash *mothers;		/* who have given birth, and when last */
+	persons_hash *hiv;			/* who came with it */
 	uint16	   *first_seen;		/* [person of the pool], days from the first, plus one */
 	uint8	   *ranks;			/* [birth date][sex] of outsiders */
 	int			newcomers;		/* of the day */
@@ -92,6 +93,7 @@ patients_open(const DaySpec *spec)
 	p->inside = persons_create(CurrentMemoryContext, 2048, NULL);
 	p->today = persons_create(CurrentMemoryContext, 4096, NULL);
 	p->mothers = persons_create(CurrentMemoryContext, 4096, NULL);
+	p->hiv = persons_create(CurrentMemoryContext, 4096, NULL);
 	p->first_seen = MemoryContextAllocExtended(CurrentMemoryContext, (spec->people + 1) * sizeof(uint16),
 											   MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
 	p->ranks = palloc0(RANK_DAYS * 2);
@@ -476,8 +478,9 @@ patients_member(const Patients *p, const CaseCode *code, DateADT day, Dice *d, P
 
 /* ---- what is true of a patient ---- */
 
-bool
-patient_hiv(uint64 seed, const Person *person, const CaseCode *code, DateADT day)
+/* By age, sex and illness; the same draw for the person at every visit. */
+static bool
+draw_hiv(uint64 seed, const Person *person, const CaseCode *code, DateADT day)
 {
 	const CaseMix *mix = casemix();
 	int			group = age_group_of(age_on(person->born, day));
@@ -494,10 +497,19 @@ patient_hiv(uint64 seed, const Person *person, const CaseCode *code, DateADT day
 		prevalence = Max(prevalence * 2, group >= 3 ? 600000 : 250000);
 	else if (mix->departments[code->department].medicine)
 		prevalence = prevalence * 17 / 10;
-
-	/* the same draw for the person at every visit */
 	draw = random_below(random_block(seed, RANDOM_PATIENT, (uint64) person->id, 0).v[0], 1000000);
 	return draw < prevalence;
+}
+
+bool
+patients_hiv(Patients *p, const Person *person, const CaseCode *code)
+{
+	if (is_in(p->hiv, person->id))
+		return true;
+	if (!draw_hiv((uint64) p->spec.seed, person, code, p->day))
+		return false;
+	put_in(p->hiv, person->id);
+	return true;
 }
 
 int

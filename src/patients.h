@@ -47,8 +47,8 @@ extern int	patients_registrations(const Patients *patients, RegistrationPlan **l
 extern bool patients_member(const Patients *patients, const CaseCode *code, DateADT day, Dice *dice,
 							Person *person);
 
-/* Does the patient have HIV, given what the visit is for? */
-extern bool patient_hiv(uint64 seed, const Person *person, const CaseCode *code, DateADT day);
+/* Does the patient have HIV, given what the visit is for?  Whoever had it once has it. */
+extern bool patients_hiv(Patients *patients, const Person *person, const CaseCode *code);
 
 /* Patient class, 0 to 4 for H0, H1, H2, H3, P. */
 extern int	patient_class(uint64 seed, int64 person);

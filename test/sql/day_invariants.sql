@@ -639,6 +639,12 @@ WHERE l.result ~ '^(O|A|B|AB) (positive|negative)$'
   AND replace(replace(l.result, ' positive', '+'), ' negative', '-') <> p.blood_type;
 
 INSERT INTO found (check_name, violations, example)
+SELECT 'lab_results: no test for HIV is negative in who is known to have it', count(*), min(l.lab_result_id::text)
+FROM hospital.lab_results l
+JOIN (SELECT patient_id, min(visit_id) AS visit_id FROM diagnosed WHERE code ~ '^(B2[0-4]|Z21|O98\.7)' GROUP BY 1) d USING (patient_id)
+WHERE l.code = '75622-1' AND l.result = 'negative' AND l.visit_id >= d.visit_id;
+
+INSERT INTO found (check_name, violations, example)
 SELECT 'lab_results: nobody has SARS-CoV-2 before it was in the country', count(*), min(lab_result_id::text)
 FROM hospital.lab_results WHERE code = '94500-6' AND result = 'positive' AND at < date '2020-03-01';
 

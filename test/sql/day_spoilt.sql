@@ -251,6 +251,9 @@ FROM hospital.lab_tests t WHERE t.loinc = l.code AND l.visit_id = pg_temp.visit(
 -- spoils: lab_results: the blood group found is the patient's
 UPDATE hospital.patients SET blood_type = CASE blood_type WHEN 'O+' THEN 'AB-' ELSE 'O+' END
 WHERE patient_id = (SELECT min(patient_id) FROM hospital.lab_results WHERE result ~ '^(O|A|B|AB) (positive|negative)$');
+-- spoils: lab_results: no test for HIV is negative in who is known to have it
+UPDATE hospital.lab_results SET code = '75622-1', result = 'negative'
+WHERE lab_result_id = (SELECT min(l.lab_result_id) FROM hospital.lab_results l JOIN hospital.diagnoses d USING (visit_id) WHERE d.code = 'B24');
 -- spoils: lab_results: nobody has SARS-CoV-2 before it was in the country
 UPDATE hospital.lab_results SET code = '94500-6', result = 'positive', at = '2020-02-01' WHERE lab_result_id = (SELECT min(lab_result_id) FROM hospital.lab_results);
 -- spoils: vital_signs: of somebody living

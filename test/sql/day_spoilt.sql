@@ -255,7 +255,7 @@ WHERE patient_id = (SELECT min(patient_id) FROM hospital.lab_results WHERE resul
 UPDATE hospital.lab_results SET code = '75622-1', result = 'negative'
 WHERE lab_result_id = (SELECT min(l.lab_result_id) FROM hospital.lab_results l JOIN hospital.diagnoses d USING (visit_id) WHERE d.code = 'B24');
 -- spoils: lab_results: nobody has SARS-CoV-2 before it was in the country
-UPDATE hospital.lab_results SET code = '94500-6', result = 'positive', at = '2020-02-01' WHERE lab_result_id = (SELECT min(lab_result_id) FROM hospital.lab_results);
+UPDATE hospital.lab_results SET code = '94500-6', result = 'positive', at = '2020-02-01' WHERE visit_id = pg_temp.visit(40);
 -- spoils: vital_signs: of somebody living
 UPDATE hospital.vital_signs SET temperature = 12 WHERE visit_id = pg_temp.visit(30);
 

@@ -802,7 +802,8 @@ LEFT JOIN LATERAL (SELECT w.department_code AS ward_department FROM lying l JOIN
                    WHERE l.admission_id = d.admission_id AND l.since <= greatest(d.at, a.admitted_at) AND l.until > d.at
                    ORDER BY l.since DESC LIMIT 1) l ON true
 LEFT JOIN LATERAL (SELECT s.department_code FROM shift s WHERE s.staff_id = d.doctor_id AND s.starts_at <= d.at AND s.ends_at > d.at
-                   AND s.starts_at > d.at - interval '27 hours' ORDER BY s.starts_at DESC LIMIT 1) s ON true;
+                   AND s.starts_at > d.at - interval '27 hours' ORDER BY s.starts_at DESC LIMIT 1) s ON true
+WHERE d.at >= (SELECT staffed_from FROM span);
 
 INSERT INTO measured (metric, found, least, most)
 SELECT format('%s whose doctor is of another department, and on no shift of the patient''s', source),

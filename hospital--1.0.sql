@@ -3463,7 +3463,7 @@ BEGIN
 END
 $create$;
 COMMENT ON PROCEDURE hospital_create(bigint, int, date, date, bigint, text, text, int, boolean, numeric) IS
-    'Freeze what this hospital is and make its tables, as ordinary tables of the caller''s; arguments left out are taken from the settings hospital.num_people, start_date, end_date and seed. foreign_keys: declare those of the day files'' tables, at the price of a slow ingest; dirty_rate: spoil that share of the lines of the day files';
+    'Freeze what this hospital is and make its tables, as ordinary tables of the caller''s; arguments left out are taken from the settings hospital.num_people, start_date, end_date and seed. transfers_per_day: medical transfers of each day, up to 1000 and to one for two beds; foreign_keys: declare those of the day files'' tables, at the price of a slow ingest; dirty_rate: spoil that share of the lines of the day files';
 
 CREATE FUNCTION hospital_adopt() RETURNS void
     LANGUAGE plpgsql

@@ -160,13 +160,27 @@ patient_kind(bool female, DateADT born, DateADT day)
 	return kind + (female ? 3 : 0);
 }
 
+/* [ward], for one patient */
+static const uint8 *
+merits_for(const Beds *beds, Place place, int department, bool female, DateADT born, DateADT day)
+{
+	return &beds->merit[((place * beds->departments + department) * PATIENT_KINDS +
+						 patient_kind(female, born, day)) * beds->wards->count];
+}
+
+int
+beds_suit(const Beds *beds, Place place, int department, bool female, DateADT born, DateADT day,
+		  int ward)
+{
+	return merits_for(beds, place, department, female, born, day)[ward];
+}
+
 bool
 beds_find(Beds *beds, Place place, int department, bool female, DateADT born, DateADT day,
 		  bool overflow_allowed, int avoid, uint32 word, int16 *ward, bool *overflow)
 {
 	int			n = beds->wards->count;
-	const uint8 *merit = &beds->merit[((place * beds->departments + department) * PATIENT_KINDS +
-									   patient_kind(female, born, day)) * n];
+	const uint8 *merit = merits_for(beds, place, department, female, born, day);
 	int			best = -1;
 	uint64		best_score = 0;
 
@@ -176,7 +190,7 @@ beds_find(Beds *beds, Place place, int department, bool female, DateADT born, Da
 		int			free = all - beds->taken[i];
 		uint64		score;
 
-		if (merit[i] == 0 || free <= 0 || i == avoid || (!overflow_allowed && merit[i] < 3))
+		if (merit[i] == 0 || free <= 0 || i == avoid || (!overflow_allowed && merit[i] < BEST_MERIT))
 			continue;
 		score = ((uint64) merit[i] << 40) | ((uint64) (free * 1024 / all) << 16) |
 			((word * (uint32) (2 * i + 1)) >> 16);
@@ -189,7 +203,7 @@ beds_find(Beds *beds, Place place, int department, bool female, DateADT born, Da
 	if (best < 0)
 		return false;
 	*ward = (int16) best;
-	*overflow = merit[best] < 3;
+	*overflow = merit[best] < BEST_MERIT;
 	return true;
 }
 

@@ -176,6 +176,8 @@ flags_of(const char *icd, const char *department, int max_age)
 		flags |= CASE_PERINATAL;
 	if (icd[0] == 'O' || has_prefix(icd, "Z34") || has_prefix(icd, "Z39"))
 		flags |= CASE_PREGNANCY;
+	if (has_prefix(icd, "Z39"))
+		flags |= CASE_POSTPARTUM;
 	if (strcmp(department, "PAE") == 0 || strcmp(department, "PSU") == 0 ||
 		strcmp(department, "NEO") == 0 || max_age < 15)
 		flags |= CASE_PAEDIATRIC;

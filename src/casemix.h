@@ -49,6 +49,7 @@ typedef enum Setting
 #define CASE_CANCER		0x4000
 #define CASE_ELECTIVE_CS 0x8000
 #define CASE_PNEUMONIA	0x10000
+#define CASE_POSTPARTUM	0x20000	/* also CASE_PREGNANCY */
 
 typedef struct Request
 {

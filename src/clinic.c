@@ -110,7 +110,7 @@ find_holder(const Clinic *c, const Patients *patients, int code, DateADT day, in
 			continue;
 		if (age_on(a->person.born, day) > k->max_age)
 			return false;
-		return patients_free(patients, a->person.id);
+		return patients_free(patients, a->person.id) && patients_may_have(patients, k, a->person.id);
 	}
 	return false;
 }
@@ -151,6 +151,10 @@ add_booked(Clinic *c, const Patients *patients, const DayFacts *facts, DateADT b
 				continue;
 			a.code = (int16) code;
 			if (!find_holder(c, patients, code, booked_for, place, &a))
+				continue;
+
+			/* the age was that of the day booked for; who comes later may be too old by now */
+			if (a.person.id != 0 && age_on(a.person.born, facts->day) > mix->codes[code].max_age)
 				continue;
 			a.second = draw_second(facts, STREAM_OPD, word1, word2);
 			add_appointment(c, &a);

@@ -12,6 +12,7 @@
 #include "postgres.h"
 
 #include "miscadmin.h"
+#include "utils/datetime.h"
 #include "utils/memutils.h"
 
 #include "day_private.h"
@@ -34,6 +35,35 @@ static DayHandle *latest = NULL;
 
 /* ---- arguments ---- */
 
+/* More than one for two beds are not to be had on every day. */
+static void
+check_transfers(const DaySpec *spec)
+{
+	int			most = Min(TRANSFERS_MAX, spec->beds / 2);
+
+	if (spec->transfers >= 0 && spec->transfers <= most)
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg("a day cannot have %d transfers", spec->transfers),
+			 errdetail("The number must be between 0 and %d, for %d beds.", most, spec->beds)));
+}
+
+/* The people have to be of an age then, and ids count days from 2000 on. */
+static void
+check_start(DateADT start)
+{
+	if (!DATE_NOT_FINITE(start) &&
+		start >= date2j(AS_OF_FIRST_YEAR, 1, 1) - POSTGRES_EPOCH_JDATE &&
+		start <= date2j(AS_OF_LAST_YEAR, 12, 31) - POSTGRES_EPOCH_JDATE)
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg("a hospital cannot begin on that day"),
+			 errdetail("Its first day must be between %d-01-01 and %d-12-31.",
+					   AS_OF_FIRST_YEAR, AS_OF_LAST_YEAR)));
+}
+
 void
 check_day(const DaySpec *spec, DateADT day)
 {
@@ -51,11 +81,8 @@ check_day(const DaySpec *spec, DateADT day)
 				 errmsg("the hospital has no such day"),
 				 errdetail("The day is before the hospital's first day."),
 				 errhint("Choose a day on or after start_date.")));
-	if (spec->transfers < 0 || spec->transfers > TRANSFERS_MAX)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("a day cannot have %d transfers", spec->transfers),
-				 errdetail("The number must be between 0 and %d.", TRANSFERS_MAX)));
+	check_transfers(spec);
+	check_start(spec->start_date);
 	check_history(spec->start_date, day);
 }
 

@@ -10,7 +10,7 @@
 #include "records.h"
 
 #define PEOPLE_MIN 1000			/* fewer could not keep the beds filled */
-#define TRANSFERS_MAX 1000		/* a day */
+#define TRANSFERS_MAX 1000		/* a day, and not more than one for two beds */
 
 /* What every value of a hospital's days depends on. */
 typedef struct DaySpec

@@ -59,6 +59,13 @@ external_cause(const DayBuilder *b, const Encounter *e, const CaseCode *code, Di
 	return &b->mix->causes[0];
 }
 
+/* Does the primary code say it already: the same illness more closely, or one that only comes with HIV? */
+static bool
+is_said(const CaseCode *code, const Comorbidity *c)
+{
+	return strncmp(c->icd.data, code->icd.data, 3) == 0 || (c->hiv && (code->flags & CASE_HIV));
+}
+
 void
 make_diagnoses(DayBuilder *b, const Encounter *e, TimestampTz at, bool all)
 {
@@ -72,7 +79,7 @@ make_diagnoses(DayBuilder *b, const Encounter *e, TimestampTz at, bool all)
 	{
 		const Comorbidity *c = &b->mix->comorbidities[comorbid[i]];
 
-		if (strcmp(c->icd.data, code->icd.data) != 0)
+		if (!is_said(code, c))
 			add_diagnosis(b, e, c->icd, c->description, at, REC_TEXT_CONST("secondary"));
 	}
 	if (code->flags & CASE_INJURY)
@@ -104,14 +111,14 @@ add_treatment(DayBuilder *b, const Encounter *e, int fee, TimestampTz at, int64 
 
 /* Chances of a positive result, by test and illness; millionths.  Estimate. */
 static uint32
-positive_chance(const Encounter *e, const CaseCode *code, const LabTest *test)
+positive_chance(const DayBuilder *b, const Encounter *e, const CaseCode *code, const LabTest *test)
 {
 	const char *loinc = test->code.data;
 
 	if (strcmp(loinc, "94500-6") == 0)	/* SARS-CoV-2 */
-		return code->flags & CASE_COVID ? 985000 : 30000;
+		return b->plan->facts.covid == 0 ? 0 : code->flags & CASE_COVID ? 985000 : 30000;
 	if (strcmp(loinc, "75622-1") == 0)	/* HIV */
-		return e->hiv ? 995000 : 1000;
+		return e->hiv ? 1000000 : 1000;
 	if (strcmp(loinc, "88874-3") == 0 || strcmp(loinc, "543-9") == 0)	/* tuberculosis */
 		return code->flags & CASE_TB ? 870000 : 25000;
 	if (strcmp(loinc, "2106-3") == 0)	/* pregnancy */
@@ -124,8 +131,8 @@ positive_chance(const Encounter *e, const CaseCode *code, const LabTest *test)
 }
 
 static void
-set_qualitative(LabResult *r, const Encounter *e, const CaseCode *code, const LabTest *test,
-				uint64 seed, Dice *d)
+set_qualitative(const DayBuilder *b, LabResult *r, const Encounter *e, const CaseCode *code,
+				const LabTest *test, Dice *d)
 {
 	static const RecText groups[8] = {
 		REC_TEXT_CONST("O positive"), REC_TEXT_CONST("A positive"), REC_TEXT_CONST("B positive"),
@@ -138,7 +145,7 @@ set_qualitative(LabResult *r, const Encounter *e, const CaseCode *code, const La
 	if (strcmp(test->code.data, "882-1") == 0)
 	{
 		static const int upto[8] = {390, 710, 830, 890, 940, 960, 990, 1000};
-		uint32		draw = random_below(random_block(seed, RANDOM_PATIENT, (uint64) e->person->id, 1).v[0], 1000);
+		uint32		draw = random_below(random_block(b->seed, RANDOM_PATIENT, (uint64) e->person->id, 1).v[0], 1000);
 		int			n = 0;
 
 		while (upto[n] <= (int) draw)
@@ -146,7 +153,7 @@ set_qualitative(LabResult *r, const Encounter *e, const CaseCode *code, const La
 		r->result = groups[n];
 		return;
 	}
-	if (dice_ppm(d, positive_chance(e, code, test)))
+	if (dice_ppm(d, positive_chance(b, e, code, test)))
 	{
 		r->result = culture ? REC_TEXT_CONST("growth") : REC_TEXT_CONST("positive");
 		r->flag = REC_TEXT_CONST("A");
@@ -231,7 +238,7 @@ add_lab_result(DayBuilder *b, const Encounter *e, const LabTest *test, Timestamp
 	r->value = REC_DECIMAL_NULL;
 	r->specimen = test->specimen;
 	if (test->qualitative)
-		set_qualitative(r, e, code, test, b->seed, d);
+		set_qualitative(b, r, e, code, test, d);
 	else
 		set_measurement(r, e, code, test, d);
 }

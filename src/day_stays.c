@@ -100,16 +100,22 @@ add_status(DayBuilder *b, const Stay *stay, TimestampTz at, RecText status, int 
 	s->bed_no = bed < 0 ? REC_NULL4 : bed + 1;
 }
 
+/* For the one who is assigned to the stay at a time. */
+static uint32
+doctor_word(const Stay *stay, TimestampTz at)
+{
+	return (uint32) mix64((uint64) stay->admission_id ^ ((uint64) at << 16));
+}
+
 static void
 assign_doctor(DayBuilder *b, const Stay *stay, int department, TimestampTz at, RecText reason)
 {
 	DoctorAssignment *a = add_record(b, KIND_DOCTOR_ASSIGNMENTS);
-	uint32		word = (uint32) mix64((uint64) stay->admission_id ^ ((uint64) at << 16));
 	TimestampTz until;
 
 	a->admission_id = stay->admission_id;
 	a->patient_id = stay->person.id;
-	a->doctor_id = on_duty_doctor(b->duty, department, at, word, &until);
+	a->doctor_id = on_duty_doctor(b->duty, department, at, doctor_word(stay, at), &until);
 	a->starts_at = at;
 	a->ends_at = Min(until, stay->ends);
 	a->reason = reason;
@@ -125,7 +131,7 @@ ward_department(const DayBuilder *b, int ward, const RecText *codes)
 	return -1;
 }
 
-/* The fees of an operation that begins, and who operates. */
+/* The fees of an operation that begins, and who operates: the surgeon who is assigned. */
 static void
 record_operation(DayBuilder *b, const Stay *stay, const StayEvent *event)
 {
@@ -133,7 +139,7 @@ record_operation(DayBuilder *b, const Stay *stay, const StayEvent *event)
 	Encounter	e = {stay->visit_id, stay->admission_id, &stay->person, stay->department, event->to_ward,
 	1, stay->code, stay->hiv};
 	int64		surgeon = on_duty_doctor(b->duty, stay->department, event->at,
-										 (uint32) mix64((uint64) stay->admission_id), NULL);
+										 doctor_word(stay, event->at), NULL);
 
 	if (!stay->caesarean)
 		add_treatment(b, &e, theatre_fee(code), event->at, surgeon, 1);
@@ -205,12 +211,16 @@ place_at(const DayBuilder *b, const Stay *stay, TimestampTz at, int *ward, int *
 {
 	if (!stay->moved_today)
 		return;
-	for (int i = 0; i < b->plan->event_count && b->plan->events[i].at <= at; i++)
-		if (b->plan->events[i].stay == stay && b->plan->events[i].kind == STAY_MOVED)
+	for (int i = 0; i < b->plan->event_count; i++)
+	{
+		const StayEvent *e = &b->plan->events[i];
+
+		if (e->stay == stay && e->kind == STAY_MOVED && e->at <= at)
 		{
-			*ward = b->plan->events[i].to_ward;
-			*bed = b->plan->events[i].to_bed;
+			*ward = e->to_ward;
+			*bed = e->to_bed;
 		}
+	}
 }
 
 /* A round, in the morning or the evening, of those who were there at midnight. */

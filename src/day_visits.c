@@ -159,7 +159,8 @@ record_visit(DayBuilder *b, const VisitPlan *v, Visit *r)
 
 	if (v->disposition != LEFT_BEFORE_SEEN)
 	{
-		make_vital_signs(b, &e, Min(into_visit(v, 2), v->arrived + 15 * USECS_PER_MINUTE), &d);
+		if (v->triage != TRIAGE_BLUE)	/* dead on arrival */
+			make_vital_signs(b, &e, Min(into_visit(v, 2), v->arrived + 15 * USECS_PER_MINUTE), &d);
 		if (v->way == VISIT_EMERGENCY && v->left - v->arrived > 3 * USECS_PER_HOUR && v->disposition != LEFT_DIED)
 			make_vital_signs(b, &e, v->left - 20 * USECS_PER_MINUTE, &d);
 		make_diagnoses(b, &e, into_visit(v, 5), v->way != VISIT_OUTPATIENT);

@@ -28,6 +28,7 @@
 #define RETRY_MOVE (5 * USECS_PER_HOUR)
 #define TRANSFER_MARGIN (30 * USECS_PER_MINUTE)
 #define MOVE_TRIES 300
+#define EXCHANGE_TRIES 100000	/* pairs: all of a hospital of 450 beds */
 
 const WardList *
 journey_wards(const Journey *j)
@@ -166,12 +167,19 @@ leave_place(Stay *stay, TimestampTz at)
 	stay->since = at;
 }
 
+/* Nobody is moved then. */
+static bool
+is_operated(const Stay *stay)
+{
+	return stay->in_theatre && stay->theatre != 0;
+}
+
 /* When something happens next in the stay. */
 static void
 set_next(Stay *stay, TimestampTz now)
 {
 	stay->next = stay->ends;
-	if (stay->phase + 1 < stay->phase_count)
+	if (stay->phase + 1 < stay->phase_count && !is_operated(stay))
 		stay->next = Min(stay->next, stay->admitted +
 						 stay->phases[stay->phase + 1].offset * USECS_PER_MINUTE);
 	if (stay->theatre > now)
@@ -190,14 +198,15 @@ schedule(Journey *j, Stay *stay)
 		journey_push(j, stay->next, stay->admission_id, NULL, stay, -1);
 }
 
+/* A move to a bed that is the patient's from now on. */
 static void
-move_to(Journey *j, Stay *stay, int16 ward, bool overflow, MoveReason reason, TimestampTz at)
+note_move(Journey *j, Stay *stay, int16 ward, int16 bed, bool overflow, MoveReason reason,
+		  TimestampTz at)
 {
 	StayEvent  *e = add_event(j, at, stay, STAY_MOVED);
 
-	beds_give(j->beds, stay->ward, stay->bed);
 	stay->ward = ward;
-	stay->bed = beds_take(j->beds, ward);
+	stay->bed = bed;
 	stay->overflow = overflow;
 	stay->moved_today = true;
 	stay->moved = at;
@@ -205,6 +214,13 @@ move_to(Journey *j, Stay *stay, int16 ward, bool overflow, MoveReason reason, Ti
 	e->to_bed = stay->bed;
 	e->reason = reason;
 	j->moves++;
+}
+
+static void
+move_to(Journey *j, Stay *stay, int16 ward, bool overflow, MoveReason reason, TimestampTz at)
+{
+	beds_give(j->beds, stay->ward, stay->bed);
+	note_move(j, stay, ward, beds_take(j->beds, ward), overflow, reason, at);
 }
 
 /* The next phase begins; without a bed for it the patient stays and it is tried again. */
@@ -220,13 +236,18 @@ next_phase(Journey *j, Stay *stay, TimestampTz at)
 	{
 		leave_place(stay, at);
 		stay->phase++;
+		phase->offset = (int32) ((at - stay->admitted) / USECS_PER_MINUTE);
+		stay_space_phases(stay);
 		if (ward != stay->ward)
 			move_to(j, stay, ward, overflow, (MoveReason) phase->reason, at);
 	}
 	else if (phase->place == PLACE_WARD && same_kind)
 		stay->phase++;			/* no other ward has room: it is given up */
 	else
+	{
 		phase->offset = (int32) ((at + RETRY_MOVE - stay->admitted) / USECS_PER_MINUTE);
+		stay_space_phases(stay);
+	}
 }
 
 /* A patient in a ward of another department goes home when there is room. */
@@ -362,7 +383,7 @@ stay_due(Journey *j, Stay *stay, TimestampTz at)
 			stay->theatre = 0;
 		}
 	}
-	if (stay->phase + 1 < stay->phase_count &&
+	if (stay->phase + 1 < stay->phase_count && !is_operated(stay) &&
 		at >= stay->admitted + stay->phases[stay->phase + 1].offset * USECS_PER_MINUTE)
 		next_phase(j, stay, at);
 	set_next(stay, at);
@@ -449,7 +470,7 @@ may_move(const Journey *j, const Stay *stay, TimestampTz at)
 {
 	Place		place;
 
-	if (stay->ended || stay->ward < 0 || Max(stay->admitted, stay->moved) + TRANSFER_MARGIN > at ||
+	if (stay->ended || stay->ward < 0 || is_operated(stay) || Max(stay->admitted, stay->moved) + TRANSFER_MARGIN > at ||
 		stay->next < at + TRANSFER_MARGIN)
 		return false;
 	place = (Place) stay->phases[stay->phase].place;
@@ -477,17 +498,67 @@ move_somebody(Journey *j, Dice *d, TimestampTz at)
 	return false;
 }
 
+/* How well the ward suits a patient as he is now; 0: not at all. */
+static int
+ward_suits(const Journey *j, const Stay *stay, int ward)
+{
+	return beds_suit(j->beds, (Place) stay->phases[stay->phase].place, stay->department,
+					 stay->person.female, stay->person.born, j->day, ward);
+}
+
+/* Two patients take each other's beds, if each suits the other's ward. */
+static bool
+exchange(Journey *j, Stay *a, Stay *b, TimestampTz at)
+{
+	int			in_b = a->ward == b->ward ? 0 : ward_suits(j, a, b->ward);
+	int			in_a = in_b == 0 ? 0 : ward_suits(j, b, a->ward);
+	int16		ward = a->ward;
+	int16		bed = a->bed;
+
+	if (in_a == 0)
+		return false;
+	note_move(j, a, b->ward, b->bed, in_b < BEST_MERIT, MOVE_BED, at);
+	note_move(j, b, ward, bed, in_a < BEST_MERIT, MOVE_BED, at);
+	return true;
+}
+
+/* Where no bed is free that somebody could be moved to, two are exchanged. */
+static bool
+exchange_somebody(Journey *j, Dice *d, TimestampTz at)
+{
+	Stay	  **movable = palloc(j->stay_count * sizeof(Stay *));
+	int			count = 0;
+	int			first = (int) dice_below(d, (uint32) j->stay_count);
+	int			tries = EXCHANGE_TRIES;
+	bool		done = false;
+
+	for (int i = 0; i < j->stay_count; i++)
+	{
+		Stay	   *stay = j->stays[(first + i) % j->stay_count];
+
+		if (may_move(j, stay, at))
+			movable[count++] = stay;
+	}
+	for (int i = 0; i < count && !done; i++)
+		for (int k = i + 1; k < count && !done && tries > 0; k++, tries--)
+			done = exchange(j, movable[i], movable[k], at);
+	pfree(movable);
+	return done;
+}
+
 /*
  * A day has a fixed number of medical transfers.  Where by the time of number
- * "slot" fewer patients have moved, some are moved to make room: on a
- * hospital's first day, when there is hardly anybody, later than planned.
+ * "slot" fewer patients have moved, some are moved to make room, or exchanged
+ * when all is full: on a hospital's first day, when there is hardly anybody,
+ * later than planned.
  */
 static void
 transfer_due(Journey *j, int slot, TimestampTz at)
 {
 	Dice		d = dice(j->seed, RANDOM_TRANSFER, ((uint64) (uint32) j->day << 20) | (uint64) slot, 0);
 
-	while (j->moves <= slot && j->stay_count > 0 && move_somebody(j, &d, at))
+	while (j->moves <= slot && j->stay_count > 0 &&
+		   (move_somebody(j, &d, at) || exchange_somebody(j, &d, at)))
 		;
 }
 
@@ -581,7 +652,10 @@ journey_next(Journey *j)
 		else if (item.slot >= 0)
 			transfer_due(j, item.slot, item.at);
 		else if (item.stay->overflow && item.at < item.stay->next && !item.stay->ended)
-			go_home(j, item.stay, item.at);
+		{
+			if (!is_operated(item.stay))
+				go_home(j, item.stay, item.at);
+		}
 		else
 			stay_due(j, item.stay, item.at);
 	}

@@ -218,7 +218,8 @@ typedef struct DayPlan
 	int			stay_count;		/* of which some part lies in the day */
 	Stay	  **stays;
 	int			event_count;
-	StayEvent  *events;			/* in order of time */
+	StayEvent  *events;			/* a stay's, and all moves, in order of time; a second
+								 * twin's admission is ahead of its time */
 	int			registration_count;
 	RegistrationPlan *registrations;
 	int			admission_count;

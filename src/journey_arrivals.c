@@ -268,7 +268,7 @@ start_visit(Journey *j, Arrival *a, Dice *d)
 	v->triage = TRIAGE_NONE;
 	v->appointment = a->appointment;
 	v->last_appointment = a->last_appointment;
-	v->hiv = patient_hiv(j->seed, &a->person, code, j->day);
+	v->hiv = patients_hiv(j->patients, &a->person, code);
 	v->way = a->appointment >= 0 ? VISIT_OUTPATIENT : a->group == GROUP_ELECTIVE ? VISIT_ELECTIVE :
 		a->group == GROUP_MATERNITY ? VISIT_MATERNITY :
 		a->outside && dice_ppm(d, 500000) && a->group == GROUP_ADMITTED ? VISIT_TRANSFER_IN : VISIT_EMERGENCY;
@@ -289,8 +289,14 @@ emergency_visit(Journey *j, VisitPlan *v, Dice *d)
 	bool		obstetric = v->department == j->mix->obstetrics;
 
 	v->triage = (int8) draw_triage(false, d);
+	if (obstetric && v->triage == TRIAGE_BLUE)
+		v->triage = TRIAGE_RED;
 	v->disposition = (uint8) draw_disposition((Triage) v->triage, d);
 	if (obstetric && v->disposition == LEFT_DIED)
+		v->disposition = v->triage == TRIAGE_RED ? LEFT_TRANSFERRED : LEFT_DISCHARGED;
+
+	/* a child does not go away alone */
+	if (v->disposition == LEFT_ABSCONDED && age_on(v->person.born, j->day) < 13)
 		v->disposition = LEFT_DISCHARGED;
 	v->left = visit_ends(j, v->arrived, v->triage == TRIAGE_NONE ? 60 :
 						 triage_minutes((Triage) v->triage, d), dice_word(d));

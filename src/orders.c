@@ -25,6 +25,8 @@ comorbidities_of(uint64 seed, const Person *person, bool hiv, DateADT day, int *
 	Dice		d = dice(seed, RANDOM_PATIENT, (uint64) person->id, 16);
 	int			n = 0;
 
+	if (day - person->born < 28)
+		return 0;				/* newborns bring nothing along */
 	for (int i = 0; i < mix->comorbidity_count && n < COMORBID_MAX; i++)
 	{
 		const Comorbidity *c = &mix->comorbidities[i];
@@ -206,7 +208,7 @@ orders_of_visit(uint64 seed, const VisitPlan *v, Orders *o)
 	int			weeks = Min(Max(code->clinic_weeks, 1), 12);
 
 	o->count = o->medicine_count = 0;
-	if (v->disposition == LEFT_BEFORE_SEEN || v->way == VISIT_NEWBORN)
+	if (v->disposition == LEFT_BEFORE_SEEN || v->way == VISIT_NEWBORN || v->triage == TRIAGE_BLUE)
 		return;
 	request(o, code, clinic ? SETTING_OPD : SETTING_ED, &d, v->arrived + (v->left - v->arrived) / USECS_PER_SEC / 3 * USECS_PER_SEC,
 			v->left, 1000);

@@ -16,8 +16,10 @@
 #include "workforce.h"
 
 #define BETWEEN_BIRTHS 330		/* days */
+#define PERINATAL_DAYS 60		/* after birth; a course of clinic visits goes on */
 #define PICK_ATTEMPTS 12
-#define KNOWN_MAX 262144			/* newcomers remembered: more than can be here or come again */
+#define KNOWN_MIN 262144			/* newcomers remembered: more than can be here or come again */
+#define KNOWN_PER_BED 160
 #define CHILDREN 16384			/* of the latest newcomers, children are asked to come again */
 #define COME_AGAIN 450000		/* millionths */
 #define RANK_DAYS (100 * 12 * 31)	/* birth dates as an identity number has them: YYMMDD */
@@ -52,12 +54,14 @@ struct Patients
 	persons_hash *inside;		/* inpatients */
 	persons_hash *today;		/* who have come today */
 	persons_hash *mothers;		/* who have given birth, and when last */
+	persons_hash *hiv;			/* who came with it */
 	uint16	   *first_seen;		/* [person of the pool], days from the first, plus one */
 	uint8	   *ranks;			/* [birth date][sex] of outsiders */
 	int			newcomers;		/* of the day */
 	int			births[2];		/* of the day, by sex */
-	int64		known_count;	/* all of them; the last KNOWN_MAX are kept */
-	RegistrationPlan *known;	/* [count mod KNOWN_MAX], in order of id */
+	int64		known_count;	/* all of them; the last known_max are kept */
+	int64		known_max;
+	RegistrationPlan *known;	/* [count mod known_max], in order of id */
 	int			count;			/* the day's registrations */
 	int			room;
 	RegistrationPlan *list;
@@ -89,10 +93,12 @@ patients_open(const DaySpec *spec)
 	p->inside = persons_create(CurrentMemoryContext, 2048, NULL);
 	p->today = persons_create(CurrentMemoryContext, 4096, NULL);
 	p->mothers = persons_create(CurrentMemoryContext, 4096, NULL);
+	p->hiv = persons_create(CurrentMemoryContext, 4096, NULL);
 	p->first_seen = MemoryContextAllocExtended(CurrentMemoryContext, (spec->people + 1) * sizeof(uint16),
 											   MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
 	p->ranks = palloc0(RANK_DAYS * 2);
-	p->known = MemoryContextAllocHuge(CurrentMemoryContext, KNOWN_MAX * sizeof(RegistrationPlan));
+	p->known_max = Max(KNOWN_MIN, (int64) spec->beds * KNOWN_PER_BED);
+	p->known = MemoryContextAllocHuge(CurrentMemoryContext, p->known_max * sizeof(RegistrationPlan));
 	p->room = 1024;
 	p->list = palloc(p->room * sizeof(RegistrationPlan));
 	return p;
@@ -150,6 +156,13 @@ patients_may_deliver(const Patients *p, int64 person)
 	return entry == NULL || p->day - entry->day > BETWEEN_BIRTHS;
 }
 
+bool
+patients_may_have(const Patients *p, const CaseCode *code, int64 person)
+{
+	return (code->flags & (CASE_PREGNANCY | CASE_POSTPARTUM)) != CASE_PREGNANCY ||
+		patients_may_deliver(p, person);
+}
+
 /* ---- registrations ---- */
 
 static RegistrationPlan *
@@ -201,13 +214,13 @@ outsider_rank(Patients *p, DateADT born, bool female)
 static RegistrationPlan *
 known_newcomer(const Patients *p, int64 n)
 {
-	return &p->known[n % KNOWN_MAX];
+	return &p->known[n % p->known_max];
 }
 
 static RegistrationPlan *
 find_newcomer(const Patients *p, int64 person)
 {
-	int64		low = Max(p->known_count - KNOWN_MAX, 0);
+	int64		low = Max(p->known_count - p->known_max, 0);
 	int64		high = p->known_count - 1;
 
 	while (low <= high)
@@ -348,6 +361,12 @@ draw_ages(const CaseCode *code, DateADT day, Dice *d, DateADT *born_from, DateAD
 		last = first;
 	*born_from = date_add_years(day, -(last + 1)) + 1;
 	*born_until = date_add_years(day, -first);
+	if (code->flags & CASE_PERINATAL)
+		*born_from = Max(*born_from, day - PERINATAL_DAYS);
+
+	/* who is born on 29 February has the birthday on the 28th */
+	while (age_on(*born_from, day) > last)
+		(*born_from)++;
 
 	/* the first four weeks are the newborns' */
 	if (first == 0 && !(code->flags & CASE_PERINATAL))
@@ -356,7 +375,8 @@ draw_ages(const CaseCode *code, DateADT day, Dice *d, DateADT *born_from, DateAD
 
 /* A child met before, of the right age and sex; false: none was found. */
 static bool
-pick_child(const Patients *p, bool female, DateADT from, DateADT until, Dice *d, Person *person)
+pick_child(const Patients *p, const CaseCode *code, bool female, DateADT from, DateADT until, Dice *d,
+		   Person *person)
 {
 	int64		kept = Min(p->known_count, CHILDREN);
 
@@ -365,7 +385,8 @@ pick_child(const Patients *p, bool female, DateADT from, DateADT until, Dice *d,
 		const RegistrationPlan *r = known_newcomer(p, p->known_count - 1 - dice_below(d, (uint32) kept));
 
 		if (r->person.female != female || r->person.born < from || r->person.born > until ||
-			r->newcomer.outside || !patients_free(p, r->person.id))
+			r->newcomer.outside || !patients_free(p, r->person.id) ||
+			!patients_may_have(p, code, r->person.id))
 			continue;
 		*person = r->person;
 		return true;
@@ -426,7 +447,7 @@ patients_pick(Patients *p, const CaseCode *code, uint32 outside, Dice *d, Person
 
 			if ((int) dice_below(d, (uint32) (until - from + 1)) <= until - later)
 			{
-				if (!dice_ppm(d, COME_AGAIN) || !pick_child(p, female, later, until, d, person))
+				if (!dice_ppm(d, COME_AGAIN) || !pick_child(p, code, female, later, until, d, person))
 					new_patient(p, female, later, until, false, d, person);
 				put_in(p->today, person->id);
 				return;
@@ -435,7 +456,7 @@ patients_pick(Patients *p, const CaseCode *code, uint32 outside, Dice *d, Person
 		}
 		if (from <= until && pick_of_pool(p, female, from, until, d, person) &&
 			patients_free(p, person->id) &&
-			(!(code->flags & CASE_PREGNANCY) || patients_may_deliver(p, person->id)))
+			patients_may_have(p, code, person->id))
 		{
 			patients_arrive(p, person);
 			return;
@@ -457,8 +478,9 @@ patients_member(const Patients *p, const CaseCode *code, DateADT day, Dice *d, P
 
 /* ---- what is true of a patient ---- */
 
-bool
-patient_hiv(uint64 seed, const Person *person, const CaseCode *code, DateADT day)
+/* By age, sex and illness; the same draw for the person at every visit. */
+static bool
+draw_hiv(uint64 seed, const Person *person, const CaseCode *code, DateADT day)
 {
 	const CaseMix *mix = casemix();
 	int			group = age_group_of(age_on(person->born, day));
@@ -475,10 +497,19 @@ patient_hiv(uint64 seed, const Person *person, const CaseCode *code, DateADT day
 		prevalence = Max(prevalence * 2, group >= 3 ? 600000 : 250000);
 	else if (mix->departments[code->department].medicine)
 		prevalence = prevalence * 17 / 10;
-
-	/* the same draw for the person at every visit */
 	draw = random_below(random_block(seed, RANDOM_PATIENT, (uint64) person->id, 0).v[0], 1000000);
 	return draw < prevalence;
+}
+
+bool
+patients_hiv(Patients *p, const Person *person, const CaseCode *code)
+{
+	if (is_in(p->hiv, person->id))
+		return true;
+	if (!draw_hiv((uint64) p->spec.seed, person, code, p->day))
+		return false;
+	put_in(p->hiv, person->id);
+	return true;
 }
 
 int

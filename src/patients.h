@@ -34,6 +34,9 @@ extern void patients_died(Patients *patients, const Person *person, TimestampTz 
 extern void patients_delivered(Patients *patients, int64 person);
 extern bool patients_may_deliver(const Patients *patients, int64 person);
 
+/* False for a pregnancy's code and somebody who gave birth of late. */
+extern bool patients_may_have(const Patients *patients, const CaseCode *code, int64 person);
+
 /* A child is born here. */
 extern void patients_born(Patients *patients, const Person *mother, bool female, Person *child);
 
@@ -44,8 +47,8 @@ extern int	patients_registrations(const Patients *patients, RegistrationPlan **l
 extern bool patients_member(const Patients *patients, const CaseCode *code, DateADT day, Dice *dice,
 							Person *person);
 
-/* Does the patient have HIV, given what the visit is for? */
-extern bool patient_hiv(uint64 seed, const Person *person, const CaseCode *code, DateADT day);
+/* Does the patient have HIV, given what the visit is for?  Whoever had it once has it. */
+extern bool patients_hiv(Patients *patients, const Person *person, const CaseCode *code);
 
 /* Patient class, 0 to 4 for H0, H1, H2, H3, P. */
 extern int	patient_class(uint64 seed, int64 person);

@@ -599,9 +599,6 @@ enum
 	ARG_N, ARG_SEED, ARG_FIRST, ARG_AS_OF, ARG_ID_MODE
 };
 
-#define AS_OF_FIRST_YEAR 2000
-#define AS_OF_LAST_YEAR 2099
-
 bool
 id_mode_is_marked(const char *mode)
 {

@@ -13,6 +13,10 @@
 
 #define PEOPLE_CAPACITY (INT64CONST(1) << (BLOCK_BITS + BLOCK_COUNT_BITS))
 
+/* The years in which the age pyramid can stand, and a hospital begin. */
+#define AS_OF_FIRST_YEAR 2000
+#define AS_OF_LAST_YEAR 2099
+
 /* What every value of a population depends on. */
 typedef struct PopulationSpec
 {

@@ -15,6 +15,7 @@
 
 #define SHORTEST_STAY 288		/* minutes: 0.2 day */
 #define LONGEST_STAY (120 * 1440)
+#define PHASE_MINUTES 120		/* between two phases at least */
 #define SICK_AT_ONCE 550000		/* of those who need intensive care: on arrival; millionths */
 
 /* Of a million admissions, those that end so.  After transitions.csv. */
@@ -107,12 +108,28 @@ add_phase(Stay *stay, int offset, Place place, MoveReason reason)
 {
 	Phase	   *phase;
 
+	/* what was drawn apart may be in another order than told */
+	if (stay->phase_count > 0)
+		offset = Max(offset, stay->phases[stay->phase_count - 1].offset + PHASE_MINUTES);
 	if (stay->phase_count == PHASES_MAX || (stay->phase_count > 0 && offset > stay_minutes(stay) - 60))
 		return;
 	phase = &stay->phases[stay->phase_count++];
 	phase->offset = offset;
 	phase->place = (uint8) place;
 	phase->reason = (uint8) reason;
+}
+
+void
+stay_space_phases(Stay *stay)
+{
+	for (int i = stay->phase + 1; i < stay->phase_count; i++)
+	{
+		Phase	   *phase = &stay->phases[i];
+
+		phase->offset = Max(phase->offset, phase[-1].offset + PHASE_MINUTES);
+		if (phase->offset > stay_minutes(stay) - 60)
+			stay->phase_count = i;
+	}
 }
 
 /* Minutes, log-normal with that mean (hours) and as much deviation. */

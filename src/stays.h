@@ -13,4 +13,10 @@
  */
 extern void stay_plan(Stay *stay, uint64 seed, const DayFacts *facts);
 
+/*
+ * When a phase has begun late, or could not: those to come follow by two hours
+ * or more, and what would then be within an hour of the end is given up.
+ */
+extern void stay_space_phases(Stay *stay);
+
 #endif							/* HOSPITAL_STAYS_H */

@@ -14,6 +14,11 @@ SET work_mem = '128MB';
 
 -- ---- what the checks look at -------------------------------------------------
 
+-- whole years; who is born on 29 February has the birthday on the 28th, as with "date + interval"
+CREATE FUNCTION pg_temp.years(born date, day date) RETURNS int IMMUTABLE LANGUAGE sql AS
+$$ SELECT y - (born + make_interval(years => y) > day)::int
+   FROM (SELECT extract(year FROM day)::int - extract(year FROM born)::int) x (y) $$;
+
 CREATE TEMPORARY TABLE span AS
 SELECT s.*, (SELECT max(day) FROM hospital.days) AS last_day, (SELECT count(*) FROM hospital.days) AS days,
        -- the roster has no shift of the day before the first one
@@ -256,6 +261,19 @@ FROM hospital.visits
 WHERE (kind = 'emergency' AND triage IS NULL AND disposition IS DISTINCT FROM 'left without being seen')
    OR (kind = 'outpatient' AND triage IS NOT NULL);
 
+-- a bill of transport is all that comes of it
+INSERT INTO found (check_name, violations, example)
+SELECT 'visits: who is dead on arrival is dead, and nothing is measured or given', count(*), min(visit_id::text)
+FROM hospital.visits v
+WHERE triage = 'BLUE'
+  AND (disposition IS DISTINCT FROM 'died'
+       OR EXISTS (SELECT FROM deed d WHERE d.visit_id = v.visit_id AND d.source IN ('vital_signs', 'lab_results', 'prescriptions')));
+
+INSERT INTO found (check_name, violations, example)
+SELECT 'visits: a child below 13 does not abscond', count(*), min(visit_id::text)
+FROM hospital.visits JOIN person p USING (patient_id)
+WHERE disposition = 'absconded' AND arrived_at < p.date_of_birth + interval '13 years';
+
 INSERT INTO found (check_name, violations, example)
 SELECT 'admissions: discharged after the admission, outcome and time together', count(*), min(admission_id::text)
 FROM hospital.admissions, span
@@ -317,6 +335,22 @@ WHERE s.status IS DISTINCT FROM a.outcome OR s.recorded_at IS DISTINCT FROM a.di
 INSERT INTO found (check_name, violations, example)
 SELECT 'stays: a move is to another bed', count(*), min(update_id::text)
 FROM step WHERE status = 'moved' AND (ward_code, bed_no) IS NOT DISTINCT FROM (ward_before, bed_before);
+
+INSERT INTO found (check_name, violations, example)
+SELECT 'stays: nobody is moved on the operating table', count(*), min(format('%s at %s', s.admission_id, s.recorded_at))
+FROM (SELECT admission_id, status, recorded_at,
+             lead(status) OVER w AS next_status, lead(recorded_at) OVER w AS next_at
+      FROM hospital.status_updates WHERE status IN ('in theatre', 'in recovery')
+      WINDOW w AS (PARTITION BY admission_id ORDER BY recorded_at, update_id)) t
+JOIN step s ON s.admission_id = t.admission_id AND s.status = 'moved' AND s.recorded_at > t.recorded_at AND s.recorded_at < t.next_at
+WHERE t.status = 'in theatre' AND t.next_status = 'in recovery';
+
+-- medical transfers and exchanges may come at any time; a course of phases may not rush
+INSERT INTO found (check_name, violations, example)
+SELECT 'stays: nobody is moved twice within a minute', count(*), min(format('%s at %s', admission_id, recorded_at))
+FROM (SELECT admission_id, recorded_at, status, lag(status) OVER w AS before, lag(recorded_at) OVER w AS before_at
+      FROM step WINDOW w AS (PARTITION BY admission_id ORDER BY number)) x
+WHERE status = 'moved' AND before = 'moved' AND recorded_at < before_at + interval '1 minute';
 
 INSERT INTO found (check_name, violations, example)
 SELECT 'status_updates: say the ward and bed where the patient is', count(*),
@@ -419,6 +453,13 @@ WHERE d.source = 'treatments' AND f.fee_group IN ('Major theatre', 'Anaesthetic'
   AND d.staff_id NOT IN (SELECT staff_id FROM medical) AND NOT (f.fee_code = '0210' AND s.role ~ 'Midwife');
 
 INSERT INTO found (check_name, violations, example)
+SELECT 'staff: who operates is assigned as the surgeon then', count(*), min(format('%s %s', d.id, d.what))
+FROM deed d JOIN hospital.tariffs f ON f.fee_code = d.what
+WHERE d.source = 'treatments' AND f.fee_group = 'Major theatre'
+  AND NOT EXISTS (SELECT FROM hospital.doctor_assignments a
+                  WHERE a.admission_id = d.admission_id AND a.starts_at = d.at AND a.reason = 'surgeon' AND a.doctor_id = d.staff_id);
+
+INSERT INTO found (check_name, violations, example)
 SELECT 'staff: nurses record what happens to inpatients, and vital signs', count(*), min(format('%s %s', d.source, d.id))
 FROM deed d JOIN hospital.staff s USING (staff_id)
 WHERE d.source IN ('status_updates', 'vital_signs')
@@ -462,17 +503,33 @@ SELECT 'diagnoses: primary codes suit sex and age', count(*), min(format('%s %s'
 FROM hospital.diagnoses d JOIN person p USING (patient_id) JOIN hospital.diagnosis_profile f ON f.icd10 = d.code
 WHERE d.rank = 'primary'
   AND ((f.sex <> 'B' AND f.sex <> p.sex)
-       OR extract(year FROM age(d.at::date, p.date_of_birth)) NOT BETWEEN f.min_age AND f.max_age);
+       OR pg_temp.years(p.date_of_birth, d.at::date) NOT BETWEEN f.min_age AND f.max_age);
 
 -- how a delivery ended (Z37) is coded beside it and is in no table
 INSERT INTO found (check_name, violations, example)
 SELECT 'diagnoses: what patients bring along is known for their sex and age', count(*), min(format('%s %s', d.diagnosis_id, d.code))
 FROM hospital.diagnoses d JOIN person p USING (patient_id),
-     LATERAL (SELECT extract(year FROM age(d.at::date, p.date_of_birth)) AS age) y
+     LATERAL (SELECT pg_temp.years(p.date_of_birth, d.at::date) AS age) y
 WHERE d.rank = 'secondary' AND d.code !~ '^Z37\.[0-9]$'
   AND NOT EXISTS (SELECT FROM hospital.comorbidities c WHERE c.icd10 = d.code AND c.sex = p.sex
                   AND CASE WHEN age < 1 THEN prev_lt1 WHEN age < 5 THEN prev_1_4 WHEN age < 15 THEN prev_5_14
                       WHEN age < 25 THEN prev_15_24 WHEN age < 45 THEN prev_25_44 WHEN age < 65 THEN prev_45_64 ELSE prev_65p END > 0);
+
+INSERT INTO found (check_name, violations, example)
+SELECT 'diagnoses: newborns bring nothing along', count(*), min(format('%s %s', d.diagnosis_id, d.code))
+FROM hospital.diagnoses d JOIN person p USING (patient_id)
+WHERE d.rank = 'secondary' AND d.at::date - p.date_of_birth < 28;
+
+INSERT INTO found (check_name, violations, example)
+SELECT 'diagnoses: nothing is said twice, more and less closely', count(*), min(format('%s: %s beside %s', d.visit_id, e.code, d.code))
+FROM hospital.diagnoses d JOIN hospital.diagnoses e ON e.visit_id = d.visit_id AND e.rank = 'secondary'
+WHERE d.rank = 'primary' AND (left(e.code, 3) = left(d.code, 3) OR (e.code = 'B24' AND d.code ~ '^(B2[0-4]|Z21)'));
+
+-- a course of clinic visits that began in the first two months goes on for some weeks
+INSERT INTO found (check_name, violations, example)
+SELECT 'diagnoses: what newborns have is found in their first months', count(*), min(format('%s %s, born on %s', d.diagnosis_id, d.code, p.date_of_birth))
+FROM hospital.diagnoses d JOIN person p USING (patient_id)
+WHERE d.rank = 'primary' AND d.code ~ '^(P|Z38)' AND d.at::date - p.date_of_birth > 160;
 
 INSERT INTO found (check_name, violations, example)
 SELECT 'diagnoses: what only women or men can have', count(*), min(format('%s %s', d.diagnosis_id, d.code))
@@ -536,12 +593,18 @@ WHERE said IS DISTINCT FROM coalesce(born, 0);
 INSERT INTO found (check_name, violations, example)
 SELECT 'births: the mother is a woman of 10 to 55, and an inpatient', count(*), min(d.treatment_id::text)
 FROM delivery d JOIN person p USING (patient_id) JOIN hospital.visits v USING (visit_id)
-WHERE p.sex <> 'F' OR v.admission_id IS NULL OR extract(year FROM age(d.at::date, p.date_of_birth)) NOT BETWEEN 10 AND 55;
+WHERE p.sex <> 'F' OR v.admission_id IS NULL OR pg_temp.years(p.date_of_birth, d.at::date) NOT BETWEEN 10 AND 55;
 
 INSERT INTO found (check_name, violations, example)
 SELECT 'births: nobody gives birth twice within six months', count(*), min(format('%s: %s and %s', patient_id, before, at))
 FROM (SELECT patient_id, at, lag(at) OVER (PARTITION BY patient_id ORDER BY at) AS before FROM delivery) x
 WHERE at < before + interval '6 months';
+
+INSERT INTO found (check_name, violations, example)
+SELECT 'births: nobody comes to an antenatal clinic soon after', count(*), min(format('%s after %s', v.visit_id, d.at))
+FROM delivery d
+JOIN hospital.visits v ON v.patient_id = d.patient_id AND v.kind = 'outpatient' AND v.arrived_at > d.at AND v.arrived_at < d.at + interval '6 months'
+JOIN hospital.diagnoses o ON o.visit_id = v.visit_id AND o.rank = 'primary' AND o.code ~ '^(O|Z34)';
 
 INSERT INTO found (check_name, violations, example)
 SELECT 'births: the status of the mother says so at that time', count(*), min(coalesce(d.treatment_id, u.update_id)::text)
@@ -574,6 +637,16 @@ SELECT 'lab_results: the blood group found is the patient''s', count(*), min(lab
 FROM hospital.lab_results l JOIN person p USING (patient_id)
 WHERE l.result ~ '^(O|A|B|AB) (positive|negative)$'
   AND replace(replace(l.result, ' positive', '+'), ' negative', '-') <> p.blood_type;
+
+INSERT INTO found (check_name, violations, example)
+SELECT 'lab_results: no test for HIV is negative in who is known to have it', count(*), min(l.lab_result_id::text)
+FROM hospital.lab_results l
+JOIN (SELECT patient_id, min(visit_id) AS visit_id FROM diagnosed WHERE code ~ '^(B2[0-4]|Z21|O98\.7)' GROUP BY 1) d USING (patient_id)
+WHERE l.code = '75622-1' AND l.result = 'negative' AND l.visit_id >= d.visit_id;
+
+INSERT INTO found (check_name, violations, example)
+SELECT 'lab_results: nobody has SARS-CoV-2 before it was in the country', count(*), min(lab_result_id::text)
+FROM hospital.lab_results WHERE code = '94500-6' AND result = 'positive' AND at < date '2020-03-01';
 
 INSERT INTO found (check_name, violations, example)
 SELECT 'vital_signs: of somebody living', count(*), min(vital_signs_id::text)
@@ -729,7 +802,8 @@ LEFT JOIN LATERAL (SELECT w.department_code AS ward_department FROM lying l JOIN
                    WHERE l.admission_id = d.admission_id AND l.since <= greatest(d.at, a.admitted_at) AND l.until > d.at
                    ORDER BY l.since DESC LIMIT 1) l ON true
 LEFT JOIN LATERAL (SELECT s.department_code FROM shift s WHERE s.staff_id = d.doctor_id AND s.starts_at <= d.at AND s.ends_at > d.at
-                   AND s.starts_at > d.at - interval '27 hours' ORDER BY s.starts_at DESC LIMIT 1) s ON true;
+                   AND s.starts_at > d.at - interval '27 hours' ORDER BY s.starts_at DESC LIMIT 1) s ON true
+WHERE d.at >= (SELECT staffed_from FROM span);
 
 INSERT INTO measured (metric, found, least, most)
 SELECT format('%s whose doctor is of another department, and on no shift of the patient''s', source),
@@ -746,3 +820,4 @@ SELECT metric, found, least, most, coalesce(found BETWEEN least AND most, true) 
 
 DROP TABLE span, person, deed, shift, medical, ending, step, lying, diagnosed, indicated, suiting, delivery, fee, numbered, moment,
     newborn, given, interacting, treating, found, measured;
+DROP FUNCTION pg_temp.years(date, date);

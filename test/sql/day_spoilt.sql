@@ -102,6 +102,13 @@ UPDATE hospital.visits SET left_at = arrived_at - interval '1 s' WHERE visit_id 
 UPDATE hospital.visits SET doctor_id = NULL WHERE visit_id = pg_temp.visit(12);
 -- spoils: visits: emergencies are triaged unless they leave before, outpatients are not
 UPDATE hospital.visits SET triage = 'RED' WHERE visit_id = pg_temp.visit(13);
+-- spoils: visits: who is dead on arrival is dead, and nothing is measured or given
+UPDATE hospital.visits SET triage = 'BLUE'
+WHERE visit_id = (SELECT min(visit_id) FROM hospital.visits WHERE kind = 'emergency' AND disposition = 'discharged');
+-- spoils: visits: a child below 13 does not abscond
+UPDATE hospital.visits SET disposition = 'absconded'
+WHERE visit_id = (SELECT max(v.visit_id) FROM hospital.visits v JOIN hospital.patients p USING (patient_id)
+                  WHERE v.kind = 'emergency' AND v.disposition = 'discharged' AND p.date_of_birth > '2012-01-01');
 -- spoils: admissions: discharged after the admission, outcome and time together
 UPDATE hospital.admissions SET outcome = NULL WHERE admission_id = pg_temp.stay(3);
 -- spoils: admissions: each has its visit, which says the same
@@ -125,6 +132,14 @@ DELETE FROM hospital.status_updates WHERE admission_id = pg_temp.stay(10) AND st
 INSERT INTO hospital.status_updates
 SELECT update_id + 400000, admission_id, patient_id, recorded_at + interval '1 min', 'moved', ward_code, recorded_by, bed_no
 FROM hospital.status_updates WHERE admission_id = pg_temp.stay(11) AND status = 'admitted';
+-- spoils: stays: nobody is moved on the operating table
+-- spoils: stays: nobody is moved twice within a minute
+INSERT INTO hospital.status_updates
+SELECT update_id + 400000 + n, admission_id, patient_id, recorded_at + n * interval '2 s', 'moved', ward_code, recorded_by, bed_no + 40 + n
+FROM hospital.status_updates, generate_series(1, 2) n
+WHERE update_id = (SELECT min(u.update_id) FROM hospital.status_updates u
+                   WHERE u.status = 'in theatre' AND EXISTS (SELECT FROM hospital.status_updates r
+                         WHERE r.admission_id = u.admission_id AND r.status = 'in recovery' AND r.recorded_at > u.recorded_at));
 -- spoils: status_updates: say the ward and bed where the patient is
 UPDATE hospital.status_updates SET bed_no = bed_no + 30
 WHERE admission_id = pg_temp.stay(12) AND status IN ('stable', 'guarded', 'critical', 'improving', 'deteriorating', 'fit for discharge');
@@ -158,6 +173,10 @@ UPDATE hospital.prescriptions SET doctor_id = pg_temp.staff('nursing', prescribe
 -- spoils: staff: operations, anaesthetics and deliveries are a doctor's or a midwife's
 UPDATE hospital.treatments SET staff_id = pg_temp.staff('support', at)
 WHERE treatment_id = (SELECT min(treatment_id) FROM hospital.treatments WHERE code IN ('1210', '1211', '1212'));
+-- spoils: staff: who operates is assigned as the surgeon then
+UPDATE hospital.doctor_assignments SET reason = 'ward round'
+WHERE doctor_assignment_id = (SELECT min(a.doctor_assignment_id) FROM hospital.doctor_assignments a JOIN hospital.treatments t USING (admission_id)
+                              WHERE a.reason = 'surgeon' AND t.code IN ('1210', '1211', '1212'));
 -- spoils: staff: nurses record what happens to inpatients, and vital signs
 UPDATE hospital.vital_signs SET recorded_by = pg_temp.staff('support', at) WHERE visit_id = pg_temp.visit(20);
 
@@ -177,6 +196,15 @@ INSERT INTO hospital.diagnoses
 SELECT diagnosis_id + 400000 + n, visit_id, admission_id, patient_id, k.code, 'spoilt', at, k.rank
 FROM hospital.diagnoses, (VALUES (1, 'A00.0', 'secondary'), (2, 'W19', 'external cause')) k (n, code, rank)
 WHERE visit_id = pg_temp.visit(25) AND hospital.diagnoses.rank = 'primary' AND hospital.diagnoses.code !~ '^[ST]';
+-- spoils: diagnoses: newborns bring nothing along
+-- spoils: diagnoses: nothing is said twice, more and less closely
+INSERT INTO hospital.diagnoses
+SELECT diagnosis_id + 400000, visit_id, admission_id, patient_id, left(code, 3) || '.0', 'spoilt', at, 'secondary'
+FROM hospital.diagnoses WHERE diagnosis_id = (SELECT min(d.diagnosis_id) FROM hospital.diagnoses d JOIN hospital.visits v USING (visit_id)
+                                              WHERE v.kind = 'newborn' AND d.rank = 'primary');
+-- spoils: diagnoses: what newborns have is found in their first months
+UPDATE hospital.patients SET date_of_birth = date_of_birth - 300
+WHERE patient_id = (SELECT max(patient_id) FROM hospital.visits WHERE kind = 'newborn');
 -- spoils: diagnoses: none twice in a visit
 INSERT INTO hospital.diagnoses
 SELECT diagnosis_id + 400000, visit_id, admission_id, patient_id, code, description, at, rank FROM hospital.diagnoses WHERE visit_id = pg_temp.visit(26);
@@ -199,6 +227,14 @@ UPDATE hospital.people SET household_id = 999999999 WHERE person_id = (SELECT pa
 UPDATE hospital.diagnoses SET code = 'Z37.2' WHERE diagnosis_id = (SELECT min(diagnosis_id) FROM hospital.diagnoses WHERE code = 'Z37.0');
 -- spoils: births: the mother is a woman of 10 to 55, and an inpatient
 UPDATE hospital.patients SET gender = 'Male' WHERE patient_id = (SELECT patient_id FROM birth WHERE n = 4);
+-- spoils: births: nobody comes to an antenatal clinic soon after
+UPDATE hospital.diagnoses d SET code = 'Z34.9'
+FROM hospital.treatments t, hospital.visits v
+WHERE t.treatment_id = (SELECT treatment_id FROM birth WHERE n = 6) AND v.visit_id = pg_temp.visit(39)
+  AND d.visit_id = v.visit_id AND d.rank = 'primary';
+UPDATE hospital.visits SET patient_id = (SELECT patient_id FROM birth WHERE n = 6),
+    arrived_at = (SELECT t.at + interval '30 days' FROM hospital.treatments t JOIN birth USING (treatment_id) WHERE n = 6)
+WHERE visit_id = pg_temp.visit(39);
 -- spoils: births: nobody gives birth twice within six months
 INSERT INTO hospital.treatments
 SELECT treatment_id + 400000, visit_id, admission_id, patient_id, code, description, at + interval '1 hour', staff_id, quantity
@@ -215,6 +251,11 @@ FROM hospital.lab_tests t WHERE t.loinc = l.code AND l.visit_id = pg_temp.visit(
 -- spoils: lab_results: the blood group found is the patient's
 UPDATE hospital.patients SET blood_type = CASE blood_type WHEN 'O+' THEN 'AB-' ELSE 'O+' END
 WHERE patient_id = (SELECT min(patient_id) FROM hospital.lab_results WHERE result ~ '^(O|A|B|AB) (positive|negative)$');
+-- spoils: lab_results: no test for HIV is negative in who is known to have it
+UPDATE hospital.lab_results SET code = '75622-1', result = 'negative'
+WHERE lab_result_id = (SELECT min(l.lab_result_id) FROM hospital.lab_results l JOIN hospital.diagnoses d USING (visit_id) WHERE d.code = 'B24');
+-- spoils: lab_results: nobody has SARS-CoV-2 before it was in the country
+UPDATE hospital.lab_results SET code = '94500-6', result = 'positive', at = '2020-02-01' WHERE visit_id = pg_temp.visit(40);
 -- spoils: vital_signs: of somebody living
 UPDATE hospital.vital_signs SET temperature = 12 WHERE visit_id = pg_temp.visit(30);
 

@@ -286,7 +286,11 @@ is( $node->safe_psql('town', qq(
 # Another number of transfers is another hospital, but still a hospital.
 is( $node->safe_psql('town', qq(
 	SELECT string_agg((SELECT count(*) FROM hospital_generate_transfers('2020-02-10', $seed, 200000, 300, '2020-01-01', n))::text, ' ' ORDER BY n)
-	FROM unnest('{0,1,15,40}'::int[]) n)), '0 1 15 40', 'as many transfers as asked for');
+	FROM unnest('{0,1,15,40,150}'::int[]) n)), '0 1 15 40 150', 'as many transfers as asked for, up to one for two beds');
+
+# On this day every bed that somebody could be moved to was taken.
+is($node->safe_psql('town', "SELECT count(*) FROM hospital_generate_transfers('2021-05-29', 7, 200000, 200, '2021-05-01')"), 15,
+	'in a hospital that is full patients are exchanged');
 
 # ---- the first day -----------------------------------------------------------------
 
@@ -336,13 +340,14 @@ foreach my $kind (@kinds)
 	like($call->(q('2019-12-31')), qr/22023: the hospital has no such day.*DETAIL:.*HINT:/s, "$kind: before the first day");
 	like($call->(q('2020-01-02', people => 999)), qr/22023: .* city of 999 people.*DETAIL:.*1000.*HINT:/s, "$kind: too few people");
 	like($call->(q('2020-01-02', beds => 199)), qr/22023: .* 199 beds.*DETAIL:.*200 and 10000.*HINT:/s, "$kind: too few beds");
-	like($call->(q('2020-01-02', transfers => -1)), qr/22023: .*-1 transfers.*DETAIL:.*between 0 and 1000/s, "$kind: transfers below zero");
+	like($call->(q('2020-01-02', transfers => -1)), qr/22023: .*-1 transfers.*DETAIL:.*between 0 and 550, for 1100 beds/s, "$kind: transfers below zero");
 	like($call->(q('2020-01-02', id_mode => 'fake')), qr/22023: unknown id_mode "fake".*HINT:.*marked/s, "$kind: id_mode");
 }
 like(error_of("SELECT FROM hospital_generate_visits($_)"), qr/22023: /, "visits: $_")
   for q('infinity'), q('-infinity'), q('2020-01-02', start_date => '-infinity'), q('2101-01-01', start_date => '2101-01-01'),
+  q('1999-12-31', start_date => '1999-12-01'), q('2000-01-02', start_date => '1999-12-31'), q('2100-01-01', start_date => '2100-01-01'),
   q('1969-12-31', start_date => '1969-01-01'), q('2020-01-02', people => 1000000000000), q('2020-01-02', beds => 10001),
-  q('2020-01-02', transfers => 1001), q('2020-01-02', id_mode => '');
+  q('2020-01-02', transfers => 551), q('2020-01-02', beds => 10000, transfers => 1001), q('2020-01-02', id_mode => '');
 is($node->safe_psql('town', "SELECT count(*) FROM hospital_generate_visits($_)"), 0, "visits: $_, no rows")
   for 'NULL', q('2020-01-02', seed => NULL), q('2020-01-02', id_mode => NULL);
 is($node->safe_psql('town', "SELECT count(*) > 0 FROM hospital_generate_visits('2020-01-02', seed => $_)"), 't', "seed $_")

@@ -767,19 +767,16 @@ lake_sweep(const char *folder, const char *name)
 	}
 }
 
+/* The name is looked for last: between two looks an unfinished file may get it. */
 bool
 lake_is_pending(const char *path)
 {
-	LakeFile   *file = lake_open(path);
 	const char *slash = strrchr(path, '/');
+	LakeFile   *file;
 	ListCell   *cell;
 
-	if (file != NULL || slash == NULL)
-	{
-		if (file != NULL)
-			lake_close(file);
+	if (slash == NULL)
 		return false;
-	}
 	foreach(cell, folder_entries(pnstrdup(path, slash - path)))
 	{
 		char		final[NAME_MAX + 1];
@@ -787,7 +784,11 @@ lake_is_pending(const char *path)
 		if (is_temporary(lfirst(cell), final) && strcmp(final, slash + 1) == 0)
 			return true;
 	}
-	return false;
+	file = lake_open(path);
+	if (file == NULL)
+		return false;
+	lake_close(file);
+	return true;
 }
 
 static void

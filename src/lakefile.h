@@ -86,7 +86,7 @@ extern bool lake_look(const char *path, LakeStatus *status);
 /* The names in a folder, in order; those of unfinished files and hidden ones left out. */
 extern List *lake_names(const char *folder);
 
-/* No such file, but one is on disk that is about to get its name. */
+/* A file that was not there: one is about to get its name, or has it by now. */
 extern bool lake_is_pending(const char *path);
 
 /* Of what has been written, or read so far. */

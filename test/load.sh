@@ -8,8 +8,8 @@
 #   held    another session's snapshot is held, which keeps dead rows from being taken away
 #   after   the snapshot is given back, until the end date
 #
-# What is flat: private memory, open files and threads of each kind of worker, the log a
-# day, and the small tables of state. load_watch.pl takes the samples.
+# What is flat: private memory, open files and threads of each kind of worker, the log for
+# a row of the day's files, and the small tables of state. load_watch.pl takes the samples.
 #
 # environment: LOAD_DAYS (1455), BEDS (200), PEOPLE (100000), PAIRS (5), DAY_MS (900),
 # HOSPITAL_TEST_SEED
@@ -90,9 +90,14 @@ beside() {
 
 # ---- what has grown --------------------------------------------------------
 
+# Rows of files, of so many tenths of the days that were left: what there is to log.
+rows_between() {
+    value "SELECT sum(rows) FROM hospital.batches WHERE day >= date '2020-01-01' + $FROM + $LEFT * $1 / 10 AND day < date '2020-01-01' + $FROM + $LEFT * $2 / 10"
+}
+
 judge() {
     # The first tenth is not counted.  The next three tenths are compared with the last two.
-    awk -F'\t' -v from="$FROM" -v days="$LEFT" '
+    awk -F'\t' -v from="$FROM" -v days="$LEFT" -v rows0="$(rows_between 1 4)" -v rows1="$(rows_between 8 10)" '
         $3 == "day" { day = $4 - from; next }
         $2 == "pairs" || day < days / 10 { next }
         {
@@ -107,9 +112,10 @@ judge() {
             last[key] = $4
         }
         END {
-            a = (wal1["early"] - wal0["early"]) / (day1["early"] - day0["early"] + 0.001)
-            b = (wal1["late"] - wal0["late"]) / (day1["late"] - day0["late"] + 0.001)
-            printf "flat|write-ahead log, kB a day|%.0f|%.0f|||%s\n", a / 1024, b / 1024, b <= 1.3 * a ? "flat" : "GROWS"
+            # by rows, for a lockdown has half of them
+            a = (wal1["early"] - wal0["early"]) / (day1["early"] - day0["early"] + 0.001) / (rows0 / (days * 3 / 10))
+            b = (wal1["late"] - wal0["late"]) / (day1["late"] - day0["late"] + 0.001) / (rows1 / (days * 2 / 10))
+            printf "flat|write-ahead log, bytes a row|%.0f|%.0f|||%s\n", a, b, b <= 1.3 * a ? "flat" : "GROWS"
             for (key in names) {
                 split(key, k, "|")
                 if (k[1] == "memory") { room = 1.1 * most[key, "early"] + 4096; unit = 1024; what = k[2] ": private memory, MB" }

@@ -59,6 +59,7 @@ static const KnownDay known_days[] = {
 	{"hospital_mart", "staffing_against_need", "day", 0, false},
 	{"hospital_mart", "ward_occupancy_by_hour", "at", 0, false},
 	{"hospital_mart", "patient_journey", "visit_date", 0, false},
+	{"hospital_mart", "patient_bills", "billing_date", 0, false},
 };
 
 /* ---- which relation ---- */

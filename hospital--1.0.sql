@@ -4312,7 +4312,7 @@ BEGIN
         FROM hospital.treatments t JOIN hospital.patients p ON p.patient_id = t.patient_id
         WHERE t.code IN ('0210', '0211', '0212') AND t.at >= from_at AND t.at < until_at
     ), born AS (
-        SELECT sum(CASE WHEN d.code IN ('Z37.2', 'Z37.3') THEN 2 ELSE 1 END)::numeric AS n,
+        SELECT coalesce(sum(CASE WHEN d.code IN ('Z37.2', 'Z37.3') THEN 2 ELSE 1 END), 0)::numeric AS n,
                count(*) FILTER (WHERE d.code IN ('Z37.1', 'Z37.3')) AS still
         FROM hospital.diagnoses d
         WHERE d.code IN ('Z37.0', 'Z37.1', 'Z37.2', 'Z37.3') AND d.at >= from_at AND d.at < until_at

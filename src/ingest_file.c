@@ -298,18 +298,9 @@ insert_or_merge(IngestRun *run, const int *list, int n)
 	KeySet	   *inserted = record_insert_new(run->writer, list, n);
 	int		   *fresh = palloc(n * sizeof(int));
 	int		   *others = palloc(n * sizeof(int));
-	int			nfresh = 0;
-	int			nothers = 0;
+	int			nfresh = held_choose(&run->held, list, n, inserted, true, fresh);
+	int			nothers = held_choose(&run->held, list, n, inserted, false, others);
 
-	for (int i = 0; i < n; i++)
-	{
-		RecordKey	key = record_key(run->kind, held_record(&run->held, list[i]));
-
-		if (key_set_has(inserted, &key))
-			fresh[nfresh++] = list[i];
-		else
-			others[nothers++] = list[i];
-	}
 	/* what may fail comes before anything is counted */
 	if (nothers > 0)
 		merge_known(run, others, nothers);

@@ -167,15 +167,8 @@ registrations_insert(RecordWriter *writer, const int *list, int n)
 	KeySet	   *there = record_keys_in(writer, &writer->plans->existing_people, "hospital.people",
 									   "person_id", list, n);
 	int		   *missing = palloc(n * sizeof(int));
-	int			nmissing = 0;
+	int			nmissing = held_choose(writer->rows.held, list, n, there, false, missing);
 
-	for (int i = 0; i < n; i++)
-	{
-		RecordKey	key = record_key(writer->kind, held_record(writer->rows.held, list[i]));
-
-		if (!key_set_has(there, &key))
-			missing[nmissing++] = list[i];
-	}
 	bulk_append(writer->table.writer, held_rows_set(&writer->patient_rows, list, n));
 	if (nmissing > 0)
 		bulk_append(writer->people.writer, held_rows_set(&writer->people_rows, missing, nmissing));
@@ -225,18 +218,12 @@ registrations_merge(RecordWriter *writer, const int *list, int n)
 {
 	KeySet	   *fitting;
 	int		   *selected = palloc(n * sizeof(int));
-	int			count = 0;
+	int			count;
 
 	fitting = record_result_keys(writer, record_run_on_rows(writer, &writer->plans->merge,
 															patients_query(writer), list, n,
 															SPI_OK_INSERT_RETURNING));
-	for (int i = 0; i < n; i++)
-	{
-		RecordKey	key = record_key(writer->kind, held_record(writer->rows.held, list[i]));
-
-		if (key_set_has(fitting, &key))
-			selected[count++] = list[i];
-	}
+	count = held_choose(writer->rows.held, list, n, fitting, true, selected);
 	if (count > 0)
 		record_run_on_rows(writer, &writer->plans->people, people_query(writer), selected, count,
 						   SPI_OK_INSERT);

@@ -49,6 +49,21 @@ held_scratch_size(const RecordKind *kind, const char *record)
 	return size;
 }
 
+int
+held_choose(const HeldRecords *held, const int *list, int n, const KeySet *set, bool has, int *out)
+{
+	int			chosen = 0;
+
+	for (int i = 0; i < n; i++)
+	{
+		RecordKey	key = record_key(held->kind, held_record(held, list[i]));
+
+		if (key_set_has(set, &key) == has)
+			out[chosen++] = list[i];
+	}
+	return chosen;
+}
+
 static bool
 fetch_held(RowSource *source, int64 row, Datum *values, bool *isnull, char *scratch)
 {

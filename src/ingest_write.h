@@ -44,6 +44,9 @@ extern Size held_scratch_size(const RecordKind *kind, const char *record);
 extern void held_rows_init(HeldRows *rows, int kind_number, const HeldRecords *held);
 extern RowSource *held_rows_set(HeldRows *rows, const int *list, int n);
 
+/* The rows of the list whose keys the set has, or has not, to "out"; how many. */
+extern int held_choose(const HeldRecords *held, const int *list, int n, const KeySet *set, bool has, int *out);
+
 typedef struct RecordWriter RecordWriter;
 
 /*

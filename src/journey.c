@@ -257,7 +257,8 @@ go_home(Journey *j, Stay *stay, TimestampTz at)
 	int16		ward;
 	bool		overflow;
 
-	if (find_bed(j, stay, (Place) stay->phases[stay->phase].place, stay->ward, false, at, &ward, &overflow))
+	if (!is_operated(stay) &&
+		find_bed(j, stay, (Place) stay->phases[stay->phase].place, stay->ward, false, at, &ward, &overflow))
 		move_to(j, stay, ward, overflow, MOVE_HOME_WARD, at);
 }
 
@@ -652,10 +653,7 @@ journey_next(Journey *j)
 		else if (item.slot >= 0)
 			transfer_due(j, item.slot, item.at);
 		else if (item.stay->overflow && item.at < item.stay->next && !item.stay->ended)
-		{
-			if (!is_operated(item.stay))
-				go_home(j, item.stay, item.at);
-		}
+			go_home(j, item.stay, item.at);
 		else
 			stay_due(j, item.stay, item.at);
 	}

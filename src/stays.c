@@ -260,7 +260,8 @@ plan_maternity(Stay *stay, const CaseCode *code, Dice *d)
 	/* straight into labour, or days in the antenatal ward before */
 	if (at_term || code->mean_stay > 4 * 65536)
 	{
-		wait = at_term ? 14 * 60 + (int) dice_below(d, 300) : draw_minutes(d, 40, 6 * 1440);
+		wait = at_term ? 14 * 60 + (int) dice_below(d, 300) :
+			Max(draw_minutes(d, 40, 6 * 1440), PHASE_MINUTES);
 		add_phase(stay, 0, PLACE_ANTENATAL, MOVE_MATERNITY);
 		add_phase(stay, wait, PLACE_LABOUR, MOVE_MATERNITY);
 	}

@@ -129,25 +129,13 @@ refuse(StreamBatch *batch, StreamMessage *message, int sqlstate, const char *col
 	MemoryContextSwitchTo(before);
 }
 
-/* The rows of the list that the set has, or has not, to the front of "out". */
-static int
-choose(const Writing *writing, const int *list, int n, const KeySet *set, bool has, int *out)
-{
-	int			chosen = 0;
-
-	for (int i = 0; i < n; i++)
-		if (has_key(writing, set, list[i]) == has)
-			out[chosen++] = list[i];
-	return chosen;
-}
-
 /* Rows whose keys are in the table. */
 static void
 meet_rows(Writing *writing, RecordWriter *writer, const int *list, int n)
 {
 	KeySet	   *same = record_same(writer, list, n);
 	int		   *others = palloc(Max(n, 1) * sizeof(int));
-	int			nothers = choose(writing, list, n, same, false, others);
+	int			nothers = held_choose(&writing->rows->held, list, n, same, false, others);
 	KeySet	   *completed = NULL;
 
 	for (int i = 0; i < n; i++)
@@ -176,7 +164,7 @@ insert_or_meet(Writing *writing, const int *list, int n)
 	RecordWriter *writer = record_writer(writing->kind, &writing->rows->held, writing->schema, false);
 	KeySet	   *existing = record_existing(writer, list, n);
 	int		   *some = palloc(n * sizeof(int));
-	int			nsome = choose(writing, list, n, existing, false, some);
+	int			nsome = held_choose(&writing->rows->held, list, n, existing, false, some);
 
 	for (int i = 0; i < nsome; i++)
 	{
@@ -185,7 +173,7 @@ insert_or_meet(Writing *writing, const int *list, int n)
 	}
 	if (nsome > 0)
 		record_insert(writer, some, nsome);
-	nsome = choose(writing, list, n, existing, true, some);
+	nsome = held_choose(&writing->rows->held, list, n, existing, true, some);
 	if (nsome > 0)
 		meet_rows(writing, writer, some, nsome);
 	record_writer_close(writer);

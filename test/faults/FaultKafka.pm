@@ -16,8 +16,11 @@ use IO::Socket::INET;
 use IPC::Run ();
 use Time::HiRes qw(sleep time);
 
+use FaultDisk;
 use FaultProxy;
 use HospitalKafka;
+
+use constant SMALL_MB => 160;    # an index of each partition is 10 MB when it is open
 
 my $script = $INC{'HospitalKafka.pm'} =~ s/HospitalKafka\.pm$/kafka.sh/r;
 
@@ -29,9 +32,10 @@ sub free_ports
 	return map { $_->sockport } @sockets;
 }
 
+# Options: small (the logs are on a small file system).
 sub new
 {
-	my ($class, $dir, $count) = @_;
+	my ($class, $dir, $count, %option) = @_;
 	my @ports = free_ports(4 * $count);
 	my @nodes;
 
@@ -43,7 +47,12 @@ sub new
 		push @nodes, \%node;
 	}
 	my $self = bless { nodes => \@nodes }, $class;
-	$self->configure($_) foreach @nodes;
+	foreach my $node (@nodes)
+	{
+		mkdir $node->{dir};
+		FaultDisk::mount_at("$node->{dir}/data", SMALL_MB) if $option{small};
+		$self->configure($node);
+	}
 	return $self;
 }
 
@@ -74,7 +83,6 @@ sub configure
 	my $needed = $copies > 1 ? 2 : 1;
 
 	run_script('jars');
-	mkdir $_ foreach grep { !-d } $node->{dir} =~ s{/\d+$}{}r, $node->{dir};
 	spew("$node->{dir}/log4j.properties", <<'END');
 log4j.rootLogger=INFO, stdout
 log4j.appender.stdout=org.apache.log4j.ConsoleAppender

@@ -10,15 +10,20 @@ use Test::More;
 
 use FaultNet;
 use FaultWorld;
+use FaultDisk;
 use FaultsBroker;
+use FaultsCopies;
+use FaultsMachine;
 use FaultsServer;
+use FaultsTables;
+use FaultsTests;
 use FaultsTopic;
 use HospitalKafka;
 
 use constant RATE => 200;    # events a second beside most faults
 
-# Number, name, how; what is special: nodes of Kafka, no load beside, or the
-# world's end.
+# Number, name, how; what is special: nodes of Kafka, small disks, a world made to
+# be copied, the world's end; no world at all, but tests of its own.
 my @faults = (
 	[ 0, 'tables changed by hand: is it noticed?', \&sabotage ],
 	[ 1, 'kill -9 of a consumer at work', \&FaultsServer::kill_consumer ],
@@ -39,10 +44,25 @@ my @faults = (
 	[ 16, 'unread messages deleted by retention', \&FaultsTopic::retention ],
 	[ 17, 'the topic deleted and made again', \&FaultsTopic::recreate, last => 1 ],
 	[ 18, 'poison', \&FaultsTopic::poison ],
+	[ 19, 'rules that refuse rows, tables altered at work', \&FaultsTables::targets ],
 	[ 20, 'locks held and deadlocks', \&FaultsServer::locks ],
 	[ 21, 'duplicates and another order', \&FaultsTopic::duplicates ],
 	[ 22, 'open and aborted transactions, compaction', \&FaultsTopic::transactions ],
-	[ 36, 'the producer killed between sending and recording', \&FaultsServer::kill_producer ]);
+	[ 23, 'no room for data, or for the log', \&FaultsMachine::disk_full, small => 1 ],
+	[ 24, 'no room for the log of Kafka', \&FaultsMachine::kafka_full, small => 1 ],
+	[ 25, 'a disk that fails to write or to flush', \&FaultsMachine::failing_disk ],
+	[ 26, 'no memory for a consumer', \&FaultsMachine::no_memory ],
+	[ 27, 'no place for workers, or for sessions', \&FaultsMachine::places ],
+	[ 28, 'a snapshot held by another session', \&FaultsTables::held_snapshot ],
+	[ 29, 'a standby that lags is promoted', \&FaultsCopies::failover, copies => 1, last => 1 ],
+	[ 30, 'a backup restored to an earlier moment', \&FaultsCopies::restored, copies => 1, last => 1 ],
+	[ 31, 'files that are wrong', undef, tests => [qw(021_ingest 022_day_files 024_dirty)] ],
+	[ 32, 'kills, two at once, days in another order', undef, tests => [qw(025_order_and_kills)] ],
+	[ 33, 'clocks', undef, tests => [qw(040_clock)] ],
+	[ 34, 'jobs that hang, fail and fork', undef, tests => [qw(041_jobs)] ],
+	[ 35, 'upgraded and dropped at work', undef, tests => [qw(042_sight 063_upgrade)] ],
+	[ 36, 'the producer killed between sending and recording', \&FaultsServer::kill_producer ],
+	[ 37, 'passwords, certificates, rights', undef, tests => [qw(032_kafka_security 034_kafka_mistakes)] ]);
 
 my %by_number = map { my ($number, $name, $how, %special) = @$_; $number => { number => $number, name => $name, how => $how, %special } } @faults;
 
@@ -117,13 +137,14 @@ sub run
 sub told
 {
 	my ($world, $fault, $seed, $label, $results, %option) = @_;
-	my $result = run($world, $fault, $seed, %option);
+	my $result = $fault->{tests} ? FaultsTests::run($fault, $seed, %option) : run($world, $fault, $seed, %option);
 	my @violations = map { "$_->[0]: $_->[1]" } @{ $result->{violations} };
 
 	push @$results, $result;
 	ok(!@violations, sprintf '%s: fault %d, %s, %d injected%s', $label, $fault->{number}, $fault->{name}, $result->{injected},
 		defined $result->{took} ? sprintf(', back after %.1f s', $result->{took}) : '')
-	  or diag join "\n", "$label, HOSPITAL_TEST_SEED=$option{master}", @violations, 'server: ' . $world->{node}->logfile;
+	  or diag join "\n", "$label, HOSPITAL_TEST_SEED=$option{master}", @violations, defined $world ? 'server: ' . $world->{node}->logfile : ();
+	return if !defined $world;
 	return $world if !@violations && !$fault->{last};
 	$world->end;
 	return;
@@ -131,10 +152,16 @@ sub told
 
 sub new_world
 {
-	my ($nodes, $seed) = @_;
+	my ($fault, $seed) = @_;
 
-	return FaultWorld->new(nodes => $nodes, run => $seed & 0x0fffffff);
+	return FaultWorld->new((map { $_ => $fault->{$_} } qw(nodes small copies)), run => $seed & 0x0fffffff);
 }
+
+# Faults of one kind can happen in the same world.
+sub kind { return join '/', map { $_[0]->{$_} // 0 } qw(nodes small copies) }
+
+# Why a fault cannot be done here, or an empty string.
+sub cannot { return $_[0]->{small} ? FaultDisk::unavailable() : '' }
 
 # Faults after each other, seeded; what came of them.  Options: seed, quick,
 # shared (one world for all that do not need another one).
@@ -148,16 +175,20 @@ sub series
 		my $fault = fault($number);
 		my $n = ++$runs{$number};
 		my $seed = $option{seed} + 1000 * $number + $n;
-		my $nodes = $fault->{nodes} // 1;
-		my $kind = ($option{shared} ? 0 : $number) . '/' . $nodes;
+		my $kind = ($option{shared} ? 0 : $number) . '/' . kind($fault);
 
 		if (defined $world && $of ne $kind)
 		{
 			$world->end;
 			undef $world;
 		}
+		if (my $why = cannot($fault))
+		{
+			note "fault $number, $fault->{name}: $why";
+			next;
+		}
 		$of = $kind;
-		$world //= new_world($nodes, $seed);
+		$world //= new_world($fault, $seed) if !$fault->{tests};
 		$world = told($world, $fault, $seed, "run $n", \@results, quick => $option{quick}, master => $option{seed});
 	}
 	$world->end if defined $world;
@@ -172,7 +203,7 @@ use constant FAULTS_A_WORLD => 25;
 my @weathers = ([qw(pass)], [qw(pass)], [qw(delay 40)], [qw(throttle 300000)], [qw(lose 3 1)]);
 
 # Those of the network itself, and what is timed, need a good one.
-my %fair = map { $_ => 1 } 3, 8 .. 14, 16 .. 18;
+my %fair = map { $_ => 1 } 3, 8 .. 14, 16 .. 19, 25 .. 28;
 
 # Everything about a step comes from the seed and its number, nothing from the
 # clock: the same seed repeats the same steps.
@@ -187,7 +218,8 @@ sub soak
 	while (time < $until)
 	{
 		my $three = int($step / FAULTS_A_WORLD) % 4 == 3;
-		my @may = grep { $three || !$_->{nodes} } map { fault($_) } grep { $_ != 0 } numbers();
+		my @may = grep { kind($_) eq kind({}) || $three && kind($_) eq kind({ nodes => 3 }) }
+		  map { fault($_) } grep { $_ != 0 && !fault($_)->{tests} } numbers();
 		my $fault = $dice->choose(@may);
 		my $weather = $dice->choose(@weathers);
 		my $mine = int $dice->chance(0x7fffffff);
@@ -197,7 +229,7 @@ sub soak
 			$world->end;
 			undef $world;
 		}
-		$world //= new_world($three ? 3 : 1, $mine);
+		$world //= new_world({ nodes => $three ? 3 : 1 }, $mine);
 		$world->{kafka}->network(@$weather) if !$fair{ $fault->{number} };
 		$world = told($world, $fault, $mine, sprintf('step %d (%s)', ++$step, $fair{ $fault->{number} } ? 'pass' : "@$weather"), \@results,
 			quick => 1, master => $seed);

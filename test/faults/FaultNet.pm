@@ -4,6 +4,7 @@
 # enter() starts the script again in a network namespace of its own, where the
 # kernel lets an ordinary user make one, and iptables is there to break it.
 # Elsewhere it returns, and FaultProxy stands in; how() says which it is.
+# File systems can be mounted in there, too (FaultDisk).
 package FaultNet;
 
 use strict;
@@ -28,7 +29,7 @@ sub try_run
 sub enter
 {
 	return if $ENV{HOSPITAL_FAULT_NET} || HospitalKafka::unavailable() ne '';
-	my @in = qw(unshare --user --net --map-current-user --keep-caps);
+	my @in = qw(unshare --user --net --mount --map-current-user --keep-caps);
 	my $up = 'ip link set lo up';
 
 	if (!@tables || !try_run(@in, 'sh', '-c', "$up && $tables[0] -A INPUT -p tcp --dport 1"

@@ -19,6 +19,7 @@ use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Time::HiRes qw(sleep time);
 
+use FaultDisk;
 use FaultKafka;
 use FaultMessage;
 use FaultOracle;
@@ -39,7 +40,8 @@ END
 	$? = $rc;
 }
 
-# Options: nodes (of Kafka), partitions, run (a number for the event ids).
+# Options: nodes (of Kafka), partitions, run (a number for the event ids); small
+# (data, log and Kafka's logs on small file systems), copies (made to be copied).
 sub new
 {
 	my ($class, %option) = @_;
@@ -51,7 +53,11 @@ sub new
 		sends => 0,
 		dice => 1,
 		journal => {},
+		small => $option{small},
+		copies => $option{copies},
 		restarts => 0,
+		disk_errors => 0,
+		errors => 0,
 		read => {},
 		acks_read => {},
 		acked => {},
@@ -61,7 +67,7 @@ sub new
 
 	mkdir "$folder/$_" foreach qw(kafka monitor);
 	$alive{$folder} = $self;
-	$self->{kafka} = FaultKafka->new("$folder/kafka", $option{nodes} // 1);
+	$self->{kafka} = FaultKafka->new("$folder/kafka", $option{nodes} // 1, small => $option{small});
 	$self->{kafka}->start;
 	$self->{kafka}->create_topic(TOPIC, $option{partitions} // 3);
 	$self->{node} = PostgreSQL::Test::Cluster->new('faults' . ++$worlds);
@@ -77,7 +83,10 @@ sub make_node
 	my $lake = "$self->{folder}/lake";
 
 	mkdir $lake;
-	$node->init(extra => [ '--encoding=UTF8', '--locale=C' ]);
+	$node->init(
+		extra => [ '--encoding=UTF8', '--locale=C', $self->{small} ? '--wal-segsize=1' : () ],
+		$self->{copies} ? (allows_streaming => 1, has_archiving => 1) : ());
+	$self->onto_small_disks if $self->{small};
 	$node->append_conf('postgresql.conf', <<"END");
 shared_preload_libraries = 'hospital'
 restart_after_crash = on
@@ -101,6 +110,37 @@ END
 	$self->{simulation} = $self->sql('SELECT simulation_id FROM hospital.simulation');
 	$self->sql('SELECT hospital_start()');
 	$self->wait_for(sprintf(q{SELECT count(*) > 0 FROM hospital.stream_partitions WHERE topic = '%s'}, TOPIC), 'a consumer');
+	return;
+}
+
+# The server's data and its log.  The log takes new files all the time.
+sub onto_small_disks
+{
+	my ($self) = @_;
+	my $node = $self->{node};
+	my $data = $node->data_dir;
+
+	FaultDisk::mount_at("$self->{folder}/data", 400);
+	FaultDisk::mount_at("$self->{folder}/wal", 64);
+	FaultDisk::move_to($data, "$self->{folder}/data/pgdata");
+	FaultDisk::move_to("$data/pg_wal", "$self->{folder}/wal/pg_wal");
+	$node->append_conf('postgresql.conf', "max_wal_size = 16MB\nmin_wal_size = 2MB\nwal_recycle = off\n");
+	return;
+}
+
+# Another server is the one to look at from now on; what it does not know of the
+# truth it is told again.
+sub turn_to
+{
+	my ($self, $node) = @_;
+
+	$self->{monitor}->kill_kill;
+	$self->{node} = $node;
+	@{$self}{qw(restarts errors)} = (0, 0);
+	$self->{read} = {};
+	$self->wait_for('SELECT NOT pg_is_in_recovery()', 'a server that is promoted');
+	$self->sql('TRUNCATE fault_oracle.truth');
+	$self->monitor;
 	return;
 }
 
@@ -242,17 +282,22 @@ sub flag
 	return;
 }
 
-# What nobody planned to happen to the server shows in its log.
+# What nobody planned to happen to the server shows in its log.  One that cannot
+# write its own log has to end, if that was what was done to it (disk_errors).
 sub look_at_log
 {
 	my ($self) = @_;
 	my $log = PostgreSQL::Test::Utils::slurp_file($self->{node}->logfile);
 	my $crashes = () = $log =~ /all server processes terminated; reinitializing/g;
+	my $aborts = () = $log =~ /terminated by signal 6/g;
+	my $errors = () = $log =~ /PANIC:  .*(?:No space left on device|Input\/output error)/g;
+	my $planned = $self->{restarts} + ($self->{disk_errors} ? $errors - $self->{errors} : 0);
 
-	$self->violated('I8', "$crashes restarts after crashes, $self->{restarts} of them planned")
-	  if $crashes > $self->{restarts};
-	$self->violated('I8', "a process crashed by itself: $1") if $log =~ /(TRAP:.*|terminated by signal (?:6|11).*)/;
+	$self->violated('I8', "$crashes restarts after crashes, $planned of them planned") if $crashes > $planned;
+	$self->violated('I8', "a process crashed by itself: $1") if $log =~ /(TRAP:.*|terminated by signal 11.*)/;
+	$self->violated('I8', "$aborts processes gave up by themselves") if $aborts > ($self->{disk_errors} ? $errors : 0);
 	$self->{restarts} = $crashes;
+	$self->{errors} = $errors;
 	return;
 }
 

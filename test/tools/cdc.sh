@@ -97,7 +97,7 @@ compare() {
         python3 "$TOP/test/tools/lib/fold.py" "$WORK/log/$t" || FAILED=1
     done
     [ "$FAILED" = 0 ] || die "$1: the topics and the tables differ"
-    say "   $1: the six topics, folded, are the tables"
+    say "   $1: ${#TOPICS[@]} topics, folded, are the tables"
 }
 
 FAILED=0

@@ -69,11 +69,15 @@ typedef struct Missed
 	int			limit;
 } Missed;
 
+/* SPI leaves its own context behind, which ends with the transaction; a command that is claimed does not. */
 static uint64
 run_sql(const char *query, int nargs, Oid *types, Datum *values, const char *nulls, int expected)
 {
+	MemoryContext caller = CurrentMemoryContext;
+
 	if (SPI_execute_with_args(query, nargs, types, values, nulls, false, 0) != expected)
 		elog(ERROR, "could not execute: %s", query);
+	MemoryContextSwitchTo(caller);
 	return SPI_processed;
 }
 
@@ -385,7 +389,7 @@ text_column(uint64 row, int number)
 }
 
 static Job *
-read_jobs(const JobOutlook *outlook, uint64 *n, MemoryContext context)
+read_jobs(const JobOutlook *outlook, uint64 *n)
 {
 	Oid			types[] = {BOOLOID};
 	Datum		values[] = {BoolGetDatum(outlook->running)};
@@ -395,15 +399,15 @@ read_jobs(const JobOutlook *outlook, uint64 *n, MemoryContext context)
 	*n = run_sql("SELECT job_name, schedule, time_zone, catch_up, catch_up_limit, starts_at, next_due_at"
 				 " FROM hospital.jobs WHERE enabled AND schedule IS NOT NULL AND ($1 OR while_stopped)"
 				 " ORDER BY job_name", 1, types, values, NULL, SPI_OK_SELECT);
-	jobs = MemoryContextAllocZero(context, (*n + 1) * sizeof(Job));
+	jobs = palloc0((*n + 1) * sizeof(Job));
 	for (uint64 i = 0; i < *n; i++)
 	{
 		Job		   *job = &jobs[i];
 		char	   *catch_up = text_column(i, 4);
 
-		job->name = MemoryContextStrdup(context, text_column(i, 1));
-		job->schedule = MemoryContextStrdup(context, text_column(i, 2));
-		job->zone = MemoryContextStrdup(context, text_column(i, 3));
+		job->name = text_column(i, 1);
+		job->schedule = text_column(i, 2);
+		job->zone = text_column(i, 3);
 		job->catch_up = strcmp(catch_up, "all") == 0 ? CATCH_UP_ALL :
 			strcmp(catch_up, "skip") == 0 ? CATCH_UP_SKIP : CATCH_UP_ONCE;
 		job->limit = DatumGetInt32(column(i, 5, &isnull));
@@ -435,7 +439,6 @@ plan_followers(const JobOutlook *outlook)
 bool
 job_plan(JobOutlook *outlook)
 {
-	MemoryContext context = CurrentMemoryContext;
 	TimestampTz now;
 	Job		   *jobs;
 	uint64		n;
@@ -448,7 +451,7 @@ job_plan(JobOutlook *outlook)
 	now = GetCurrentTimestamp();
 	outlook->running = hospital_is_running();
 	finish_crashed();
-	jobs = read_jobs(outlook, &n, context);
+	jobs = read_jobs(outlook, &n);
 	for (uint64 i = 0; i < n; i++)
 		plan_or_note(&jobs[i], outlook, now);
 	plan_followers(outlook);
@@ -494,7 +497,6 @@ note_seen(int64 run_id)
 bool
 job_claim(const JobOutlook *outlook, JobRun *run)
 {
-	MemoryContext context = CurrentMemoryContext;
 	Oid			types[] = {BOOLOID};
 	Datum		values[] = {BoolGetDatum(outlook->running)};
 	Oid			claim_types[] = {INT8OID, INT4OID};
@@ -508,7 +510,7 @@ job_claim(const JobOutlook *outlook, JobRun *run)
 		return false;
 	run->run_id = DatumGetInt64(column(0, 1, &isnull));
 	strlcpy(run->name, text_column(0, 2), sizeof(run->name));
-	run->command = MemoryContextStrdup(context, text_column(0, 3));
+	run->command = text_column(0, 3);
 	run->due_at = DatumGetTimestampTz(column(0, 4, &isnull));
 	run->day = DatumGetDateADT(column(0, 5, &isnull));
 	run->has_day = !isnull;

@@ -8,6 +8,8 @@
  *
  * A wall clock that jumps back makes less due than has been done, which does no
  * harm; one that jumps forward makes more due, and it is made up.
+ *
+ * Nothing is kept here: the state is window.c's, and window_control.c changes it.
  */
 #include "postgres.h"
 

@@ -6,7 +6,7 @@
  * its batch is done with.  Those that are taken wait in a ring for each
  * partition; a batch takes the oldest of all by the brokers' timestamps, so that
  * keys that grow with time come near the end of their index.  Here a partition's
- * first message is held against the witness, and gaps are met.
+ * first message is held against the witness, and gaps are declared (stop_for_gap).
  */
 #include "postgres.h"
 
@@ -260,13 +260,14 @@ put_waiting(const KafkaTaken *taken)
 {
 	int			i = taken->partition < consumer.counts[taken->topic] ?
 		consumer.by_number[taken->topic][taken->partition] : -1;
-	Reading    *reading = &consumer.readings[i];
+	Reading    *reading;
 
 	if (i < 0)
 	{
 		kafka_give_back(consumer.client, taken->slot);
 		return;
 	}
+	reading = &consumer.readings[i];
 	if (reading->nwaiting == reading->room)
 	{
 		int			room = Max(reading->room * 2, CHUNK);

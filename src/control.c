@@ -201,7 +201,7 @@ want_role(const char *database_name, Oid database, WorkerRole role, int count)
 		WorkerSlot *slot = control_make_slot(database_name, role, number);
 
 		if (slot == NULL)
-			continue;			/* hospital.status shows that all are taken */
+			continue;			/* not started: there is no slot in which hospital.status could say so */
 		changed |= !slot->wanted || slot->database != database;
 		slot->database = database;
 		slot->wanted = true;

@@ -3,7 +3,8 @@
  *
  * A null is nothing, a value is quoted where COPY would quote it.  The types
  * that most exports have are written without the catalogs, others go through
- * their output functions.  Day files are written by record_csv.c.
+ * their output functions.  Day files are written by record_csv.c;
+ * the same two for JSON are json_write.c and event_json.c.
  */
 #include "postgres.h"
 

@@ -10,7 +10,7 @@
 #define FOLDER_BITS 26			/* as many as a city has people */
 #define FOLDER_SALT UINT64CONST(0x464F4C44)
 
-/* Blood groups of the region, in percent of a thousand.  Estimate after SANBS. */
+/* Blood groups of the region, up to which of a thousand.  Estimate after SANBS. */
 static const struct
 {
 	RecText		name;

@@ -3,7 +3,8 @@
  *
  * lake/batch/<simulation>/date=YYYY-MM-DD/ has a file for each kind of records,
  * a header alone where the day has none, and manifest.json, which says what the
- * others are and is there when all of them are.
+ * others are and is there when all of them are.  (An export's manifest is another:
+ * export_manifest.c.)
  *
  * The steps, and what a crash leaves behind each:
  *

@@ -1,10 +1,12 @@
 /*
- * event.c: what an event is about: when it happened, whom, and its id.
+ * event.c: what an event is about: when it happened, whom, and its id; and what
+ * JSON and HL7 share: faults, the kinds' own rules, texts, times in UTC.
  *
  * An id has the form of a UUID of version 7: 48 bits of Unix milliseconds, so
  * that ids are in order of time (which a btree rewards).  Its other 74 bits are
  * a reversible mix of kind, key and whether the record is completed: two
  * events never have one id, and the same event, made again, has its own.
+ * Transfers have an id as their key, which is the event's too (day_stays.c).
  */
 #include "postgres.h"
 

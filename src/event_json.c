@@ -2,7 +2,8 @@
  * event_json.c: records as JSON events: the kinds' description, and writing.
  *
  * Room for a whole event is made once; after that every value is put where it
- * belongs without a further look at the buffer.
+ * belongs without a further look at the buffer.  (Rows of any query: json_write.c;
+ * records as CSV: record_csv.c.)
  */
 #include "postgres.h"
 

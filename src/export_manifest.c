@@ -3,7 +3,8 @@
  *
  * It is JSON for whoever reads the files, and the export's journal.  What it
  * says is not trusted with more than to leave a file alone: paths are made here,
- * of the source's name and a day, and none is taken from it.
+ * of the source's name and a day, and none is taken from it.  (That of a day
+ * folder in the lake is another: day_writer.c.)
  */
 #include "postgres.h"
 

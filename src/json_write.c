@@ -9,7 +9,7 @@
  * row_to_json looks every column's type up for every row and allocates for every
  * value.  Here the columns are described once, and the usual types are put into
  * one buffer without a function of the server's; others go through their output
- * functions.
+ * functions.  CSV: csv_write.c; records as JSON events: event_json.c.
  */
 #include "postgres.h"
 

@@ -143,7 +143,7 @@ extern void kafka_attend(KafkaClient *client);
  */
 extern bool kafka_lost_leader(KafkaClient *client);
 
-/* The brokers are asked, for half a second at the most; false when there was no answer. */
+/* The brokers are asked, for five seconds at the most; false when there was no answer. */
 extern bool kafka_ask_bounds(KafkaClient *client, const char *topic, int partition,
 							 int64 *low, int64 *high);
 

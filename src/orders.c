@@ -1,5 +1,6 @@
 /*
- * orders.c: what is asked for in a visit or on a day of a stay.
+ * orders.c: what is asked for in a visit or on a day of a stay, and which other
+ * illnesses of the patient are written down.
  *
  * A function of the visit, or of the stay and the day, alone: a bill at the end
  * of a stay asks again for each of its days, and gets what was given then.

@@ -38,6 +38,8 @@
 #define BATCH_BYTES (64 * 1024 * 1024)
 #define BATCH_DAYS 100
 
+StaticAssertDecl(TRANSFERS_MAX <= REST_TICK, "each of a day's transfers may be a part of its own");
+
 Producer	producer;
 
 /* ---- opening and closing ---- */

@@ -1,7 +1,8 @@
 /*
  * stream_ledger.h: what the consumers know of topics and partitions, and what
  * they write down of them: hospital.stream_topics, stream_partitions,
- * stream_ranges, rejects and stream_extras.
+ * stream_ranges, rejects and stream_extras.  The witness is written down and read
+ * here, of every partition; consumer_collect.c looks for it in the topic.
  *
  * All in the caller's transaction, SPI connected.
  */
@@ -26,9 +27,10 @@ extern PGDLLEXPORT void stream_partition_read(StreamPartition *partition, int64 
  */
 extern PGDLLEXPORT bool stream_partition_changed(const StreamPartition *partition);
 
-/* That it has stopped, before "next", and why (partition->stop). */
 /* Write down that the log ended there, and has no message between the position and there. */
 extern PGDLLEXPORT void stream_partition_read_to(StreamPartition *partition, int64 offset);
+
+/* That it has stopped, before "next", and why (partition->stop). */
 extern PGDLLEXPORT void stream_partition_stop(StreamPartition *partition);
 
 /* The range of the partition's messages in the batch. */

@@ -1,5 +1,5 @@
-# Day files into tables: what is accepted, what becomes a reject, what is
-# refused; order, crashes, chunks, undoing and trying again.
+# 021_ingest.pl: day files into tables: what is accepted, what becomes a reject,
+# what is refused; order, crashes, chunks, undoing and trying again.
 
 use strict;
 use warnings;

@@ -60,7 +60,8 @@ department_number(const char *code)
 	return -1;					/* not reached */
 }
 
-int
+/* -1: none */
+static int
 case_number(const char *icd)
 {
 	for (int i = 0; i < mix.code_count; i++)

@@ -117,7 +117,8 @@ fixed_exp2(int32 x)
 	return whole < -40 ? 0 : (int64) (value >> -whole);
 }
 
-int32
+/* log2(x), which is above 0; both 16.16. */
+static int32
 fixed_log2(uint64 x)
 {
 	int32		result = 0;

@@ -480,7 +480,6 @@ take_partition_error(KafkaClient *client, rd_kafka_resp_err_t code, KafkaMessage
 	memset(message, 0, sizeof(*message));
 	message->partition = partition->partition;
 	message->offset = partition->offset;
-	message->reason = rd_kafka_event_error_string(client->current);
 	rd_kafka_topic_partition_destroy(partition);
 	if (code == RD_KAFKA_RESP_ERR__PARTITION_EOF)
 		return KAFKA_END;
@@ -534,7 +533,6 @@ take_message(KafkaClient *client, KafkaMessage *out)
 	out->length = message->len;
 	out->key = message->key;
 	out->key_length = message->key_len;
-	out->reason = NULL;
 	return KAFKA_MESSAGE;
 }
 

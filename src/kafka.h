@@ -32,7 +32,6 @@ typedef struct KafkaMessage
 	size_t		length;
 	const char *key;			/* NULL when there is none */
 	size_t		key_length;
-	const char *reason;			/* of a gap, in the broker's words */
 } KafkaMessage;
 
 typedef enum KafkaNext

@@ -91,7 +91,7 @@ key_column(Oid relid, const LoadKey *key)
 					" WHERE a.attrelid = %u AND a.attname = '%s')", relid, key->column);
 }
 
-bool
+static bool
 key_is_there(Oid relid, const LoadKey *key)
 {
 	return found(psprintf("SELECT FROM pg_catalog.pg_constraint c"

@@ -64,7 +64,8 @@ load_refusal(Relation rel, LoadKind kind)
 	return why;
 }
 
-RowSource *
+/* The source of one chunk, in CurrentMemoryContext. */
+static RowSource *
 load_chunk_source(const LoadShared *shared, const LoadChunk *chunk)
 {
 	const RowSourceMethods *methods = load_methods(shared->kind);

@@ -18,7 +18,8 @@
 #define ITEMS_IN 419430			/* 6.4 on admission; with later ones and those to take home 8.5 */
 #define ITEMS_HOME 117965		/* 1.8 */
 
-int
+/* The patient's other illnesses, by number; how many. */
+static int
 comorbidities_of(uint64 seed, const Person *person, bool hiv, DateADT day, int *out)
 {
 	const CaseMix *mix = casemix();

@@ -61,18 +61,6 @@ slot_of_person(uint64 seed, uint64 person)
 	return ((uint32) person + block_offset(seed, person >> BLOCK_BITS)) & (BLOCK_PEOPLE - 1);
 }
 
-void
-population_basics(const PopulationSpec *spec, int64 person_id, DateADT *date_of_birth, bool *female)
-{
-	const Population *p = cached_population(spec);
-	uint64		person = (uint64) (person_id - 1);
-	uint32		slot = slot_of_person(spec->seed, person);
-	int			rank;
-
-	*female = block_slots[slot].female;
-	*date_of_birth = slot_birth(p, slot, (uint32) (person >> BLOCK_BITS), &rank);
-}
-
 #define PICK_TRIES 40
 
 int64

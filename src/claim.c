@@ -16,8 +16,6 @@
  */
 #include "postgres.h"
 
-#include "common/hashfn.h"
-#include "storage/lock.h"
 #include "utils/builtins.h"
 #include "utils/uuid.h"
 
@@ -25,11 +23,11 @@
 #include "compat.h"
 #include "day_file.h"
 #include "lakefile.h"
+#include "locks.h"
 #include "settings.h"
 
 #define OWNER_FILE "owner"
 #define OWNER_LENGTH 36			/* of a UUID as text */
-#define TOPICS_LOCK 0x746f		/* advisory locks of a class that no SQL function takes */
 
 /* ---- the lake ---- */
 
@@ -94,7 +92,6 @@ topics_claim(void)
 	static LOCKTAG claimed;
 	static bool has_claim = false;
 	char	   *key;
-	uint64		hash;
 	LOCKTAG		tag;
 
 	if (hospital_kafka_brokers[0] == '\0')
@@ -105,8 +102,7 @@ topics_claim(void)
 		return true;
 	}
 	key = psprintf("%s|%s", hospital_kafka_brokers, hospital_topic_prefix);
-	hash = hash_bytes_extended((const unsigned char *) key, (int) strlen(key), 0);
-	SET_LOCKTAG_ADVISORY(tag, InvalidOid, (uint32) (hash >> 32), (uint32) hash, TOPICS_LOCK);
+	set_named_lock_tag(&tag, LOCK_CLASS_TOPICS, key);
 	pfree(key);
 	if (has_claim && memcmp(&tag, &claimed, sizeof(tag)) == 0)
 		return true;

@@ -31,7 +31,6 @@
 #include "lib/stringinfo.h"
 #include "miscadmin.h"
 #include "portability/instr_time.h"
-#include "storage/lock.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/date.h"
@@ -392,40 +391,4 @@ day_next_unwritten(DateADT first)
 
 	return DatumGetDateADT(single_value("SELECT greatest($1, max(day) + 1) FROM hospital.days",
 										1, types, values, DateADTGetDatum(first)));
-}
-
-/* ---- locks ---- */
-
-/* Advisory locks of a class that no SQL function takes. */
-static void
-set_lock_tag(LOCKTAG *tag, HospitalLock lock)
-{
-	SET_LOCKTAG_ADVISORY(*tag, MyDatabaseId, 0x686f7370, (uint32) lock, 0x6873);
-}
-
-bool
-hospital_lock(HospitalLock lock, bool wait)
-{
-	LOCKTAG		tag;
-
-	set_lock_tag(&tag, lock);
-	return LockAcquire(&tag, ExclusiveLock, true, !wait) != LOCKACQUIRE_NOT_AVAIL;
-}
-
-void
-hospital_unlock(HospitalLock lock)
-{
-	LOCKTAG		tag;
-
-	set_lock_tag(&tag, lock);
-	(void) LockRelease(&tag, ExclusiveLock, true);
-}
-
-void
-hospital_lock_transaction(HospitalLock lock, LOCKMODE mode)
-{
-	LOCKTAG		tag;
-
-	set_lock_tag(&tag, lock);
-	(void) LockAcquire(&tag, mode, false, false);
 }

@@ -29,7 +29,6 @@
 #include "lib/stringinfo.h"
 #include "miscadmin.h"
 #include "nodes/params.h"
-#include "storage/lock.h"
 #include "tcop/dest.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
@@ -44,9 +43,9 @@
 #include "export_files.h"
 #include "export_private.h"
 #include "json_write.h"
+#include "locks.h"
 #include "put_value.h"
 
-#define EXPORT_LOCK 0x6578		/* advisory locks of a class that no SQL function takes */
 #define MANIFEST_EVERY 1000		/* milliseconds */
 #define PARAMETERS 3			/* first day, last day, days */
 
@@ -448,10 +447,9 @@ write_parts(Export *export)
 static void
 lock_target(const char *target)
 {
-	uint64		hash = hash_bytes_extended((const unsigned char *) target, (int) strlen(target), 0);
 	LOCKTAG		tag;
 
-	SET_LOCKTAG_ADVISORY(tag, InvalidOid, (uint32) (hash >> 32), (uint32) hash, EXPORT_LOCK);
+	set_named_lock_tag(&tag, LOCK_CLASS_EXPORT, target);
 	if (LockAcquire(&tag, ExclusiveLock, false, true) == LOCKACQUIRE_NOT_AVAIL)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_IN_USE),

@@ -34,10 +34,11 @@
 #include "ingest_private.h"
 #include "ingest_refs.h"
 #include "kept_plan.h"
+#include "locks.h"
 #include "marts.h"
+#include "procedure.h"
 #include "stream_retry.h"
 #include "stream_topics.h"
-#include "procedure.h"
 
 #define RETRY_ROWS 1000			/* rejects at a time */
 

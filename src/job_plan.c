@@ -34,6 +34,7 @@
 #include "day_writer.h"
 #include "job.h"
 #include "job_schedule.h"
+#include "locks.h"
 #include "records.h"
 #include "worker.h"
 

@@ -35,6 +35,7 @@
 #include "day_writer.h"
 #include "journey.h"
 #include "kept_plan.h"
+#include "locks.h"
 #include "marts.h"
 #include "owners.h"
 #include "records.h"

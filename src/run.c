@@ -53,6 +53,7 @@
 #include "day_file.h"
 #include "day_writer.h"
 #include "lakefile.h"
+#include "locks.h"
 #include "marts.h"
 #include "procedure.h"
 #include "run.h"

@@ -47,6 +47,7 @@
 #include "job.h"
 #include "kept_plan.h"
 #include "lakefile.h"
+#include "locks.h"
 #include "producer.h"
 #include "publish_request.h"
 #include "settings.h"

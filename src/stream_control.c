@@ -11,15 +11,12 @@
 #include "common/hashfn.h"
 #include "fmgr.h"
 #include "miscadmin.h"
-#include "storage/lock.h"
 #include "utils/builtins.h"
 
 #include "compat.h"
+#include "locks.h"
 #include "stream_control.h"
 #include "worker.h"
-
-#define PARTITION_LOCK_CLASS 0x686f7370	/* "hosp" */
-#define TWO_KEYS 2				/* as pg_advisory_lock(int, int) has it */
 
 PG_FUNCTION_INFO_V1(hospital_stream_key);
 PG_FUNCTION_INFO_V1(hospital_wake_consumers);
@@ -37,8 +34,8 @@ stream_partition_lock(const char *topic, int partition, bool exclusive)
 {
 	LOCKTAG		tag;
 
-	SET_LOCKTAG_ADVISORY(tag, MyDatabaseId, PARTITION_LOCK_CLASS,
-						 (uint32) partition_key(topic, strlen(topic), partition), TWO_KEYS);
+	SET_LOCKTAG_ADVISORY(tag, MyDatabaseId, LOCK_KEY_HOSPITAL,
+						 (uint32) partition_key(topic, strlen(topic), partition), LOCK_CLASS_PARTITION);
 	(void) LockAcquire(&tag, exclusive ? ExclusiveLock : ShareLock, false, false);
 }
 

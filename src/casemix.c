@@ -13,6 +13,7 @@
 
 #include "calendar.h"
 #include "casemix.h"
+#include "reference.h"
 #include "wards.h"
 
 #define MILLION 1000000

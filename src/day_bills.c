@@ -13,6 +13,7 @@
 
 #include "day_private.h"
 #include "patients.h"
+#include "reference.h"
 
 enum
 {

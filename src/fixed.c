@@ -211,3 +211,41 @@ poisson(int64 mean, uint32 word)
 	}
 	return n;
 }
+
+void
+apportion(int n, const int *weights, int total, int *out)
+{
+	int64		sum = 0;
+	int			left = total;
+
+	for (int i = 0; i < n; i++)
+		sum += weights[i];
+	if (sum == 0)
+	{
+		memset(out, 0, n * sizeof(int));
+		return;
+	}
+	for (int i = 0; i < n; i++)
+	{
+		out[i] = (int) ((int64) weights[i] * total / sum);
+		left -= out[i];
+	}
+	for (; left > 0; left--)
+	{
+		int			best = 0;
+		int64		best_remainder = PG_INT64_MIN;
+
+		/* what is still owed; a share already rounded up owes less than none */
+		for (int i = 0; i < n; i++)
+		{
+			int64		remainder = (int64) weights[i] * total - (int64) out[i] * sum;
+
+			if (remainder > best_remainder)
+			{
+				best = i;
+				best_remainder = remainder;
+			}
+		}
+		out[best]++;
+	}
+}

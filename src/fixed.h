@@ -37,4 +37,7 @@ lognormal_draw(const LogNormal *d, uint32 word)
 /* A Poisson count. */
 extern int	poisson(int64 mean, uint32 word);
 
+/* Share out "total" by weight, largest remainder first. */
+extern void apportion(int n, const int *weights, int total, int *out);
+
 #endif							/* HOSPITAL_FIXED_H */

@@ -30,7 +30,6 @@
 #include "utils/snapmgr.h"
 
 #include "csv_write.h"
-#include "day_writer.h"
 #include "ingest_private.h"
 #include "ingest_refs.h"
 #include "kept_plan.h"

@@ -31,7 +31,6 @@
 #include "utils/resowner.h"
 #include "utils/timestamp.h"
 
-#include "day_writer.h"
 #include "job.h"
 #include "job_schedule.h"
 #include "locks.h"

@@ -32,7 +32,6 @@
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 
-#include "day_writer.h"
 #include "journey.h"
 #include "kept_plan.h"
 #include "locks.h"

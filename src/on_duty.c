@@ -10,6 +10,7 @@
 
 #include "utils/memutils.h"
 
+#include "calendar.h"
 #include "casemix.h"
 #include "on_duty.h"
 

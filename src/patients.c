@@ -12,8 +12,8 @@
 #include "utils/datetime.h"
 #include "utils/memutils.h"
 
+#include "calendar.h"
 #include "patients.h"
-#include "workforce.h"
 
 #define BETWEEN_BIRTHS 330		/* days */
 #define PERINATAL_DAYS 60		/* after birth; a course of clinic visits goes on */

@@ -12,7 +12,7 @@
 
 #include "compat.h"
 #include "population_private.h"
-#include "wards.h"
+#include "reference.h"
 
 /* The slots of each band and sex. */
 static uint16 *slots_of[AGE_BANDS][2];

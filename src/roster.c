@@ -32,6 +32,7 @@
 #include "miscadmin.h"
 #include "utils/datetime.h"
 
+#include "calendar.h"
 #include "roster.h"
 #include "roster_private.h"
 

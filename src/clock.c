@@ -18,8 +18,8 @@
 #include "utils/timestamp.h"
 
 #include "clock.h"
-#include "control.h"
 #include "settings.h"
+#include "shared_state.h"
 #include "worker.h"
 
 #define DAY_US_MIN 1000

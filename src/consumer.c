@@ -35,12 +35,11 @@
 #include "compat.h"
 #include "consumer_private.h"
 #include "crash_point.h"
+#include "event_headers.h"
 #include "settings.h"
-#include "stream_control.h"
 #include "stream_lake.h"
 #include "stream_ledger.h"
 #include "stream_stats.h"
-#include "topics.h"
 #include "worker.h"
 
 #define ABSENT_MS 500			/* between two looks for what is not there yet */

@@ -16,10 +16,9 @@
 
 #include "compat.h"
 #include "consumer_private.h"
+#include "event_headers.h"
 #include "settings.h"
-#include "stream_control.h"
 #include "stream_ledger.h"
-#include "topics.h"
 
 #define CHUNK 512				/* messages taken at a time */
 #define AHEAD 2					/* batches of messages that may wait for their turn */

@@ -15,8 +15,8 @@
 #include "calendar.h"
 #include "casemix.h"
 #include "day.h"
-#include "on_duty.h"
 #include "population.h"
+#include "staff_on_duty.h"
 #include "wards.h"
 
 typedef struct Person

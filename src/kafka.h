@@ -60,7 +60,7 @@ extern bool kafka_target(KafkaTarget *target);
  * memory context that is current here, or the end of the process.
  */
 extern KafkaClient *kafka_open_reader(const char *brokers);
-extern KafkaClient *kafka_open_tail(const char *brokers, const char *group);
+extern KafkaClient *kafka_open_tail(const char *brokers, const char *group);	/* kafka_tail.c */
 extern KafkaClient *kafka_open_producer(const char *brokers, const char *transactional_id);
 extern KafkaClient *kafka_open_mock(void);
 extern void kafka_close(KafkaClient *client);

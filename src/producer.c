@@ -27,10 +27,10 @@
 #include "crash_point.h"
 #include "day_file.h"
 #include "event.h"
+#include "event_headers.h"
 #include "producer.h"
 #include "producer_private.h"
 #include "settings.h"
-#include "topics.h"
 #include "worker.h"
 
 #define COMMIT_TIMEOUT_MS 30000

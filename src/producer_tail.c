@@ -14,9 +14,9 @@
 #include "utils/datetime.h"
 #include "utils/timestamp.h"
 
+#include "event_headers.h"
 #include "producer.h"
 #include "producer_private.h"
-#include "topics.h"
 #include "worker.h"
 
 #define TAILS_MAX 10000

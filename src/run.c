@@ -47,7 +47,6 @@
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
-#include "claim.h"
 #include "compat.h"
 #include "day_again.h"
 #include "day_file.h"
@@ -58,6 +57,7 @@
 #include "procedure.h"
 #include "run.h"
 #include "settings.h"
+#include "sole_use.h"
 #include "window.h"
 
 PG_FUNCTION_INFO_V1(hospital_run);

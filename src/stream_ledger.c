@@ -21,7 +21,7 @@
 
 #include "compat.h"
 #include "kept_plan.h"
-#include "stream_control.h"
+#include "partition_lock.h"
 #include "stream_ledger.h"
 
 #define REJECTS_AT_ONCE 1000

@@ -11,6 +11,14 @@
 
 #include "stream_write.h"
 
+/*
+ * Of a partition that has stopped, as in hospital.stream_partitions.sqlstate;
+ * one that stopped before a message has the message's own.
+ */
+#define ERRCODE_STREAM_GAP MAKE_SQLSTATE('H', 'S', '0', '0', '1')
+#define ERRCODE_STREAM_OTHER_LOG MAKE_SQLSTATE('H', 'S', '0', '0', '2')
+#define ERRCODE_STREAM_REJECTS MAKE_SQLSTATE('H', 'S', '0', '0', '3')
+
 /* Make the topic's row where it is missing, and read how to treat it. */
 extern PGDLLEXPORT void stream_topic_read(StreamTopic *topic);
 

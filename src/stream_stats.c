@@ -32,7 +32,7 @@
 #include "utils/timestamp.h"
 
 #include "compat.h"
-#include "control.h"
+#include "shared_state.h"
 #include "stream_stats.h"
 #include "stream_topics.h"
 

@@ -42,9 +42,9 @@
 #include "utils/timestamp.h"
 
 #include "compat.h"
-#include "control.h"
 #include "make_way.h"
 #include "owners.h"
+#include "shared_state.h"
 #include "version.h"
 #include "worker.h"
 
@@ -679,42 +679,4 @@ worker_wake_at_commit(WorkerRole role)
 		registered = true;
 	}
 	wake_roles |= 1 << role;
-}
-
-void
-worker_publish_broker(const char *address, int64 epoch)
-{
-	if (hospital_control == NULL)
-		return;
-	LWLockAcquire(hospital_control->lock, LW_EXCLUSIVE);
-	strlcpy(hospital_control->broker_address, address, BROKER_ADDRESS_LENGTH);
-	hospital_control->broker_epoch = epoch;
-	/*
-	 * What the one before had and nobody had read is to be published again,
-	 * and read here.
-	 */
-	for (int i = 0; i < WORKER_SLOTS; i++)
-	{
-		WorkerSlot *slot = &hospital_control->slots[i];
-
-		if (slot->used && slot->latch != NULL &&
-			(slot->role == WORKER_SCHEDULER || slot->role == WORKER_CONSUMER))
-			SetLatch(slot->latch);
-	}
-	LWLockRelease(hospital_control->lock);
-}
-
-bool
-worker_find_broker(char *address, size_t size, int64 *epoch)
-{
-	bool		found;
-
-	if (hospital_control == NULL)
-		return false;
-	LWLockAcquire(hospital_control->lock, LW_SHARED);
-	found = hospital_control->broker_epoch != 0;
-	strlcpy(address, found ? hospital_control->broker_address : "", size);
-	*epoch = hospital_control->broker_epoch;
-	LWLockRelease(hospital_control->lock);
-	return found;
 }

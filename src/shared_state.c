@@ -1,5 +1,5 @@
 /*
- * control.c: the shared memory of the running hospital, and its status.
+ * shared_state.c: the shared memory of the running hospital, and its status.
  *
  * What the user wants is a row (hospital.run_state, see window_control.c), so
  * that it survives whatever happens to the server; what there is at the moment
@@ -28,8 +28,8 @@
 #include "utils/varlena.h"
 
 #include "compat.h"
-#include "control.h"
 #include "settings.h"
+#include "shared_state.h"
 
 #define TRANCHE_NAME "hospital"
 #define STATUS_COLUMNS 12
@@ -40,6 +40,7 @@ static shmem_startup_hook_type next_startup_hook = NULL;
 
 PG_FUNCTION_INFO_V1(hospital_status);
 PG_FUNCTION_INFO_V1(hospital_wake_scheduler);
+PG_FUNCTION_INFO_V1(hospital_wake_consumers);
 
 static void
 control_shmem_startup(void)
@@ -274,6 +275,44 @@ control_want(int consumers, int ingestors, bool broker)
 	LWLockRelease(hospital_control->lock);
 }
 
+void
+control_publish_broker(const char *address, int64 epoch)
+{
+	if (hospital_control == NULL)
+		return;
+	LWLockAcquire(hospital_control->lock, LW_EXCLUSIVE);
+	strlcpy(hospital_control->broker_address, address, BROKER_ADDRESS_LENGTH);
+	hospital_control->broker_epoch = epoch;
+	/*
+	 * What the one before had and nobody had read is to be published again,
+	 * and read here.
+	 */
+	for (int i = 0; i < WORKER_SLOTS; i++)
+	{
+		WorkerSlot *slot = &hospital_control->slots[i];
+
+		if (slot->used && slot->latch != NULL &&
+			(slot->role == WORKER_SCHEDULER || slot->role == WORKER_CONSUMER))
+			SetLatch(slot->latch);
+	}
+	LWLockRelease(hospital_control->lock);
+}
+
+bool
+control_find_broker(char *address, size_t size, int64 *epoch)
+{
+	bool		found;
+
+	if (hospital_control == NULL)
+		return false;
+	LWLockAcquire(hospital_control->lock, LW_SHARED);
+	found = hospital_control->broker_epoch != 0;
+	strlcpy(address, found ? hospital_control->broker_address : "", size);
+	*epoch = hospital_control->broker_epoch;
+	LWLockRelease(hospital_control->lock);
+	return found;
+}
+
 bool
 control_database_is_listed(const char *database_name)
 {
@@ -294,6 +333,14 @@ hospital_wake_scheduler(PG_FUNCTION_ARGS)
 {
 	worker_wake_at_commit(WORKER_SCHEDULER);
 	worker_wake_at_commit(WORKER_LAUNCHER);
+	PG_RETURN_VOID();
+}
+
+/* At commit: what they know of their partitions may have changed. */
+Datum
+hospital_wake_consumers(PG_FUNCTION_ARGS)
+{
+	worker_wake_at_commit(WORKER_CONSUMER);
 	PG_RETURN_VOID();
 }
 

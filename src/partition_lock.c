@@ -1,5 +1,5 @@
 /*
- * stream_control.c: how sessions and consumers keep out of each other's way.
+ * partition_lock.c: how sessions and consumers keep out of each other's way.
  *
  * hospital_seek and its kin (SQL, hospital--1.0.sql) decide about partitions
  * while consumers work on them.  Both hold an advisory lock on the partition:
@@ -15,11 +15,9 @@
 
 #include "compat.h"
 #include "locks.h"
-#include "stream_control.h"
-#include "worker.h"
+#include "partition_lock.h"
 
 PG_FUNCTION_INFO_V1(hospital_stream_key);
-PG_FUNCTION_INFO_V1(hospital_wake_consumers);
 
 static int32
 partition_key(const char *topic, int length, int partition)
@@ -45,12 +43,4 @@ hospital_stream_key(PG_FUNCTION_ARGS)
 	text	   *topic = PG_GETARG_TEXT_PP(0);
 
 	PG_RETURN_INT32(partition_key(VARDATA_ANY(topic), VARSIZE_ANY_EXHDR(topic), PG_GETARG_INT32(1)));
-}
-
-/* At commit: what they know of their partitions may have changed. */
-Datum
-hospital_wake_consumers(PG_FUNCTION_ARGS)
-{
-	worker_wake_at_commit(WORKER_CONSUMER);
-	PG_RETURN_VOID();
 }

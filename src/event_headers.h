@@ -1,16 +1,13 @@
 /*
- * topics.h: what producer and consumers must agree on.
+ * event_headers.h: the headers of an event's message, which the producer writes
+ * and consumers read.
  */
-#ifndef HOSPITAL_TOPICS_H
-#define HOSPITAL_TOPICS_H
+#ifndef HOSPITAL_EVENT_HEADERS_H
+#define HOSPITAL_EVENT_HEADERS_H
 
 #include "postgres.h"
 
-#include "stream_topics.h"
-
-#define TOPIC_PARTITIONS 3		/* when hospital makes the topic */
-
-/* Headers of every event; each costs as much as the payload, so there are no more. */
+/* Of every event; each costs as much as the payload, so there are no more. */
 #define HEADER_SIMULATION "simulation"	/* its UUID */
 #define HEADER_EVENT_ID "event_id"
 #define HEADER_TYPE "type"
@@ -18,4 +15,4 @@
 #define HEADER_SIMULATED_TIME "simulated_time"
 #define HEADER_TICK "tick"		/* day, its part, the clock's tick: 2020-01-05 2 23 */
 
-#endif							/* HOSPITAL_TOPICS_H */
+#endif							/* HOSPITAL_EVENT_HEADERS_H */

@@ -1,5 +1,5 @@
 /*
- * on_duty.c: which nurse and which doctor were there at a moment.
+ * staff_on_duty.c: which nurse and which doctor were there at a moment.
  *
  * The shifts that begin on the day, and those of the day before that go on
  * after midnight, by ward (nurses) and by department (doctors: that of their
@@ -12,7 +12,7 @@
 
 #include "calendar.h"
 #include "casemix.h"
-#include "on_duty.h"
+#include "staff_on_duty.h"
 
 #define STEP_DAYS 366			/* the workforce is made so far ahead */
 

@@ -1,5 +1,5 @@
 /*
- * claim.c: what belongs to one hospital alone: its folders of the lake, its topics.
+ * sole_use.c: what belongs to one hospital alone: its folders of the lake, its topics.
  *
  * Two hospitals may share a data folder and brokers as long as paths and topics
  * have other names.  Where they have not, each would write over the other's
@@ -19,12 +19,12 @@
 #include "utils/builtins.h"
 #include "utils/uuid.h"
 
-#include "claim.h"
 #include "compat.h"
 #include "day_file.h"
 #include "lakefile.h"
 #include "locks.h"
 #include "settings.h"
+#include "sole_use.h"
 
 #define OWNER_FILE "owner"
 #define OWNER_LENGTH 36			/* of a UUID as text */

@@ -523,3 +523,16 @@ patient_class(uint64 seed, int64 person)
 		n++;
 	return n;
 }
+
+int
+blood_group(uint64 seed, int64 person)
+{
+	/* of the region, of a thousand; estimate after SANBS */
+	static const uint32 upto[BLOOD_GROUPS] = {390, 710, 830, 890, 940, 960, 990, 1000};
+	uint32		draw = random_below(random_block(seed, RANDOM_PATIENT, (uint64) person, 1).v[0], 1000);
+	int			n = 0;
+
+	while (draw >= upto[n])
+		n++;
+	return n;
+}

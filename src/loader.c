@@ -138,12 +138,6 @@ query_int64(const char *sql)
 	return isnull ? 0 : DatumGetInt64(value);
 }
 
-static double
-seconds_since(TimestampTz start)
-{
-	return (double) (GetCurrentTimestamp() - start) / USECS_PER_SEC;
-}
-
 /* 5,000,000 */
 static char *
 thousands(int64 n)

@@ -11,7 +11,7 @@
 #include "utils/date.h"
 #include "utils/rel.h"
 
-#include "helper_error.h"
+#include "helper.h"
 #include "rowsource.h"
 #include "simulation.h"
 

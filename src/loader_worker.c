@@ -144,17 +144,6 @@ build_index(const LoadShared *shared, const LoadChunk *chunk)
 	SPI_finish();
 }
 
-/* What the leader has to see on disk before it says that it is done. */
-static void
-note_commit(LoadShared *shared)
-{
-	uint64		seen = pg_atomic_read_u64(&shared->last_commit);
-
-	while (seen < XactLastCommitEnd &&
-		   !pg_atomic_compare_exchange_u64(&shared->last_commit, &seen, XactLastCommitEnd))
-		;
-}
-
 /* One transaction, as the owner of the table. */
 static void
 do_chunk(LoadShared *shared, const LoadChunk *chunk)
@@ -187,7 +176,7 @@ do_chunk(LoadShared *shared, const LoadChunk *chunk)
 
 	/* Not before: what was put off until the commit is the owner's as well. */
 	SetUserIdAndSecContext(saved_user, saved_context);
-	note_commit(shared);
+	helper_note_commit(&shared->last_commit);
 	pgstat_report_stat(true);
 }
 

@@ -7,6 +7,7 @@
 #include "nodes/parsenodes.h"
 #include "utils/guc.h"
 #include "utils/snapmgr.h"
+#include "utils/timestamp.h"
 
 #include "procedure.h"
 #include "version.h"
@@ -70,4 +71,10 @@ procedure_end_step(void)
 {
 	PopActiveSnapshot();
 	SPI_finish();
+}
+
+double
+seconds_since(TimestampTz start)
+{
+	return (double) (GetCurrentTimestamp() - start) / USECS_PER_SEC;
 }

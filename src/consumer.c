@@ -36,6 +36,7 @@
 #include "consumer_private.h"
 #include "crash_point.h"
 #include "event_headers.h"
+#include "hospital_time.h"
 #include "settings.h"
 #include "stream_lake.h"
 #include "stream_ledger.h"
@@ -423,7 +424,7 @@ static void
 measure_delays(TimestampTz now)
 {
 	int			step = Max(consumer.batch.n / SOME_MESSAGES, 1);
-	int64		now_ms = (now + (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * USECS_PER_DAY) / 1000;
+	int64		now_ms = unix_ms(now);
 
 	for (int i = 0; i < consumer.batch.n; i += step)
 		stream_stats_stage(STREAM_VISIBLE, Max(now_ms - consumer.batch.messages[i].timestamp, 0) * 1000, step);
@@ -446,8 +447,7 @@ count_batch(void)
 		counts.rejects += partition->rejects;
 		counts.duplicates += partition->duplicates;
 		reading->counted += partition->messages;
-		reading->last_message_at = consumer.batch.messages[partition->last].timestamp * 1000 -
-			(POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * USECS_PER_DAY;
+		reading->last_message_at = time_of_unix_ms(consumer.batch.messages[partition->last].timestamp);
 	}
 	stream_stats_batch(&counts);
 	worker_count_rows(counts.rows);

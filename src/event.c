@@ -17,11 +17,10 @@
 
 #include "event.h"
 #include "event_json.h"
-#include "journey.h"
+#include "hospital_time.h"
 #include "put_value.h"
 #include "random.h"
 
-#define UNIX_EPOCH_USECS ((POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * USECS_PER_DAY)
 #define TIME_ROOM 32
 
 /* Where in a kind's struct the answers are. */
@@ -166,7 +165,7 @@ put_bytes(unsigned char *to, int n, uint64 number)
 static void
 make_id(pg_uuid_t *id, TimestampTz at, uint64 key, uint64 tag)
 {
-	uint64		milliseconds = (uint64) ((at + UNIX_EPOCH_USECS) / 1000);
+	uint64		milliseconds = (uint64) unix_ms(at);
 	uint64		mixed = mix64(key + (tag << 58));
 	uint64		beside = (mix64(mixed) ^ tag) & 0x3FF;
 

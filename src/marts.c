@@ -32,7 +32,7 @@
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 
-#include "journey.h"
+#include "hospital_time.h"
 #include "kept_plan.h"
 #include "locks.h"
 #include "marts.h"

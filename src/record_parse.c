@@ -13,6 +13,7 @@
 #include "utils/timestamp.h"
 
 #include "fields.h"
+#include "hospital_time.h"
 #include "record_parse.h"
 
 #define MAX_WORDS 8
@@ -71,8 +72,7 @@ record_parser(const RecordKind *kind, DateADT day, int encoding)
 
 	parser->kind = kind;
 	parser->day = day;
-	/* Johannesburg is two hours ahead of UTC all year. */
-	parser->day_begins = day * USECS_PER_DAY - 2 * USECS_PER_HOUR;
+	parser->day_begins = midnight_of(day);
 	parser->day_ends = parser->day_begins + USECS_PER_DAY;
 	parser->encoding = encoding;
 	if (!find_conversion(encoding, &parser->conversion))

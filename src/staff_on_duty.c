@@ -12,6 +12,7 @@
 
 #include "calendar.h"
 #include "casemix.h"
+#include "hospital_time.h"
 #include "staff_on_duty.h"
 
 #define STEP_DAYS 366			/* the workforce is made so far ahead */
@@ -183,8 +184,8 @@ on_duty_day(OnDuty *duty, DateADT day)
 	for (int i = 0; i <= duty->departments; i++)
 		duty->doctors[i].count = 0;
 	if (day > duty->spec.start_date)
-		add_shifts(duty, day - 1, day_begins(day));
-	add_shifts(duty, day, day_begins(day));
+		add_shifts(duty, day - 1, midnight_of(day));
+	add_shifts(duty, day, midnight_of(day));
 	find_anybody(duty, day);
 }
 

@@ -48,20 +48,6 @@
 
 /* ---- one file ---- */
 
-static int64
-count_lines(const char *data, int length)
-{
-	const char *end = data + length;
-	int64		lines = 0;
-
-	while ((data = memchr(data, '\n', end - data)) != NULL)
-	{
-		lines++;
-		data++;
-	}
-	return lines;
-}
-
 static void
 write_piece(LakeFile *file, StringInfo piece)
 {
@@ -99,11 +85,11 @@ write_dirty_records(DayFiles *day, RecordKindNumber number, const DayRecords *re
 		Fault	   *fault;
 
 		record_csv_line(piece, kind, (char *) records->rows[number] + i * kind->size);
-		line += count_lines(piece->data + start, piece->len - start);
+		line += lake_count_lines(piece->data + start, piece->len - start);
 		fault = faults_next(&maker, i, line, piece);
 		if (fault != NULL)
 		{
-			line += count_lines(fault->raw, fault->length);
+			line += lake_count_lines(fault->raw, fault->length);
 			day->faults = lappend(day->faults, fault);
 			day->rows[number]++;
 		}

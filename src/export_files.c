@@ -22,7 +22,6 @@
 #include "postgres.h"
 
 #include "catalog/pg_type.h"
-#include "common/hashfn.h"
 #include "executor/spi.h"
 #include "executor/tuptable.h"
 #include "fmgr.h"
@@ -40,6 +39,7 @@
 
 #include "compat.h"
 #include "csv_write.h"
+#include "day_file.h"
 #include "export_files.h"
 #include "export_private.h"
 #include "json_write.h"
@@ -243,7 +243,7 @@ remove_gone(Export *export)
 		if (part->exists || !part->published || !in_order(export, part->day))
 			continue;
 		lake_remove(export_part_path(export, part));
-		lake_remove_folder(psprintf("%s/date=%s", export->order->target, export_day_text(part->day)));
+		lake_remove_folder(psprintf("%s/date=%s", export->order->target, day_file_date(part->day)));
 		part->published = false;
 	}
 }
@@ -321,7 +321,7 @@ turn_to_day(PartReceiver *receiver, DateADT day)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("\"%s\" has other rows each time it is read", export->source->title),
-				 errdetail("Rows of %s were not there before.", export_day_text(day)),
+				 errdetail("Rows of %s were not there before.", day_file_date(day)),
 				 errhint("Export it with partition_by => 'none'.")));
 	start_part(receiver, &export->parts[receiver->next]);
 }

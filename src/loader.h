@@ -95,6 +95,7 @@ extern const char *load_table_name(LoadKind kind);
 extern const LoadKey *load_keys(LoadKind kind); /* the last has no name */
 extern bool key_needs_index(Oid relid, const LoadKey *key);
 extern char *key_index_command(LoadKind kind, const LoadKey *key);
+extern void load_run(const char *sql);
 extern void keys_drop(Oid relid, LoadKind kind);
 extern void keys_add(Oid relid, LoadKind kind);
 

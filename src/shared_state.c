@@ -140,13 +140,14 @@ control_make_slot(const char *database_name, WorkerRole role, int number)
 	return slot;
 }
 
-static void
-copy_clipped(char *destination, size_t size, const char *source)
+void
+control_copy_text(char *to, size_t size, const char *from)
 {
-	int			length = pg_mbcliplen(source, strlen(source), size - 1);
+	int			length = from == NULL ? 0 : pg_mbcliplen(from, strlen(from), size - 1);
 
-	memcpy(destination, source, length);
-	destination[length] = '\0';
+	if (length > 0)
+		memcpy(to, from, length);
+	to[length] = '\0';
 }
 
 void
@@ -154,7 +155,7 @@ control_set_state(WorkerSlot *slot, const char *state)
 {
 	char		clipped[WORKER_STATE_LENGTH];
 
-	copy_clipped(clipped, sizeof(clipped), state);
+	control_copy_text(clipped, sizeof(clipped), state);
 	if (strcmp(clipped, slot->state) == 0)
 		return;
 	strlcpy(slot->state, clipped, sizeof(slot->state));
@@ -164,7 +165,7 @@ control_set_state(WorkerSlot *slot, const char *state)
 void
 control_set_error(WorkerSlot *slot, int sqlstate, const char *message)
 {
-	copy_clipped(slot->last_error, WORKER_ERROR_LENGTH, message);
+	control_copy_text(slot->last_error, WORKER_ERROR_LENGTH, message);
 	slot->sqlstate = sqlstate;
 	slot->last_error_at = message[0] != '\0' ? GetCurrentTimestamp() : 0;
 }

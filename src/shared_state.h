@@ -96,6 +96,9 @@ extern void control_set_state(WorkerSlot *slot, const char *state);
 extern void control_set_error(WorkerSlot *slot, int sqlstate, const char *message);
 extern void control_wake_launcher(void);
 
+/* A text, or NULL, into a field of so many bytes: as many whole characters as there is room for. */
+extern void control_copy_text(char *to, size_t size, const char *from);
+
 /* Start as the launcher: worker_start for the one whose slot nobody made. */
 extern void worker_start_launcher(void);
 

@@ -52,7 +52,6 @@
 #define TELL_MS 10000			/* between two lines of the log about what came in */
 #define METADATA_TIMEOUT_MS 10000
 #define METADATA_EMBEDDED_MS 2000	/* it may have moved to another port meanwhile */
-#define MAX_HEADERS 64
 #define SOME_MESSAGES 64		/* of a batch, whose delay is measured */
 
 extern PGDLLEXPORT void consumer_main(Datum main_arg);
@@ -89,8 +88,8 @@ append_json_bytes(StringInfo json, const char *name, const char *bytes, size_t l
 static char *
 message_headers(const StreamMessage *message)
 {
-	KafkaHeader headers[MAX_HEADERS];
-	int			n = kafka_taken_headers(message->handle, headers, MAX_HEADERS);
+	KafkaHeader headers[HEADERS_READ];
+	int			n = kafka_taken_headers(message->handle, headers, HEADERS_READ);
 	StringInfoData json;
 
 	initStringInfo(&json);

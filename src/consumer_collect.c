@@ -24,7 +24,6 @@
 #define AHEAD 2					/* batches of messages that may wait for their turn */
 #define IDLE_MS 10000			/* between two looks at the settings */
 #define TROUBLE_MS 1000			/* between two questions whether it is over */
-#define MAX_HEADERS 64
 
 /* ---- messages that are the library's ---- */
 
@@ -185,8 +184,8 @@ header_is(const KafkaHeader *headers, int n, const char *name, const char *value
 static bool
 add_message(const StreamMessage *message)
 {
-	KafkaHeader headers[MAX_HEADERS];
-	int			n = kafka_taken_headers(message->handle, headers, MAX_HEADERS);
+	KafkaHeader headers[HEADERS_READ];
+	int			n = kafka_taken_headers(message->handle, headers, HEADERS_READ);
 
 	if (!header_is(headers, n, HEADER_SIMULATION, consumer.simulation_id))
 		return stream_batch_reject(&consumer.batch, message, ERRCODE_CHECK_VIOLATION,
@@ -396,7 +395,7 @@ consumer_collect(void)
 		CHECK_FOR_INTERRUPTS();
 		if (take_some() > 0)
 			continue;
-		kafka_attend(consumer.client);
+		kafka_serve(consumer.client);
 		if (consumer.nwaiting >= hospital_stream_batch_rows)
 			break;
 		if (consumer.nwaiting > 0)
@@ -417,7 +416,7 @@ consumer_collect(void)
 			waited = true;
 		}
 	}
-	kafka_attend(consumer.client);
+	kafka_serve(consumer.client);
 	if (kafka_lost_leader(consumer.client))
 	{
 		for (int i = 0; i < consumer.batch.npartitions; i++)

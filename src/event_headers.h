@@ -15,4 +15,7 @@
 #define HEADER_SIMULATED_TIME "simulated_time"
 #define HEADER_TICK "tick"		/* day, its part, the clock's tick: 2020-01-05 2 23 */
 
+/* So many of a message are looked at, and kept of a reject; further ones are not. */
+#define HEADERS_READ 64
+
 #endif							/* HOSPITAL_EVENT_HEADERS_H */

@@ -550,7 +550,6 @@ kafka_next(KafkaClient *client, KafkaMessage *message)
 	}
 }
 
-/* Where no messages can come: producers, nothing assigned. */
 void
 kafka_serve(KafkaClient *client)
 {

@@ -69,6 +69,13 @@ extern const char *kafka_mock_brokers(KafkaClient *client);
 /* A topic of the embedded broker; one that is there is fine. */
 extern void kafka_mock_topic(KafkaClient *client, const char *topic, int partitions);
 
+/*
+ * Take what there is beside messages: errors, log lines, delivery reports.  Never
+ * waits.  For clients that are given no messages here: producers, and readers
+ * that take many at a time.
+ */
+extern void kafka_serve(KafkaClient *client);
+
 /* Sleep until something came from the brokers, or timeout (ms). */
 extern void kafka_wait(KafkaClient *client, long timeout_ms);
 
@@ -131,9 +138,6 @@ extern void kafka_read_from(KafkaClient *client, const KafkaPosition *positions,
 extern int	kafka_take(KafkaClient *client, KafkaTaken *taken, int max);
 extern int	kafka_taken_headers(const void *handle, KafkaHeader *headers, int max);
 extern void kafka_give_back(KafkaClient *client, int slot);
-
-/* Errors and log lines; taking messages does not see them. */
-extern void kafka_attend(KafkaClient *client);
 
 /*
  * Since the last call, was a partition refused by its leader?  Its topic may have
@@ -198,9 +202,6 @@ extern KafkaTopic *kafka_topic(KafkaClient *client, const char *name);
 extern void kafka_send(KafkaTopic *topic, const char *key, size_t key_length, const char *payload,
 					   size_t length, const KafkaHeader *headers, int nheaders,
 					   KafkaArrivals *arrivals);
-
-/* Take the reports that are there; never waits. */
-extern void kafka_serve(KafkaClient *client);
 
 /* Messages sent that have no delivery report yet. */
 extern int64 kafka_undelivered(const KafkaClient *client);

@@ -277,12 +277,6 @@ kafka_taken_headers(const void *handle, KafkaHeader *headers, int max)
 	return n;
 }
 
-void
-kafka_attend(KafkaClient *client)
-{
-	kafka_serve(client);
-}
-
 bool
 kafka_lost_leader(KafkaClient *client)
 {

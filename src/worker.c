@@ -44,6 +44,7 @@
 #include "compat.h"
 #include "make_way.h"
 #include "owners.h"
+#include "pinned_settings.h"
 #include "shared_state.h"
 #include "version.h"
 #include "worker.h"
@@ -63,59 +64,6 @@ static Oid	owner_of_tables = InvalidOid;
 static uint32 reloads = 0;
 static Oid	connected_user = InvalidOid;
 static int	connected_context = 0;
-
-/*
- * Settings that ALTER DATABASE, ALTER ROLE or the configuration may bend in
- * ways that our statements were not written for.
- */
-static const struct
-{
-	const char *name;
-	const char *value;
-}			pinned_settings[] =
-{
-	{"role", "none"},
-	{"search_path", "pg_catalog, pg_temp"},
-	{"default_transaction_isolation", "read committed"},
-	{"default_transaction_read_only", "off"},
-	{"default_transaction_deferrable", "off"},
-	{"statement_timeout", "0"},
-	{"lock_timeout", "0"},
-	{"idle_in_transaction_session_timeout", "0"},
-	{"transaction_timeout", "0"},
-	{"synchronous_commit", "on"},
-	{"session_replication_role", "origin"},
-	{"row_security", "off"},
-	{"client_min_messages", "warning"},
-	{"standard_conforming_strings", "on"},
-	{"check_function_bodies", "off"},
-	{"exit_on_error", "off"},
-	{"transform_null_equals", "off"},
-	{"array_nulls", "on"},
-	{"quote_all_identifiers", "off"},
-	{"default_table_access_method", "heap"},
-	/* Many short statements: neither compiled nor spread over further processes. */
-	{"jit", "off"},
-	{"max_parallel_workers_per_gather", "0"},
-	{"TimeZone", "UTC"},
-	{"DateStyle", "ISO, YMD"},
-	{"IntervalStyle", "postgres"},
-	{"bytea_output", "hex"},
-	{"extra_float_digits", "1"},
-};
-
-static void
-pin_settings(void)
-{
-	for (int i = 0; i < (int) lengthof(pinned_settings); i++)
-	{
-		/* Newer releases have more of them. */
-		if (GetConfigOption(pinned_settings[i].name, true, false) == NULL)
-			continue;
-		SetConfigOption(pinned_settings[i].name, pinned_settings[i].value,
-						PGC_SUSET, PGC_S_OVERRIDE);
-	}
-}
 
 /* before_shmem_exit: whatever happened, the slot is nobody's now. */
 static void
@@ -206,7 +154,7 @@ worker_start(Datum main_arg)
 												  BGWORKER_BYPASS_ROLELOGINCHECK);
 	else
 		BackgroundWorkerInitializeConnection(NULL, NULL, 0);
-	pin_settings();
+	pin_process_settings(PIN_WORKER);
 	GetUserIdAndSecContext(&connected_user, &connected_context);
 	worker_state("started");
 }
@@ -216,7 +164,7 @@ worker_start_helper(Oid database)
 {
 	unblock_signals();
 	BackgroundWorkerInitializeConnectionByOid(database, InvalidOid, 0);
-	pin_settings();
+	pin_process_settings(PIN_WORKER);
 	GetUserIdAndSecContext(&connected_user, &connected_context);
 }
 
@@ -237,7 +185,7 @@ worker_start_launcher(void)
 		elog(ERROR, "hospital launcher found no slot of its own");
 
 	BackgroundWorkerInitializeConnection(NULL, NULL, 0);
-	pin_settings();
+	pin_process_settings(PIN_WORKER);
 }
 
 Oid

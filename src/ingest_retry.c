@@ -414,6 +414,6 @@ hospital_retry_rejects(PG_FUNCTION_ARGS)
 	SPI_finish();
 	csv_unpin_settings(level);
 	ereport(NOTICE,
-			(errmsg(INT64_FORMAT " of " INT64_FORMAT " rejects became rows", resolved, tried)));
+			(errmsg(INT64_FORMAT " of " INT64_FORMAT " rejects resolved", resolved, tried)));
 	PG_RETURN_VOID();
 }

@@ -2,10 +2,10 @@
  * calendar.c: what is special about a day; reckoning in years.
  *
  * Reference data alone (calendar, events, covid_weekly, covid_waves,
- * influenza_seasons, seasonality, arrival_profile, arrival_modifiers), parsed
- * once a process.  Factors multiply; those that raise some days are divided by
- * their mean over a year, so that a year has the admissions that
- * diagnosis_profile says.
+ * influenza_seasons, seasonality, arrival_profile), parsed once a process; the
+ * rules of arrival_modifiers are written here.  Factors multiply; those that
+ * raise some days are divided by their mean over a year, so that a year has the
+ * admissions that diagnosis_profile says.
  *
  * The fire that closed one of the city's hospitals in 2021 and 2022 (event type
  * "hospital") is left out: this is a hospital of its own.

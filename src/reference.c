@@ -2,8 +2,14 @@
  * reference.c: the reference data, for generators and as SQL.
  *
  * CREATE EXTENSION fills its reference tables from hospital_reference(), so
- * that the CSVs of data/ are the one source of both the generators' constants
- * and the tables.
+ * that the CSVs of data/ are the one source of the tables and of what generators
+ * look up, here or in reference_data.h.
+ *
+ * Some CSVs generators do not look up: what they say is rules, or a number here
+ * and there, and is in C once more.  These are arrival_modifiers (calendar.c),
+ * free_services (day_bills.c), patient_class (patients.c), and transitions,
+ * triage_sats and volumes, which are named beside their numbers.  Whoever changes
+ * one of them changes C as well.
  */
 #include "postgres.h"
 

@@ -57,10 +57,6 @@ REGRESS = $(filter extension,$(basename $(notdir $(wildcard sql/*.sql)))) \
 	$(filter-out extension,$(basename $(notdir $(sort $(wildcard sql/*.sql)))))
 TAP_TESTS = 1
 PROVE_TESTS = $(sort $(wildcard test/t/*.pl))
-ifneq (,$(wildcard test/specs/*.spec))
-ISOLATION = $(basename $(notdir $(sort $(wildcard test/specs/*.spec))))
-ISOLATION_OPTS = --inputdir=test --outputdir=output_iso
-endif
 
 EXTRA_CLEAN = src/reference_data.c src/reference_data.c.tmp $(KAFKA_OBJS) $(KAFKA_LIBRARY)$(DLSUFFIX)
 

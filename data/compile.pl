@@ -815,10 +815,9 @@ sub emit_names
 			grep { $_->{name_pool} eq $pool } rows('name_mix'));
 		my $last = alias_table(map { [ place_of(\%last_place, $_->{surname_pool}, 'surname_mix'), ppm($_->{probability}) ] }
 			grep { $_->{name_pool} eq $pool } rows('surname_mix'));
-		push @entries, '{' . c_string($pool) . ", $first, $last}";
+		push @entries, "{$first, $last}";
 	}
 	emit_array('const NamePool name_pools[]', 1, @entries);
-	emit('const int name_pool_count = ' . @pools . ";\n\n");
 }
 
 # ---- nationalities -------------------------------------------------------
@@ -847,7 +846,6 @@ sub emit_nationalities
 	emit_array('const Nationality nationalities[]', 1, map {
 		sprintf('{%d, %d, %s}', pool($_->{alpha2}), pool($_->{alpha3}), c_string($_->{passport}))
 	} @rows);
-	emit('const int nationality_count = ' . @rows . ";\n\n");
 	my %place = places(map { $_->{alpha2} } @rows);
 	my @draws;
 	for my $pool (distinct('name_mix', 'name_pool'))
@@ -899,11 +897,10 @@ sub emit_suburbs
 	my @rows = rows('suburbs');
 	my %kind = places(@KINDS);
 	emit_array('const Suburb suburbs[]', 1, map {
-		sprintf("{%d, %d, '%s', %s, %su}", pool($_->{suburb}), pool($_->{postal_code}), $_->{region},
+		sprintf("{%d, %d, %s, %su}", pool($_->{suburb}), pool($_->{postal_code}),
 			'SUBURB_' . uc $KINDS[ place_of(\%kind, $_->{kind}, 'suburbs') ],
 			probability32(ppm($_->{uninsured_share})))
 	} @rows);
-	emit('const int suburb_count = ' . @rows . ";\n\n");
 
 	my %group_share;
 	$group_share{ $_->{population_group} } += ppm($_->{share}) for rows('language_group');
@@ -971,11 +968,9 @@ sub emit_staff
 	my @rows = rows('staff_roles');
 	emit_array('const StaffRole staff_roles[]', 1, map {
 		my $r = $_;
-		my $council = $r->{registration_body} eq 'none' ? '' : $r->{registration_body};
 		'{' . join(', ', (map { c_string($r->{$_}) } qw(role specialty category department_code ward_scope)),
-			$r->{headcount_per_1000_beds}, c_string($council),
-			c_string(registration_form($r->{registration_regex})), c_string($r->{shift_code}),
-			$r->{min_start_age}, $r->{retire_age}, probability32(ppm($r->{female_share})) . 'u') . '}'
+			$r->{headcount_per_1000_beds}, c_string(registration_form($r->{registration_regex})),
+			c_string($r->{shift_code}), $r->{min_start_age}, $r->{retire_age}, probability32(ppm($r->{female_share})) . 'u') . '}'
 	} @rows);
 	emit('const int staff_role_count = ' . @rows . ";\n\n");
 }

@@ -1,5 +1,5 @@
--- CALL hospital_load_people, small, in a database of
--- their own.  The rows' oracle is the generator.
+-- CALL hospital_load_people, small, in a database of its own.  The oracle of
+-- its rows is the generator.
 --
 -- A load tells its progress, with times, as INFO, which cannot be switched
 -- off; so the loads run in a psql beside this one, whose INFO is filtered.

@@ -19,7 +19,6 @@ struct Beds
 	const WardList *wards;
 	int			departments;
 	uint8	   *merit;			/* [place][department][kind][ward] */
-	uint8	   *ward_places;	/* [ward] bits by Place */
 	int		   *taken;			/* [ward] */
 	uint64	   *bits;			/* [ward][BED_WORDS] */
 };
@@ -112,8 +111,6 @@ set_merit(Beds *beds)
 	static const int years[3] = {0, 5, 30};
 	static const int days[3] = {5, 1900, 11000};
 
-	for (int plan = 0; plan < ward_plan_count; plan++)
-		beds->ward_places[beds->wards->of_plan[plan]] |= places_of(&ward_plan[plan]);
 	for (int place = 0; place < PLACES; place++)
 		for (int d = 0; d < mix->department_count; d++)
 			for (int kind = 0; kind < PATIENT_KINDS; kind++)
@@ -140,7 +137,6 @@ beds_open(const WardList *wards)
 	beds->wards = wards;
 	beds->departments = casemix()->department_count;
 	beds->merit = palloc0((Size) PLACES * beds->departments * PATIENT_KINDS * wards->count);
-	beds->ward_places = palloc0(wards->count);
 	beds->taken = palloc0(wards->count * sizeof(int));
 	beds->bits = palloc0(wards->count * BED_WORDS * sizeof(uint64));
 	for (int i = 0; i < wards->count; i++)
@@ -229,16 +225,4 @@ beds_give(Beds *beds, int ward, int bed)
 {
 	beds->bits[ward * BED_WORDS + bed / 64] &= ~((uint64) 1 << (bed % 64));
 	beds->taken[ward]--;
-}
-
-int
-beds_free(const Beds *beds, int ward)
-{
-	return beds->wards->wards[ward].beds - beds->taken[ward];
-}
-
-bool
-beds_ward_is(const Beds *beds, int ward, Place place)
-{
-	return (beds->ward_places[ward] & (1 << place)) != 0;
 }

@@ -27,9 +27,5 @@ extern int	beds_suit(const Beds *beds, Place place, int department, bool female,
 /* Take the lowest free bed of a ward that has one; give it back. */
 extern int16 beds_take(Beds *beds, int ward);
 extern void beds_give(Beds *beds, int ward, int bed);
-extern int	beds_free(const Beds *beds, int ward);
-
-/* May the ward hold patients who need this place? */
-extern bool beds_ward_is(const Beds *beds, int ward, Place place);
 
 #endif							/* HOSPITAL_BEDS_H */

@@ -15,7 +15,8 @@
 
 #include "kafka.h"
 #include "settings.h"
-#include "topics.h"
+#include "shared_state.h"
+#include "stream_topics.h"
 #include "worker.h"
 
 #define LOOK_AROUND_MS 10000
@@ -46,7 +47,7 @@ broker_open(void)
 	make_topics();
 
 	/* The epoch only has to differ from all earlier ones; time also tells when. */
-	worker_publish_broker(kafka_mock_brokers(broker), GetCurrentTimestamp());
+	control_publish_broker(kafka_mock_brokers(broker), GetCurrentTimestamp());
 	ereport(LOG,
 			(errmsg("embedded Kafka broker listens at %s", kafka_mock_brokers(broker))));
 	worker_state("serving at %s", kafka_mock_brokers(broker));

@@ -1,11 +1,11 @@
 /*
- * calendar.c: what is special about a day.
+ * calendar.c: what is special about a day; reckoning in years.
  *
  * Reference data alone (calendar, events, covid_weekly, covid_waves,
- * influenza_seasons, seasonality, arrival_profile, arrival_modifiers), parsed
- * once a process.  Factors multiply; those that raise some days are divided by
- * their mean over a year, so that a year has the admissions that
- * diagnosis_profile says.
+ * influenza_seasons, seasonality, arrival_profile), parsed once a process; the
+ * rules of arrival_modifiers are written here.  Factors multiply; those that
+ * raise some days are divided by their mean over a year, so that a year has the
+ * admissions that diagnosis_profile says.
  *
  * The fire that closed one of the city's hospitals in 2021 and 2022 (event type
  * "hospital") is left out: this is a hospital of its own.
@@ -16,7 +16,7 @@
 #include "utils/memutils.h"
 
 #include "calendar.h"
-#include "wards.h"
+#include "reference.h"
 
 #define FULL 65536
 #define MILLION 1000000
@@ -454,4 +454,30 @@ draw_second(const DayFacts *f, Stream stream, uint32 word1, uint32 word2)
 		draw -= weight;
 	}
 	return hour * SECS_PER_HOUR + (int) random_below(word2, SECS_PER_HOUR);
+}
+
+/* ---- years ---- */
+
+DateADT
+date_add_years(DateADT date, int years)
+{
+	int			year,
+				month,
+				day;
+
+	j2date(date + POSTGRES_EPOCH_JDATE, &year, &month, &day);
+	year += years;
+	day = Min(day, day_tab[isleap(year)][month - 1]);
+	return date2j(year, month, day) - POSTGRES_EPOCH_JDATE;
+}
+
+int
+date_year(DateADT date)
+{
+	int			year,
+				month,
+				day;
+
+	j2date(date + POSTGRES_EPOCH_JDATE, &year, &month, &day);
+	return year;
 }

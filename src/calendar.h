@@ -1,6 +1,6 @@
 /*
  * calendar.h: what is special about a day: season, weekday, holidays, paydays,
- * lockdowns, epidemics.
+ * lockdowns, epidemics; and reckoning in years.
  */
 #ifndef HOSPITAL_CALENDAR_H
 #define HOSPITAL_CALENDAR_H
@@ -58,5 +58,9 @@ extern int	draw_second(const DayFacts *facts, Stream stream, uint32 word1, uint3
 /* Work is done on weekdays that are no holidays. */
 extern bool is_holiday(DateADT day);
 extern int	weekday_of(DateADT day);
+
+/* The same day so many years later (earlier); 28 February for the 29th. */
+extern DateADT date_add_years(DateADT date, int years);
+extern int	date_year(DateADT date);
 
 #endif							/* HOSPITAL_CALENDAR_H */

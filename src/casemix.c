@@ -13,6 +13,7 @@
 
 #include "calendar.h"
 #include "casemix.h"
+#include "reference.h"
 #include "wards.h"
 
 #define MILLION 1000000
@@ -60,7 +61,8 @@ department_number(const char *code)
 	return -1;					/* not reached */
 }
 
-int
+/* -1: none */
+static int
 case_number(const char *icd)
 {
 	for (int i = 0; i < mix.code_count; i++)

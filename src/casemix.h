@@ -216,7 +216,6 @@ typedef struct CaseMix
 extern const CaseMix *casemix(void);
 
 extern int	department_number(const char *code);
-extern int	case_number(const char *icd);	/* -1: none */
 extern int	fee_number(const char *code);
 
 /* The department that treats a patient with the code. */

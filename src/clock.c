@@ -8,6 +8,8 @@
  *
  * A wall clock that jumps back makes less due than has been done, which does no
  * harm; one that jumps forward makes more due, and it is made up.
+ *
+ * Nothing is kept here: the state is window.c's, and window_control.c changes it.
  */
 #include "postgres.h"
 
@@ -16,8 +18,8 @@
 #include "utils/timestamp.h"
 
 #include "clock.h"
-#include "control.h"
 #include "settings.h"
+#include "shared_state.h"
 #include "worker.h"
 
 #define DAY_US_MIN 1000

@@ -35,12 +35,12 @@
 #include "compat.h"
 #include "consumer_private.h"
 #include "crash_point.h"
+#include "event_headers.h"
+#include "hospital_time.h"
 #include "settings.h"
-#include "stream_control.h"
 #include "stream_lake.h"
 #include "stream_ledger.h"
 #include "stream_stats.h"
-#include "topics.h"
 #include "worker.h"
 
 #define ABSENT_MS 500			/* between two looks for what is not there yet */
@@ -52,7 +52,6 @@
 #define TELL_MS 10000			/* between two lines of the log about what came in */
 #define METADATA_TIMEOUT_MS 10000
 #define METADATA_EMBEDDED_MS 2000	/* it may have moved to another port meanwhile */
-#define MAX_HEADERS 64
 #define SOME_MESSAGES 64		/* of a batch, whose delay is measured */
 
 extern PGDLLEXPORT void consumer_main(Datum main_arg);
@@ -89,8 +88,8 @@ append_json_bytes(StringInfo json, const char *name, const char *bytes, size_t l
 static char *
 message_headers(const StreamMessage *message)
 {
-	KafkaHeader headers[MAX_HEADERS];
-	int			n = kafka_taken_headers(message->handle, headers, MAX_HEADERS);
+	KafkaHeader headers[HEADERS_READ];
+	int			n = kafka_taken_headers(message->handle, headers, HEADERS_READ);
 	StringInfoData json;
 
 	initStringInfo(&json);
@@ -424,7 +423,7 @@ static void
 measure_delays(TimestampTz now)
 {
 	int			step = Max(consumer.batch.n / SOME_MESSAGES, 1);
-	int64		now_ms = (now + (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * USECS_PER_DAY) / 1000;
+	int64		now_ms = unix_ms(now);
 
 	for (int i = 0; i < consumer.batch.n; i += step)
 		stream_stats_stage(STREAM_VISIBLE, Max(now_ms - consumer.batch.messages[i].timestamp, 0) * 1000, step);
@@ -447,8 +446,7 @@ count_batch(void)
 		counts.rejects += partition->rejects;
 		counts.duplicates += partition->duplicates;
 		reading->counted += partition->messages;
-		reading->last_message_at = consumer.batch.messages[partition->last].timestamp * 1000 -
-			(POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * USECS_PER_DAY;
+		reading->last_message_at = time_of_unix_ms(consumer.batch.messages[partition->last].timestamp);
 	}
 	stream_stats_batch(&counts);
 	worker_count_rows(counts.rows);

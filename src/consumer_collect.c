@@ -6,7 +6,7 @@
  * its batch is done with.  Those that are taken wait in a ring for each
  * partition; a batch takes the oldest of all by the brokers' timestamps, so that
  * keys that grow with time come near the end of their index.  Here a partition's
- * first message is held against the witness, and gaps are met.
+ * first message is held against the witness, and gaps are declared (stop_for_gap).
  */
 #include "postgres.h"
 
@@ -16,16 +16,14 @@
 
 #include "compat.h"
 #include "consumer_private.h"
+#include "event_headers.h"
 #include "settings.h"
-#include "stream_control.h"
 #include "stream_ledger.h"
-#include "topics.h"
 
 #define CHUNK 512				/* messages taken at a time */
 #define AHEAD 2					/* batches of messages that may wait for their turn */
 #define IDLE_MS 10000			/* between two looks at the settings */
 #define TROUBLE_MS 1000			/* between two questions whether it is over */
-#define MAX_HEADERS 64
 
 /* ---- messages that are the library's ---- */
 
@@ -186,8 +184,8 @@ header_is(const KafkaHeader *headers, int n, const char *name, const char *value
 static bool
 add_message(const StreamMessage *message)
 {
-	KafkaHeader headers[MAX_HEADERS];
-	int			n = kafka_taken_headers(message->handle, headers, MAX_HEADERS);
+	KafkaHeader headers[HEADERS_READ];
+	int			n = kafka_taken_headers(message->handle, headers, HEADERS_READ);
 
 	if (!header_is(headers, n, HEADER_SIMULATION, consumer.simulation_id))
 		return stream_batch_reject(&consumer.batch, message, ERRCODE_CHECK_VIOLATION,
@@ -260,13 +258,14 @@ put_waiting(const KafkaTaken *taken)
 {
 	int			i = taken->partition < consumer.counts[taken->topic] ?
 		consumer.by_number[taken->topic][taken->partition] : -1;
-	Reading    *reading = &consumer.readings[i];
+	Reading    *reading;
 
 	if (i < 0)
 	{
 		kafka_give_back(consumer.client, taken->slot);
 		return;
 	}
+	reading = &consumer.readings[i];
 	if (reading->nwaiting == reading->room)
 	{
 		int			room = Max(reading->room * 2, CHUNK);
@@ -396,7 +395,7 @@ consumer_collect(void)
 		CHECK_FOR_INTERRUPTS();
 		if (take_some() > 0)
 			continue;
-		kafka_attend(consumer.client);
+		kafka_serve(consumer.client);
 		if (consumer.nwaiting >= hospital_stream_batch_rows)
 			break;
 		if (consumer.nwaiting > 0)
@@ -417,7 +416,7 @@ consumer_collect(void)
 			waited = true;
 		}
 	}
-	kafka_attend(consumer.client);
+	kafka_serve(consumer.client);
 	if (kafka_lost_leader(consumer.client))
 	{
 		for (int i = 0; i < consumer.batch.npartitions; i++)

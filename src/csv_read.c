@@ -358,20 +358,6 @@ next_part(const CsvReader *reader, size_t at)
 	return rest == 0 ? 0 : quote - at + rest;
 }
 
-static int64
-count_lines(const char *part, size_t length)
-{
-	const char *end = part + length;
-	int64		lines = 0;
-
-	while ((part = memchr(part, '\n', end - part)) != NULL)
-	{
-		part++;
-		lines++;
-	}
-	return lines;
-}
-
 /* The record that begins at "begin", its first line having "length" bytes. */
 static Parsed
 parse_quoted(CsvReader *reader, size_t length, CsvRecord *record)
@@ -385,7 +371,7 @@ parse_quoted(CsvReader *reader, size_t length, CsvRecord *record)
 		record->error = feed(reader, at, length);
 		if (record->error != NULL)
 			return PARSED_BAD;
-		record->raw_lines += count_lines(reader->buffer + at, length);
+		record->raw_lines += lake_count_lines(reader->buffer + at, length);
 		record->raw_length += length;
 		at += length;
 		if (reader->complete)

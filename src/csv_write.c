@@ -3,7 +3,8 @@
  *
  * A null is nothing, a value is quoted where COPY would quote it.  The types
  * that most exports have are written without the catalogs, others go through
- * their output functions.  Day files are written by record_csv.c.
+ * their output functions.  Day files are written by record_csv.c;
+ * the same two for JSON are json_write.c and event_json.c.
  */
 #include "postgres.h"
 
@@ -19,6 +20,7 @@
 #include "utils/uuid.h"
 
 #include "csv_write.h"
+#include "pinned_settings.h"
 
 typedef struct CsvColumn
 {
@@ -38,19 +40,9 @@ struct CsvWriter
 int
 csv_pin_settings(void)
 {
-	static const char *const settings[][2] = {
-		{"search_path", "pg_catalog, pg_temp"},
-		{"DateStyle", "ISO, YMD"},
-		{"IntervalStyle", "postgres"},
-		{"TimeZone", "UTC"},
-		{"bytea_output", "hex"},
-		{"extra_float_digits", "1"},
-	};
 	int			level = NewGUCNestLevel();
 
-	for (int i = 0; i < (int) lengthof(settings); i++)
-		(void) set_config_option(settings[i][0], settings[i][1], PGC_USERSET, PGC_S_SESSION,
-								 GUC_ACTION_SAVE, true, 0, false);
+	pin_session_settings(PIN_VALUES, GUC_ACTION_SAVE);
 	return level;
 }
 

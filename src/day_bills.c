@@ -13,6 +13,7 @@
 
 #include "day_private.h"
 #include "patients.h"
+#include "reference.h"
 
 enum
 {
@@ -172,7 +173,7 @@ delivery_fee(const Stay *stay)
 	return fees.delivery[stay->caesarean ? 2 : stay->assisted ? 1 : 0];
 }
 
-/* Four in ten of the most urgent came by ambulance, few of the others. */
+/* Two in three of the most urgent came by ambulance, few of those who can wait. */
 static int
 draw_ambulance(uint64 seed, int64 visit_id, int triage)
 {

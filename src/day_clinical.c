@@ -5,6 +5,7 @@
 #include "postgres.h"
 
 #include "day_private.h"
+#include "patients.h"
 
 /* ---- diagnoses ---- */
 
@@ -134,7 +135,7 @@ static void
 set_qualitative(const DayBuilder *b, LabResult *r, const Encounter *e, const CaseCode *code,
 				const LabTest *test, Dice *d)
 {
-	static const RecText groups[8] = {
+	static const RecText groups[BLOOD_GROUPS] = {
 		REC_TEXT_CONST("O positive"), REC_TEXT_CONST("A positive"), REC_TEXT_CONST("B positive"),
 		REC_TEXT_CONST("O negative"), REC_TEXT_CONST("A negative"), REC_TEXT_CONST("B negative"),
 		REC_TEXT_CONST("AB positive"), REC_TEXT_CONST("AB negative")
@@ -144,13 +145,7 @@ set_qualitative(const DayBuilder *b, LabResult *r, const Encounter *e, const Cas
 
 	if (strcmp(test->code.data, "882-1") == 0)
 	{
-		static const int upto[8] = {390, 710, 830, 890, 940, 960, 990, 1000};
-		uint32		draw = random_below(random_block(b->seed, RANDOM_PATIENT, (uint64) e->person->id, 1).v[0], 1000);
-		int			n = 0;
-
-		while (upto[n] <= (int) draw)
-			n++;
-		r->result = groups[n];
+		r->result = groups[blood_group(b->seed, e->person->id)];
 		return;
 	}
 	if (dice_ppm(d, positive_chance(b, e, code, test)))

@@ -7,19 +7,14 @@
 #include "utils/datetime.h"
 
 #include "day_file.h"
-
-#define DATE_LENGTH 10			/* YYYY-MM-DD */
+#include "put_value.h"
 
 const char *
 day_file_date(DateADT day)
 {
-	static char buffer[32];
-	int			year;
-	int			month;
-	int			mday;
+	static char buffer[PUT_DATE_LENGTH + 1];
 
-	j2date(day + POSTGRES_EPOCH_JDATE, &year, &month, &mday);
-	snprintf(buffer, sizeof(buffer), "%04d-%02d-%02d", year, month, mday);
+	*put_date(buffer, day) = '\0';
 	return buffer;
 }
 
@@ -39,8 +34,8 @@ parse_folder(const char *path, const char *simulation_name, DateADT *day)
 	int			month;
 	int			mday;
 
-	if (strncmp(path, prefix, strlen(prefix)) != 0 || strlen(date) <= DATE_LENGTH + 1 ||
-		strspn(date, "0123456789-") != DATE_LENGTH || date[DATE_LENGTH] != '/' ||
+	if (strncmp(path, prefix, strlen(prefix)) != 0 || strlen(date) <= PUT_DATE_LENGTH + 1 ||
+		strspn(date, "0123456789-") != PUT_DATE_LENGTH || date[PUT_DATE_LENGTH] != '/' ||
 		sscanf(date, "%4d-%2d-%2d/", &year, &month, &mday) != 3)
 		return NULL;
 	if (year < 1900 || month < 1 || month > 12 || mday < 1 ||
@@ -48,9 +43,9 @@ parse_folder(const char *path, const char *simulation_name, DateADT *day)
 		return NULL;
 	*day = date2j(year, month, mday) - POSTGRES_EPOCH_JDATE;
 	/* Dashes in other places can be read as a day, too. */
-	if (strncmp(date, day_file_date(*day), DATE_LENGTH) != 0)
+	if (strncmp(date, day_file_date(*day), PUT_DATE_LENGTH) != 0)
 		return NULL;
-	return date + DATE_LENGTH + 1;
+	return date + PUT_DATE_LENGTH + 1;
 }
 
 bool

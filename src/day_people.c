@@ -10,17 +10,6 @@
 #define FOLDER_BITS 26			/* as many as a city has people */
 #define FOLDER_SALT UINT64CONST(0x464F4C44)
 
-/* Blood groups of the region, in percent of a thousand.  Estimate after SANBS. */
-static const struct
-{
-	RecText		name;
-	int			upto;
-}			blood_types[] = {
-	{REC_TEXT_CONST("O+"), 390}, {REC_TEXT_CONST("A+"), 710}, {REC_TEXT_CONST("B+"), 830},
-	{REC_TEXT_CONST("O-"), 890}, {REC_TEXT_CONST("A-"), 940}, {REC_TEXT_CONST("B-"), 960},
-	{REC_TEXT_CONST("AB+"), 990}, {REC_TEXT_CONST("AB-"), 1000},
-};
-
 static RecText
 copy_string(const char *string)
 {
@@ -41,15 +30,16 @@ make_registration(DayBuilder *b, const RegistrationPlan *plan)
 		REC_TEXT_CONST("outside")
 	};
 	static const char *const schemes[4] = {"DH", "GE", "BO", "MM"};
+	static const RecText blood_types[BLOOD_GROUPS] = {
+		REC_TEXT_CONST("O+"), REC_TEXT_CONST("A+"), REC_TEXT_CONST("B+"), REC_TEXT_CONST("O-"),
+		REC_TEXT_CONST("A-"), REC_TEXT_CONST("B-"), REC_TEXT_CONST("AB+"), REC_TEXT_CONST("AB-")
+	};
 	Registration *r = add_record(b, KIND_REGISTRATIONS);
 	RandomBlock random = random_block(b->seed, RANDOM_PATIENT, (uint64) plan->person.id, 1);
 	int			class = patient_class(b->seed, plan->person.id);
-	int			blood = 0;
 
 	population_describe(&b->population, plan->person.id, plan->has_newcomer ? &plan->newcomer : NULL, r);
-	while (blood_types[blood].upto <= (int) random_below(random.v[0], 1000))
-		blood++;
-	r->blood_type = blood_types[blood].name;
+	r->blood_type = blood_types[blood_group(b->seed, plan->person.id)];
 
 	/* the folder is the person's for life: the number scrambled, or a newcomer's own */
 	r->folder_no = plan->has_newcomer ? copy_string(psprintf("JN" INT64_FORMAT, plan->person.id)) :

@@ -396,8 +396,7 @@ compare_events(const void *a, const void *b)
 static void
 write_event_id(pg_uuid_t *id, TimestampTz at, int place, RandomBlock random)
 {
-	uint64		ms = (uint64) ((at + (int64) (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) *
-								USECS_PER_DAY) / 1000);
+	uint64		ms = (uint64) unix_ms(at);
 
 	for (int i = 0; i < 6; i++)
 		id->data[i] = (unsigned char) (ms >> (8 * (5 - i)));

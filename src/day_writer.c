@@ -3,7 +3,8 @@
  *
  * lake/batch/<simulation>/date=YYYY-MM-DD/ has a file for each kind of records,
  * a header alone where the day has none, and manifest.json, which says what the
- * others are and is there when all of them are.
+ * others are and is there when all of them are.  (An export's manifest is another:
+ * export_manifest.c.)
  *
  * The steps, and what a crash leaves behind each:
  *
@@ -30,7 +31,6 @@
 #include "lib/stringinfo.h"
 #include "miscadmin.h"
 #include "portability/instr_time.h"
-#include "storage/lock.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/date.h"
@@ -47,20 +47,6 @@
 #define MANIFEST RECORD_KINDS	/* its place among the files */
 
 /* ---- one file ---- */
-
-static int64
-count_lines(const char *data, int length)
-{
-	const char *end = data + length;
-	int64		lines = 0;
-
-	while ((data = memchr(data, '\n', end - data)) != NULL)
-	{
-		lines++;
-		data++;
-	}
-	return lines;
-}
 
 static void
 write_piece(LakeFile *file, StringInfo piece)
@@ -99,11 +85,11 @@ write_dirty_records(DayFiles *day, RecordKindNumber number, const DayRecords *re
 		Fault	   *fault;
 
 		record_csv_line(piece, kind, (char *) records->rows[number] + i * kind->size);
-		line += count_lines(piece->data + start, piece->len - start);
+		line += lake_count_lines(piece->data + start, piece->len - start);
 		fault = faults_next(&maker, i, line, piece);
 		if (fault != NULL)
 		{
-			line += count_lines(fault->raw, fault->length);
+			line += lake_count_lines(fault->raw, fault->length);
 			day->faults = lappend(day->faults, fault);
 			day->rows[number]++;
 		}
@@ -391,40 +377,4 @@ day_next_unwritten(DateADT first)
 
 	return DatumGetDateADT(single_value("SELECT greatest($1, max(day) + 1) FROM hospital.days",
 										1, types, values, DateADTGetDatum(first)));
-}
-
-/* ---- locks ---- */
-
-/* Advisory locks of a class that no SQL function takes. */
-static void
-set_lock_tag(LOCKTAG *tag, HospitalLock lock)
-{
-	SET_LOCKTAG_ADVISORY(*tag, MyDatabaseId, 0x686f7370, (uint32) lock, 0x6873);
-}
-
-bool
-hospital_lock(HospitalLock lock, bool wait)
-{
-	LOCKTAG		tag;
-
-	set_lock_tag(&tag, lock);
-	return LockAcquire(&tag, ExclusiveLock, true, !wait) != LOCKACQUIRE_NOT_AVAIL;
-}
-
-void
-hospital_unlock(HospitalLock lock)
-{
-	LOCKTAG		tag;
-
-	set_lock_tag(&tag, lock);
-	(void) LockRelease(&tag, ExclusiveLock, true);
-}
-
-void
-hospital_lock_transaction(HospitalLock lock, LOCKMODE mode)
-{
-	LOCKTAG		tag;
-
-	set_lock_tag(&tag, lock);
-	(void) LockAcquire(&tag, mode, false, false);
 }

@@ -6,7 +6,6 @@
 
 #include "postgres.h"
 #include "nodes/pg_list.h"
-#include "storage/lockdefs.h"
 
 #include "day_file.h"
 #include "lakefile.h"
@@ -44,27 +43,5 @@ extern bool day_ledger_knows(const Simulation *simulation, const char *path, con
 
 /* The day after the last that has been written, from "first" on; SPI connected. */
 extern DateADT day_next_unwritten(DateADT first);
-
-/*
- * What only one process of a database may do at a time: write below the lake,
- * run days ahead of the clock.  A process keeps such a lock, through errors and
- * transactions, until it ends or gives it back.  False when another has it;
- * "wait" waits for it instead.
- */
-typedef enum HospitalLock
-{
-	HOSPITAL_LOCK_LAKE = 1,
-	HOSPITAL_LOCK_RUN,
-	HOSPITAL_LOCK_PATIENTS,		/* these two are held for a transaction, see ingest_retry.c */
-	HOSPITAL_LOCK_ADMISSIONS,
-	HOSPITAL_LOCK_JOBS,			/* for a transaction that looks which jobs are due */
-	HOSPITAL_LOCK_MARTS			/* for a transaction's last act, see marts.c */
-} HospitalLock;
-
-extern bool hospital_lock(HospitalLock lock, bool wait);
-extern void hospital_unlock(HospitalLock lock);
-
-/* Waits; held until the transaction ends. */
-extern void hospital_lock_transaction(HospitalLock lock, LOCKMODE mode);
 
 #endif							/* HOSPITAL_DAY_WRITER_H */

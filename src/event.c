@@ -1,10 +1,12 @@
 /*
- * event.c: what an event is about: when it happened, whom, and its id.
+ * event.c: what an event is about: when it happened, whom, and its id; and what
+ * JSON and HL7 share: faults, the kinds' own rules, texts, times in UTC.
  *
  * An id has the form of a UUID of version 7: 48 bits of Unix milliseconds, so
  * that ids are in order of time (which a btree rewards).  Its other 74 bits are
  * a reversible mix of kind, key and whether the record is completed: two
  * events never have one id, and the same event, made again, has its own.
+ * Transfers have an id as their key, which is the event's too (day_stays.c).
  */
 #include "postgres.h"
 
@@ -15,11 +17,10 @@
 
 #include "event.h"
 #include "event_json.h"
-#include "journey.h"
+#include "hospital_time.h"
 #include "put_value.h"
 #include "random.h"
 
-#define UNIX_EPOCH_USECS ((POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * USECS_PER_DAY)
 #define TIME_ROOM 32
 
 /* Where in a kind's struct the answers are. */
@@ -164,7 +165,7 @@ put_bytes(unsigned char *to, int n, uint64 number)
 static void
 make_id(pg_uuid_t *id, TimestampTz at, uint64 key, uint64 tag)
 {
-	uint64		milliseconds = (uint64) ((at + UNIX_EPOCH_USECS) / 1000);
+	uint64		milliseconds = (uint64) unix_ms(at);
 	uint64		mixed = mix64(key + (tag << 58));
 	uint64		beside = (mix64(mixed) ^ tag) & 0x3FF;
 

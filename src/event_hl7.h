@@ -9,9 +9,9 @@
 #include "datatype/timestamp.h"
 
 #include "event.h"
+#include "hospital_time.h"
 
 #define AUTHORITY "HOSPITAL"	/* that gives patients and stays their numbers */
-#define LOCAL_OFFSET (2 * USECS_PER_HOUR)	/* Johannesburg, all year */
 
 typedef enum Segment
 {

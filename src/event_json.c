@@ -2,7 +2,8 @@
  * event_json.c: records as JSON events: the kinds' description, and writing.
  *
  * Room for a whole event is made once; after that every value is put where it
- * belongs without a further look at the buffer.
+ * belongs without a further look at the buffer.  (Rows of any query: json_write.c;
+ * records as CSV: record_csv.c.)
  */
 #include "postgres.h"
 
@@ -13,7 +14,6 @@
 #include "put_value.h"
 
 #define VALUE_ROOM 48			/* for any value that is no text, its quotes and its comma */
-#define ESCAPED 6				/* \u001f: the most that a byte of a text becomes */
 
 static JsonKind kinds[RECORD_KINDS];
 
@@ -64,59 +64,14 @@ json_kind(int kind_number)
 
 /* ---- values ---- */
 
-/* Is there perhaps something that JSON has escapes for? */
-static inline uint64
-is_suspect(uint64 word)
-{
-	return BYTES_BELOW(word, 0x20) | ZERO_BYTES(word ^ EACH_BYTE('"')) | ZERO_BYTES(word ^ EACH_BYTE('\\'));
-}
-
-static char *
-put_escape(char *to, unsigned char c)
-{
-	static const char letters[0x20] = {
-		['\b'] = 'b', ['\f'] = 'f', ['\n'] = 'n', ['\r'] = 'r', ['\t'] = 't'
-	};
-	static const char hex[] = "0123456789abcdef";
-
-	*to++ = '\\';
-	if (c >= 0x20)
-		*to++ = c;
-	else if (letters[c] != '\0')
-		*to++ = letters[c];
-	else
-	{
-		memcpy(to, "u00", 3);
-		to[3] = hex[c >> 4];
-		to[4] = hex[c & 0x0F];
-		to += 5;
-	}
-	return to;
-}
-
-static char *
-put_escaped(char *to, const char *data, size_t length)
-{
-	for (size_t i = 0; i < length; i++)
-	{
-		unsigned char c = (unsigned char) data[i];
-
-		if (c < 0x20 || c == '"' || c == '\\')
-			to = put_escape(to, c);
-		else
-			*to++ = c;
-	}
-	return to;
-}
-
 static inline char *
 put_string(char *to, const RecText *text)
 {
 	*to++ = '"';
-	if (put_plain(to, text->data, text->length, is_suspect))
+	if (put_plain(to, text->data, text->length, put_json_suspects))
 		to += text->length;
 	else
-		to = put_escaped(to, text->data, text->length);
+		to = put_json_escaped(to, text->data, text->length);
 	*to++ = '"';
 	return to;
 }
@@ -178,7 +133,7 @@ make_room(StringInfo out, const JsonKind *kind, const char *record)
 
 	for (int i = 0; i < kind->ncolumns; i++)
 		if (kind->columns[i].type == REC_TEXT)
-			room += ESCAPED * (size_t) ((const RecText *) (record + kind->columns[i].offset))->length;
+			room += PUT_JSON_ESCAPED * (size_t) ((const RecText *) (record + kind->columns[i].offset))->length;
 	if ((size_t) (out->maxlen - out->len) > room)
 		return;
 	if (room > MaxAllocSize)

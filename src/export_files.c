@@ -22,14 +22,12 @@
 #include "postgres.h"
 
 #include "catalog/pg_type.h"
-#include "common/hashfn.h"
 #include "executor/spi.h"
 #include "executor/tuptable.h"
 #include "fmgr.h"
 #include "lib/stringinfo.h"
 #include "miscadmin.h"
 #include "nodes/params.h"
-#include "storage/lock.h"
 #include "tcop/dest.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
@@ -41,12 +39,13 @@
 
 #include "compat.h"
 #include "csv_write.h"
+#include "day_file.h"
 #include "export_files.h"
 #include "export_private.h"
 #include "json_write.h"
+#include "locks.h"
 #include "put_value.h"
 
-#define EXPORT_LOCK 0x6578		/* advisory locks of a class that no SQL function takes */
 #define MANIFEST_EVERY 1000		/* milliseconds */
 #define PARAMETERS 3			/* first day, last day, days */
 
@@ -244,7 +243,7 @@ remove_gone(Export *export)
 		if (part->exists || !part->published || !in_order(export, part->day))
 			continue;
 		lake_remove(export_part_path(export, part));
-		lake_remove_folder(psprintf("%s/date=%s", export->order->target, export_day_text(part->day)));
+		lake_remove_folder(psprintf("%s/date=%s", export->order->target, day_file_date(part->day)));
 		part->published = false;
 	}
 }
@@ -322,7 +321,7 @@ turn_to_day(PartReceiver *receiver, DateADT day)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("\"%s\" has other rows each time it is read", export->source->title),
-				 errdetail("Rows of %s were not there before.", export_day_text(day)),
+				 errdetail("Rows of %s were not there before.", day_file_date(day)),
 				 errhint("Export it with partition_by => 'none'.")));
 	start_part(receiver, &export->parts[receiver->next]);
 }
@@ -448,10 +447,9 @@ write_parts(Export *export)
 static void
 lock_target(const char *target)
 {
-	uint64		hash = hash_bytes_extended((const unsigned char *) target, (int) strlen(target), 0);
 	LOCKTAG		tag;
 
-	SET_LOCKTAG_ADVISORY(tag, InvalidOid, (uint32) (hash >> 32), (uint32) hash, EXPORT_LOCK);
+	set_named_lock_tag(&tag, LOCK_CLASS_EXPORT, target);
 	if (LockAcquire(&tag, ExclusiveLock, false, true) == LOCKACQUIRE_NOT_AVAIL)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_IN_USE),

@@ -3,7 +3,8 @@
  *
  * It is JSON for whoever reads the files, and the export's journal.  What it
  * says is not trusted with more than to leave a file alone: paths are made here,
- * of the source's name and a day, and none is taken from it.
+ * of the source's name and a day, and none is taken from it.  (That of a day
+ * folder in the lake is another: day_writer.c.)
  */
 #include "postgres.h"
 
@@ -17,21 +18,12 @@
 #include "utils/timestamp.h"
 
 #include "compat.h"
+#include "day_file.h"
 #include "export_private.h"
-#include "put_value.h"
 
 #define MANIFEST_MAX (256 * 1024 * 1024)
 
 /* ---- names ---- */
-
-char *
-export_day_text(DateADT day)
-{
-	char		text[PUT_DATE_LENGTH + 1];
-
-	*put_date(text, day) = '\0';
-	return pstrdup(text);
-}
 
 static char *
 file_name(const Export *export)
@@ -49,7 +41,7 @@ export_part_path(const Export *export, const Part *part)
 		return pstrdup(export->order->target);
 	if (!export_has_days(export))
 		return psprintf("%s/%s", export->order->target, file_name(export));
-	return psprintf("%s/date=%s/%s", export->order->target, export_day_text(part->day), file_name(export));
+	return psprintf("%s/date=%s/%s", export->order->target, day_file_date(part->day), file_name(export));
 }
 
 char *
@@ -78,7 +70,7 @@ add_part(StringInfo json, const Export *export, const Part *part)
 	appendStringInfoString(json, "  {");
 	add_text(json, "file", slash == NULL ? path : path + (slash + 1 - export->order->target));
 	if (export_has_days(export))
-		add_text(json, "date", export_day_text(part->day));
+		add_text(json, "date", day_file_date(part->day));
 	add_text(json, "sha256", part->sha256);
 	if (part->state != NULL)
 		add_text(json, "state", part->state);

@@ -47,7 +47,6 @@ export_has_days(const Export *export)
 	return export->source->states != NULL;
 }
 
-extern char *export_day_text(DateADT day);
 extern char *export_part_path(const Export *export, const Part *part);
 extern char *export_manifest_path(const Export *export);
 

@@ -180,7 +180,8 @@ day_of_column(Relation relation, const char *column)
 	return NULL;
 }
 
-char *
+/* The state of a day by the ledger, of one kind of records, or of all (NULL): (day date, state text). */
+static char *
 export_ledger(const char *kind)
 {
 	return psprintf("SELECT b.day, md5(string_agg(concat_ws('/', b.batch_id, b.state, b.rows,"

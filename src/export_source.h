@@ -41,7 +41,4 @@ extern ExportSource *export_relation(const char *name, ExportForm form, const ch
 /* A visit's or a patient's day as FHIR R4 Bundles; the practitioners. */
 extern ExportSource *export_fhir(const char *name);
 
-/* The state of a day by the ledger: of one kind of records, or of all (NULL); (day date, state text) of these is "ledger". */
-extern char *export_ledger(const char *kind);
-
 #endif							/* HOSPITAL_EXPORT_SOURCE_H */

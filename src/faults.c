@@ -27,6 +27,7 @@
 #include "utils/datetime.h"
 
 #include "faults.h"
+#include "hospital_time.h"
 #include "random.h"
 #include "record_csv.h"
 
@@ -79,7 +80,7 @@ typedef struct Victim
 static bool
 breaks_rule(const RecordKind *kind, const char *record, DateADT day, int *column)
 {
-	const TimestampTz begin = (TimestampTz) day * USECS_PER_DAY - 2 * USECS_PER_HOUR;
+	const TimestampTz begin = midnight_of(day);
 	int			sqlstate;
 	const char *message;
 

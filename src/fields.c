@@ -29,14 +29,6 @@ typedef struct Cursor
 	const char *end;
 } Cursor;
 
-static bool
-fail(FieldError *error, int sqlstate, const char *message)
-{
-	error->sqlstate = sqlstate;
-	error->message = message;
-	return false;
-}
-
 bool
 field_integer(const char *data, size_t length, int64 min, int64 max, int64 *value,
 			  FieldError *error)
@@ -47,20 +39,20 @@ field_integer(const char *data, size_t length, int64 min, int64 max, int64 *valu
 	size_t		i = negative ? 1 : 0;
 
 	if (i == length)
-		return fail(error, ERRCODE_INVALID_TEXT_REPRESENTATION, "not a whole number");
+		return field_fault(error, ERRCODE_INVALID_TEXT_REPRESENTATION, "not a whole number");
 	for (; i < length; i++)
 	{
 		unsigned	digit = (unsigned char) data[i] - '0';
 
 		if (digit > 9)
-			return fail(error, ERRCODE_INVALID_TEXT_REPRESENTATION, "not a whole number");
+			return field_fault(error, ERRCODE_INVALID_TEXT_REPRESENTATION, "not a whole number");
 		/* 18 digits fit whatever they are. */
 		if (i >= 18 && number > (limit - digit) / 10)
-			return fail(error, ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE, "number out of range");
+			return field_fault(error, ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE, "number out of range");
 		number = number * 10 + digit;
 	}
 	if (number > limit)
-		return fail(error, ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE, "number out of range");
+		return field_fault(error, ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE, "number out of range");
 	*value = negative ? (int64) (0 - number) : (int64) number;
 	return true;
 }
@@ -110,10 +102,10 @@ take_date(Cursor *cursor, DateADT *date, DateMemory *memory, FieldError *error)
 	if (!take_number(cursor, 4, &year) || !take_char(cursor, '-') ||
 		!take_number(cursor, 2, &month) || !take_char(cursor, '-') ||
 		!take_number(cursor, 2, &day))
-		return fail(error, ERRCODE_INVALID_DATETIME_FORMAT, not_a_date);
+		return field_fault(error, ERRCODE_INVALID_DATETIME_FORMAT, not_a_date);
 	if (year < 1 || month < 1 || month > MONTHS_PER_YEAR || day < 1 ||
 		day > day_tab[isleap(year)][month - 1])
-		return fail(error, ERRCODE_DATETIME_FIELD_OVERFLOW, "no such day");
+		return field_fault(error, ERRCODE_DATETIME_FIELD_OVERFLOW, "no such day");
 	*date = date2j(year, month, day) - POSTGRES_EPOCH_JDATE;
 	memcpy(memory->text, text, sizeof(memory->text));
 	memory->date = *date;
@@ -223,9 +215,9 @@ field_time(const char *data, size_t length, TimestampTz *value, DateMemory *memo
 		!take_number(&cursor, 2, &second) ||
 		(take_char(&cursor, '.') && (micros = take_fraction(&cursor)) < 0) ||
 		!take_zone(&cursor, &zone) || cursor.at != cursor.end)
-		return fail(error, ERRCODE_INVALID_DATETIME_FORMAT, not_a_time);
+		return field_fault(error, ERRCODE_INVALID_DATETIME_FORMAT, not_a_time);
 	if (hour > 23 || minute > 59 || second > 59)
-		return fail(error, ERRCODE_DATETIME_FIELD_OVERFLOW, "no such time of day");
+		return field_fault(error, ERRCODE_DATETIME_FIELD_OVERFLOW, "no such time of day");
 	*value = date * USECS_PER_DAY +
 		(((int64) hour * MINS_PER_HOUR + minute) * SECS_PER_MINUTE + second - zone) * USECS_PER_SEC +
 		micros;
@@ -239,7 +231,7 @@ field_date(const char *data, size_t length, DateADT *value, DateMemory *memory, 
 
 	if (!take_date(&cursor, value, memory, error))
 		return false;
-	return cursor.at == cursor.end || fail(error, ERRCODE_INVALID_DATETIME_FORMAT, not_a_date);
+	return cursor.at == cursor.end || field_fault(error, ERRCODE_INVALID_DATETIME_FORMAT, not_a_date);
 }
 
 /*
@@ -267,23 +259,23 @@ take_decimal(const char *data, size_t length, int max_scale, int64 max, int64 *d
 			continue;
 		}
 		if (digit > 9)
-			return fail(error, ERRCODE_INVALID_TEXT_REPRESENTATION, "not a number");
+			return field_fault(error, ERRCODE_INVALID_TEXT_REPRESENTATION, "not a number");
 		seen++;
 		if (point && *scale == max_scale)
 		{
 			if (digit != 0)
-				return fail(error, ERRCODE_INVALID_TEXT_REPRESENTATION,
+				return field_fault(error, ERRCODE_INVALID_TEXT_REPRESENTATION,
 							max_scale == 2 ? "more than two decimals" : "more than six decimals");
 			continue;
 		}
 		number = number * 10 + (int64) digit;
 		if (number > max)
-			return fail(error, ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE, "number out of range");
+			return field_fault(error, ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE, "number out of range");
 		if (point)
 			(*scale)++;
 	}
 	if (seen == 0)
-		return fail(error, ERRCODE_INVALID_TEXT_REPRESENTATION, "not a number");
+		return field_fault(error, ERRCODE_INVALID_TEXT_REPRESENTATION, "not a number");
 	*digits = negative ? -number : number;
 	return true;
 }
@@ -298,7 +290,7 @@ field_money(const char *data, size_t length, int64 *cents, FieldError *error)
 	for (; scale < 2; scale++)
 		*cents *= 10;
 	return (*cents <= MONEY_MAX && *cents >= -MONEY_MAX) ||
-		fail(error, ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE, "number out of range");
+		field_fault(error, ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE, "number out of range");
 }
 
 bool
@@ -328,7 +320,7 @@ field_uuid(const char *data, size_t length, pg_uuid_t *value, FieldError *error)
 	const char *at = data;
 
 	if (length != 36)
-		return fail(error, ERRCODE_INVALID_TEXT_REPRESENTATION, "not a uuid");
+		return field_fault(error, ERRCODE_INVALID_TEXT_REPRESENTATION, "not a uuid");
 	for (int i = 0; i < UUID_LEN; i++)
 	{
 		unsigned	high;
@@ -336,11 +328,11 @@ field_uuid(const char *data, size_t length, pg_uuid_t *value, FieldError *error)
 
 		if (i == 4 || i == 6 || i == 8 || i == 10)
 			if (*at++ != '-')
-				return fail(error, ERRCODE_INVALID_TEXT_REPRESENTATION, "not a uuid");
+				return field_fault(error, ERRCODE_INVALID_TEXT_REPRESENTATION, "not a uuid");
 		high = hex_digits[(unsigned char) at[0]];
 		low = hex_digits[(unsigned char) at[1]];
 		if (high == 0 || low == 0)
-			return fail(error, ERRCODE_INVALID_TEXT_REPRESENTATION, "not a uuid");
+			return field_fault(error, ERRCODE_INVALID_TEXT_REPRESENTATION, "not a uuid");
 		value->data[i] = (unsigned char) ((high - 1) << 4 | (low - 1));
 		at += 2;
 	}

@@ -20,6 +20,15 @@ typedef struct FieldError
 	const char *message;		/* static */
 } FieldError;
 
+/* Always false. */
+static inline bool
+field_fault(FieldError *error, int sqlstate, const char *message)
+{
+	error->sqlstate = sqlstate;
+	error->message = message;
+	return false;
+}
+
 /* The date that was read last: most times of a file are of one or two days. */
 typedef struct DateMemory
 {

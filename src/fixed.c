@@ -117,7 +117,8 @@ fixed_exp2(int32 x)
 	return whole < -40 ? 0 : (int64) (value >> -whole);
 }
 
-int32
+/* log2(x), which is above 0; both 16.16. */
+static int32
 fixed_log2(uint64 x)
 {
 	int32		result = 0;
@@ -209,4 +210,42 @@ poisson(int64 mean, uint32 word)
 		sum += p;
 	}
 	return n;
+}
+
+void
+apportion(int n, const int *weights, int total, int *out)
+{
+	int64		sum = 0;
+	int			left = total;
+
+	for (int i = 0; i < n; i++)
+		sum += weights[i];
+	if (sum == 0)
+	{
+		memset(out, 0, n * sizeof(int));
+		return;
+	}
+	for (int i = 0; i < n; i++)
+	{
+		out[i] = (int) ((int64) weights[i] * total / sum);
+		left -= out[i];
+	}
+	for (; left > 0; left--)
+	{
+		int			best = 0;
+		int64		best_remainder = PG_INT64_MIN;
+
+		/* what is still owed; a share already rounded up owes less than none */
+		for (int i = 0; i < n; i++)
+		{
+			int64		remainder = (int64) weights[i] * total - (int64) out[i] * sum;
+
+			if (remainder > best_remainder)
+			{
+				best = i;
+				best_remainder = remainder;
+			}
+		}
+		out[best]++;
+	}
 }

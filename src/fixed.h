@@ -8,9 +8,8 @@
 
 #define LN2_FIXED 45426			/* the natural logarithm of 2 */
 
-/* 2^x and log2(x); the argument of log2 is above 0.  All 16.16. */
+/* 2^x; both 16.16. */
 extern int64 fixed_exp2(int32 x);
-extern int32 fixed_log2(uint64 x);
 
 /* Integer square root. */
 extern uint32 fixed_sqrt(uint64 n);
@@ -37,5 +36,8 @@ lognormal_draw(const LogNormal *d, uint32 word)
 
 /* A Poisson count. */
 extern int	poisson(int64 mean, uint32 word);
+
+/* Share out "total" by weight, largest remainder first. */
+extern void apportion(int n, const int *weights, int total, int *out);
 
 #endif							/* HOSPITAL_FIXED_H */

@@ -10,11 +10,11 @@
 #include "miscadmin.h"
 
 #include "compat.h"
-#include "control.h"
 #include "make_way.h"
 #include "record_source.h"
 #include "rowsource.h"
 #include "settings.h"
+#include "shared_state.h"
 #include "simulation.h"
 #include "stream_stats.h"
 #include "version.h"

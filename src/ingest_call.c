@@ -26,6 +26,7 @@
 #include "utils/timestamp.h"
 
 #include "day_file.h"
+#include "hospital_time.h"
 #include "ingest_private.h"
 #include "ingest_refs.h"
 #include "kept_plan.h"
@@ -204,9 +205,7 @@ wait_a_little(void)
 static int64
 still_for(const LakeStatus *status)
 {
-	int64		now = (GetCurrentTimestamp() + (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * USECS_PER_DAY) / 1000;
-
-	return now - status->changed_at / 1000000;
+	return unix_ms(GetCurrentTimestamp()) - status->changed_at / 1000000;
 }
 
 /* True when the file is all there.  A missing one is not waited for. */

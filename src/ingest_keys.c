@@ -1,5 +1,6 @@
 /*
- * ingest_keys.c: keys of records: those that a file has had, sets of them.
+ * ingest_keys.c: keys of records: those that a file has had, sets of them.  Here
+ * a key that is twice in a file is found.
  *
  * The keys of our own files ascend: then a key is new when it is larger than
  * the last one, and remembering it is writing it down.  What comes out of order

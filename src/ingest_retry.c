@@ -30,14 +30,14 @@
 #include "utils/snapmgr.h"
 
 #include "csv_write.h"
-#include "day_writer.h"
 #include "ingest_private.h"
 #include "ingest_refs.h"
 #include "kept_plan.h"
+#include "locks.h"
 #include "marts.h"
+#include "procedure.h"
 #include "stream_retry.h"
 #include "stream_topics.h"
-#include "procedure.h"
 
 #define RETRY_ROWS 1000			/* rejects at a time */
 
@@ -414,6 +414,6 @@ hospital_retry_rejects(PG_FUNCTION_ARGS)
 	SPI_finish();
 	csv_unpin_settings(level);
 	ereport(NOTICE,
-			(errmsg(INT64_FORMAT " of " INT64_FORMAT " rejects became rows", resolved, tried)));
+			(errmsg(INT64_FORMAT " of " INT64_FORMAT " rejects resolved", resolved, tried)));
 	PG_RETURN_VOID();
 }

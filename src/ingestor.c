@@ -16,10 +16,10 @@
 #include "miscadmin.h"
 #include "utils/guc.h"
 
-#include "control.h"
 #include "ingest_private.h"
 #include "job.h"
 #include "settings.h"
+#include "shared_state.h"
 #include "worker.h"
 
 #define PENDING_MS 1000			/* a poke comes earlier, as a rule */

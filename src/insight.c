@@ -35,7 +35,6 @@
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
 #include "miscadmin.h"
-#include "storage/lock.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
@@ -44,9 +43,9 @@
 #include "event.h"
 #include "insight.h"
 #include "kept_plan.h"
+#include "locks.h"
 #include "settings.h"
 
-#define LOCK_CLASS 0x6869		/* of advisory locks; SQL's own functions use 1 and 2 */
 #define ALL_PATIENTS 0			/* no patient has that number */
 #define LOCKED_PATIENTS 256
 #define TOLD_ONE_BY_ONE 50		/* alerts; of more, listeners hear the number */
@@ -139,7 +138,7 @@ lock(int64 what, LOCKMODE mode)
 {
 	LOCKTAG		tag;
 
-	SET_LOCKTAG_ADVISORY(tag, MyDatabaseId, (uint32) (what >> 32), (uint32) what, LOCK_CLASS);
+	SET_LOCKTAG_ADVISORY(tag, MyDatabaseId, (uint32) (what >> 32), (uint32) what, LOCK_CLASS_PATIENT);
 	(void) LockAcquire(&tag, mode, false, false);
 }
 

@@ -18,10 +18,10 @@
 #include "utils/timestamp.h"
 
 #include "compat.h"
-#include "control.h"
 #include "job.h"
 #include "job_schedule.h"
 #include "settings.h"
+#include "shared_state.h"
 #include "worker.h"
 
 #define START_EARLY_MS 50		/* a runner is there when its job is due */

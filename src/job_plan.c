@@ -1,5 +1,5 @@
 /*
- * job_plan.c: which runs of jobs are due, and what became of them.
+ * job_plan.c: which runs of jobs are due, what became of them, and retries.
  *
  * hospital.job_history is the ledger: one row a run, committed before its
  * work begins.  A row comes into being as "waiting" when its time, its day or
@@ -31,9 +31,9 @@
 #include "utils/resowner.h"
 #include "utils/timestamp.h"
 
-#include "day_writer.h"
 #include "job.h"
 #include "job_schedule.h"
+#include "locks.h"
 #include "records.h"
 #include "worker.h"
 

@@ -48,8 +48,8 @@
 #include "utils/timestamp.h"
 
 #include "compat.h"
-#include "control.h"
 #include "job.h"
+#include "shared_state.h"
 #include "worker.h"
 
 #define HARD_AFTER_MS 5000		/* from the cancel to the termination */

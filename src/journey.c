@@ -1,16 +1,14 @@
 /*
- * journey.c: who comes to the hospital, lies where, and leaves how.
+ * journey.c: the hospital's days one after the other: who lies where, and leaves how.
  *
- * A day begins with what is known of it: how many come by each way and when
- * (Poisson, by the codes' yearly numbers, season, weekday, events), clinic
- * appointments, readmissions that fall due, and the next thing to happen in
- * every stay.  All of that goes through one queue in order of time, so that at
- * every moment it is known who is dead, who lies where, and which beds are free.
+ * A day begins with what is known of it: who comes when (journey_arrivals.c),
+ * and the next thing to happen in every stay.  All of that goes through one
+ * queue in order of time, so that at every moment it is known who is dead, who
+ * lies where, and which beds are free.
  *
  * An admission that finds no bed of its department goes to another ward that
- * takes the patient (overflow, and home when there is room); if there is none,
- * it waits and tries again, and is referred to another hospital in the end.  A
- * move that finds no bed does not happen.  Every visit is decided by midnight.
+ * takes the patient (overflow, and home when there is room).  A move that finds
+ * no bed does not happen.
  *
  * All ids are given in the order of time, from 1 each day.  Nothing here is
  * drawn from a state: each draw belongs to a day, an admission, a person.
@@ -264,7 +262,7 @@ go_home(Journey *j, Stay *stay, TimestampTz at)
 
 static void admit_newborn(Journey *j, Stay *mother, const Person *child, int visit);
 
-/* Chance that a newborn needs care, millionths, by what the mother has. */
+/* What a newborn needs care for, more often by what the mother has; -1: for nothing. */
 static int
 newborn_code(const Journey *j, const Stay *mother, Dice *d)
 {

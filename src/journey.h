@@ -15,8 +15,9 @@
 #include "calendar.h"
 #include "casemix.h"
 #include "day.h"
-#include "on_duty.h"
+#include "hospital_time.h"
 #include "population.h"
+#include "staff_on_duty.h"
 #include "wards.h"
 
 typedef struct Person
@@ -238,20 +239,6 @@ extern const WardList *journey_wards(const Journey *journey);
 
 /* Who is on duty, on the day of the last plan. */
 extern const OnDuty *journey_duty(const Journey *journey);
-
-static inline TimestampTz
-midnight_of(DateADT day)
-{
-	return (TimestampTz) day * USECS_PER_DAY - 2 * USECS_PER_HOUR;
-}
-
-static inline DateADT
-day_of_time(TimestampTz at)
-{
-	int64		local = at + 2 * USECS_PER_HOUR;
-
-	return (DateADT) (local >= 0 ? local / USECS_PER_DAY : -((-local + USECS_PER_DAY - 1) / USECS_PER_DAY));
-}
 
 /* Whole years of age. */
 extern int	age_on(DateADT born, DateADT day);

@@ -4,7 +4,9 @@
  * How many come by each way is Poisson, by the codes' yearly numbers, season,
  * weekday and events; clinic appointments and readmissions that fall due come
  * as well.  When the time of one has come, it is decided who it is, and what
- * becomes of the visit, by midnight at the latest.
+ * becomes of the visit, by midnight at the latest.  Who is to be admitted and
+ * finds no bed waits and tries again, and is referred to another hospital in the
+ * end.
  */
 #include "postgres.h"
 

@@ -33,7 +33,6 @@ typedef struct Arrival
 	int			visit;			/* of the plan, once there is one; -1 */
 	int16		appointment;	/* -1: none */
 	bool		last_appointment;
-	Stay	   *mother;			/* of a newborn who needs a bed */
 } Arrival;
 
 /* Somebody to come, or to die, on a later day. */

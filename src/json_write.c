@@ -9,7 +9,7 @@
  * row_to_json looks every column's type up for every row and allocates for every
  * value.  Here the columns are described once, and the usual types are put into
  * one buffer without a function of the server's; others go through their output
- * functions.
+ * functions.  CSV: csv_write.c; records as JSON events: event_json.c.
  */
 #include "postgres.h"
 
@@ -37,7 +37,6 @@
 
 #define BUFFER_SIZE (128 * 1024)
 #define VALUE_ROOM 64			/* for a value that is no text, its quotes and what ends the line */
-#define ESCAPED 6				/* \u001f: the most that a byte of a text becomes */
 #define EXACT_INTEGER (INT64CONST(1) << 53) /* beyond it, readers that have doubles alone err */
 
 typedef struct JsonColumn
@@ -157,43 +156,6 @@ make_room(JsonWriter *writer, size_t length)
 
 /* ---- texts ---- */
 
-static inline uint64
-is_suspect(uint64 word)
-{
-	return BYTES_BELOW(word, 0x20) | ZERO_BYTES(word ^ EACH_BYTE('"')) | ZERO_BYTES(word ^ EACH_BYTE('\\'));
-}
-
-static char *
-put_escaped(char *to, const char *data, size_t length)
-{
-	static const char letters[0x20] = {
-		['\b'] = 'b', ['\f'] = 'f', ['\n'] = 'n', ['\r'] = 'r', ['\t'] = 't'
-	};
-	static const char hex[] = "0123456789abcdef";
-
-	for (size_t i = 0; i < length; i++)
-	{
-		unsigned char c = (unsigned char) data[i];
-
-		if (c == '"' || c == '\\')
-			*to++ = '\\';
-		else if (c < 0x20 && letters[c] != '\0')
-		{
-			*to++ = '\\';
-			c = letters[c];
-		}
-		else if (c < 0x20)
-		{
-			memcpy(to, "\\u00", 4);
-			to[4] = hex[c >> 4];
-			to += 5;
-			c = hex[c & 0x0F];
-		}
-		*to++ = (char) c;
-	}
-	return to;
-}
-
 static void
 put_string(JsonWriter *writer, const char *data, size_t length)
 {
@@ -202,13 +164,13 @@ put_string(JsonWriter *writer, const char *data, size_t length)
 	make_room(writer, length);
 	to = writer->to;
 	*to++ = '"';
-	if (put_plain(to, data, length, is_suspect))
+	if (put_plain(to, data, length, put_json_suspects))
 		to += length;
 	else
 	{
 		writer->to = to;
-		make_room(writer, length * ESCAPED);
-		to = put_escaped(writer->to, data, length);
+		make_room(writer, length * PUT_JSON_ESCAPED);
+		to = put_json_escaped(writer->to, data, length);
 	}
 	*to++ = '"';
 	writer->to = to;

@@ -1,7 +1,9 @@
 /*
- * kafka.c: librdkafka in a worker: a client's life, its events, waiting, and
- * receiving.  Sending is kafka_send.c's, the embedded broker kafka_mock.c's;
- * no other files include that library's headers (kafka_private.h).
+ * kafka.c: librdkafka in a worker: a client's life, its events, waiting, what may
+ * be wrong, and questions about topics.  Consumers receive by kafka_receive.c,
+ * sending is kafka_send.c's, reading to an end kafka_tail.c's, the embedded
+ * broker kafka_mock.c's; none but kafka*.c include that library's headers
+ * (kafka_private.h).
  *
  * Processes and threads: a client belongs to the worker process that opened
  * it, after its database connection is up.  librdkafka's threads are made with
@@ -15,7 +17,7 @@
  * empty to not empty; kafka_wait sleeps in worker_wait on latch, postmaster
  * death and that pipe.  So: take events until there are none, then wait.  The
  * few calls that the library offers only in a blocking form are made in slices
- * of at most SLICE_MS, with interrupts looked at in between.
+ * of SLICE_MS, or LONG_SLICE_MS at the most, with interrupts looked at in between.
  *
  * Memory: the library's memory is malloc's and none of ours.  What librdkafka
  * must get back before its handle can end (the event being looked at, a topic
@@ -48,7 +50,6 @@
 StaticAssertDecl(RD_KAFKA_VERSION >= 0x020000ff, "librdkafka 2.0 or newer is needed");
 StaticAssertDecl(KAFKA_FROM_START == RD_KAFKA_OFFSET_BEGINNING, "same meaning");
 
-#define METADATA_SLICE_MS 400	/* ... when a reachable broker is slow to answer */
 #define REFUSED_MS 3000			/* the longest for brokers that refuse us */
 
 static dlist_head open_clients = DLIST_STATIC_INIT(open_clients);
@@ -420,29 +421,6 @@ kafka_join_queues(KafkaClient *client)
 	rd_kafka_queue_io_event_enable(client->queue, client->pipe[1], "", 1);
 }
 
-KafkaClient *
-kafka_open_tail(const char *brokers, const char *group)
-{
-	const KafkaProperty defaults[] = {
-		{"group.id", unconstify(char *, group), 0}, /* never joined nor committed to */
-		{"enable.auto.commit", "false", 0},
-		{"enable.auto.offset.store", "false", 0},
-		{"isolation.level", "read_committed", 0},
-		{"auto.offset.reset", "earliest", 0},
-		{"enable.partition.eof", "true", 0},
-		{"fetch.wait.max.ms", "10", 0},
-		{"queued.min.messages", "1000000", 0},
-		{"queued.max.messages.kbytes", "8192", 0},
-	};
-	KafkaClient *client = kafka_client_new(brokers);
-
-	kafka_open_pipe(client);
-	kafka_start_library(client, RD_KAFKA_CONSUMER,
-						kafka_conf_new(brokers, defaults, lengthof(defaults), true), false);
-	kafka_join_queues(client);
-	return client;
-}
-
 /* ---- events ---- */
 
 /* The library's log levels are syslog's. */
@@ -479,7 +457,6 @@ take_partition_error(KafkaClient *client, rd_kafka_resp_err_t code, KafkaMessage
 	memset(message, 0, sizeof(*message));
 	message->partition = partition->partition;
 	message->offset = partition->offset;
-	message->reason = rd_kafka_event_error_string(client->current);
 	rd_kafka_topic_partition_destroy(partition);
 	if (code == RD_KAFKA_RESP_ERR__PARTITION_EOF)
 		return KAFKA_END;
@@ -533,7 +510,6 @@ take_message(KafkaClient *client, KafkaMessage *out)
 	out->length = message->len;
 	out->key = message->key;
 	out->key_length = message->key_len;
-	out->reason = NULL;
 	return KAFKA_MESSAGE;
 }
 
@@ -574,7 +550,6 @@ kafka_next(KafkaClient *client, KafkaMessage *message)
 	}
 }
 
-/* Where no messages can come: producers, nothing assigned. */
 void
 kafka_serve(KafkaClient *client)
 {
@@ -678,9 +653,8 @@ kafka_partition_count(KafkaClient *client, const char *topic, int timeout_ms)
 			return count;
 		if (code == RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED || kafka_past(client, &deadline))
 			kafka_raise(client, psprintf("asking for topic %s", topic), code, NULL);
-		/* A broker is there but slow: give it longer. */
 		if (code == RD_KAFKA_RESP_ERR__TIMED_OUT)
-			slice = Min(slice * 2, METADATA_SLICE_MS);
+			slice = Min(slice * 2, LONG_SLICE_MS);
 		kafka_wait(client, SLICE_MS);
 		kafka_serve(client);
 	}
@@ -690,7 +664,7 @@ int
 kafka_probe(KafkaClient *client, const char *topic, bool patiently)
 {
 	rd_kafka_resp_err_t code;
-	int			count = ask_partitions(client, topic, patiently ? METADATA_SLICE_MS : SLICE_MS,
+	int			count = ask_partitions(client, topic, patiently ? LONG_SLICE_MS : SLICE_MS,
 									   &code);
 
 	if (count == 0)

@@ -32,7 +32,6 @@ typedef struct KafkaMessage
 	size_t		length;
 	const char *key;			/* NULL when there is none */
 	size_t		key_length;
-	const char *reason;			/* of a gap, in the broker's words */
 } KafkaMessage;
 
 typedef enum KafkaNext
@@ -61,7 +60,7 @@ extern bool kafka_target(KafkaTarget *target);
  * memory context that is current here, or the end of the process.
  */
 extern KafkaClient *kafka_open_reader(const char *brokers);
-extern KafkaClient *kafka_open_tail(const char *brokers, const char *group);
+extern KafkaClient *kafka_open_tail(const char *brokers, const char *group);	/* kafka_tail.c */
 extern KafkaClient *kafka_open_producer(const char *brokers, const char *transactional_id);
 extern KafkaClient *kafka_open_mock(void);
 extern void kafka_close(KafkaClient *client);
@@ -69,6 +68,13 @@ extern const char *kafka_mock_brokers(KafkaClient *client);
 
 /* A topic of the embedded broker; one that is there is fine. */
 extern void kafka_mock_topic(KafkaClient *client, const char *topic, int partitions);
+
+/*
+ * Take what there is beside messages: errors, log lines, delivery reports.  Never
+ * waits.  For clients that are given no messages here: producers, and readers
+ * that take many at a time.
+ */
+extern void kafka_serve(KafkaClient *client);
 
 /* Sleep until something came from the brokers, or timeout (ms). */
 extern void kafka_wait(KafkaClient *client, long timeout_ms);
@@ -133,9 +139,6 @@ extern int	kafka_take(KafkaClient *client, KafkaTaken *taken, int max);
 extern int	kafka_taken_headers(const void *handle, KafkaHeader *headers, int max);
 extern void kafka_give_back(KafkaClient *client, int slot);
 
-/* Errors and log lines; taking messages does not see them. */
-extern void kafka_attend(KafkaClient *client);
-
 /*
  * Since the last call, was a partition refused by its leader?  Its topic may have
  * been deleted, and be there again before the library asks once more, which tells
@@ -143,7 +146,7 @@ extern void kafka_attend(KafkaClient *client);
  */
 extern bool kafka_lost_leader(KafkaClient *client);
 
-/* The brokers are asked, for half a second at the most; false when there was no answer. */
+/* The brokers are asked, for five seconds at the most; false when there was no answer. */
 extern bool kafka_ask_bounds(KafkaClient *client, const char *topic, int partition,
 							 int64 *low, int64 *high);
 
@@ -199,9 +202,6 @@ extern KafkaTopic *kafka_topic(KafkaClient *client, const char *name);
 extern void kafka_send(KafkaTopic *topic, const char *key, size_t key_length, const char *payload,
 					   size_t length, const KafkaHeader *headers, int nheaders,
 					   KafkaArrivals *arrivals);
-
-/* Take the reports that are there; never waits. */
-extern void kafka_serve(KafkaClient *client);
 
 /* Messages sent that have no delivery report yet. */
 extern int64 kafka_undelivered(const KafkaClient *client);

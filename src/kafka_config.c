@@ -19,7 +19,7 @@
 #include "kafka.h"
 #include "kafka_config.h"
 #include "settings.h"
-#include "worker.h"
+#include "shared_state.h"
 
 #define CONFIG_MAX_BYTES (64 * 1024)
 
@@ -207,7 +207,7 @@ kafka_target(KafkaTarget *target)
 	if (target->embedded)
 	{
 		target->brokers = palloc(BROKER_ADDRESS_LENGTH);
-		if (!worker_find_broker(target->brokers, BROKER_ADDRESS_LENGTH, &target->epoch))
+		if (!control_find_broker(target->brokers, BROKER_ADDRESS_LENGTH, &target->epoch))
 			return false;
 	}
 	else

@@ -19,7 +19,13 @@
 #include "kafka_trouble.h"
 #include "stream_topics.h"
 
-#define SLICE_MS 50				/* the longest that the main thread blocks */
+/*
+ * The longest that the main thread blocks.  A question that got no answer in
+ * SLICE_MS is asked again for longer: a broker may be there, and slow to answer.
+ */
+#define SLICE_MS 50
+#define LONG_SLICE_MS 400
+
 #define TEXT_LENGTH 256
 
 /* A topic to send to; its memory is the client's. */

@@ -19,8 +19,7 @@
 #include "worker.h"
 
 #define CHUNK 512				/* messages under one lock */
-#define ASK_MS 5000
-#define LAST_SLICE_MS 400
+#define ASK_MS 5000				/* for an answer about a topic */
 
 /* ---- slots ---- */
 
@@ -75,7 +74,7 @@ kafka_open_reader(const char *brokers)
 	 * share one queue; the count is set high because the library stops fetching
 	 * for a whole second when either is passed.  A broker answers a connection's
 	 * requests in order, so a fetch that waits for messages keeps a question
-	 * waiting: less than METADATA_SLICE_MS.  The debug lines are for
+	 * waiting: less than LONG_SLICE_MS.  The debug lines are for
 	 * kafka_lost_leader.
 	 */
 	const KafkaProperty defaults[] = {
@@ -278,12 +277,6 @@ kafka_taken_headers(const void *handle, KafkaHeader *headers, int max)
 	return n;
 }
 
-void
-kafka_attend(KafkaClient *client)
-{
-	kafka_serve(client);
-}
-
 bool
 kafka_lost_leader(KafkaClient *client)
 {
@@ -304,7 +297,7 @@ kafka_ask_bounds(KafkaClient *client, const char *topic, int partition, int64 *l
 	{
 		if (kafka_past(client, &deadline))
 			return false;
-		slice = Min(slice * 2, LAST_SLICE_MS);
+		slice = Min(slice * 2, LONG_SLICE_MS);
 		kafka_wait(client, 0);
 		kafka_serve(client);
 	}

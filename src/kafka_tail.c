@@ -11,6 +11,29 @@
 #include "kafka.h"
 #include "kafka_private.h"
 
+KafkaClient *
+kafka_open_tail(const char *brokers, const char *group)
+{
+	const KafkaProperty defaults[] = {
+		{"group.id", unconstify(char *, group), 0}, /* never joined nor committed to */
+		{"enable.auto.commit", "false", 0},
+		{"enable.auto.offset.store", "false", 0},
+		{"isolation.level", "read_committed", 0},
+		{"auto.offset.reset", "earliest", 0},
+		{"enable.partition.eof", "true", 0},
+		{"fetch.wait.max.ms", "10", 0},
+		{"queued.min.messages", "1000000", 0},
+		{"queued.max.messages.kbytes", "8192", 0},
+	};
+	KafkaClient *client = kafka_client_new(brokers);
+
+	kafka_open_pipe(client);
+	kafka_start_library(client, RD_KAFKA_CONSUMER,
+						kafka_conf_new(brokers, defaults, lengthof(defaults), true), false);
+	kafka_join_queues(client);
+	return client;
+}
+
 void
 kafka_tail_begin(KafkaClient *client, const KafkaTail *tails, int n)
 {

@@ -1,7 +1,7 @@
 /*
  * kafka_trouble.c: what may be wrong with Kafka, in words and SQLSTATEs.
  *
- * kafka.c, which alone knows the library's error codes, maps them to these.
+ * No header of the library is needed here: kafka.c maps its error codes to these.
  */
 #include "postgres.h"
 

@@ -113,4 +113,19 @@ typedef enum LakeVerdict
 typedef LakeVerdict (*LakeJudge) (const char *path, const char *hash, void *arg);
 extern PGDLLEXPORT void lake_recover(const char *folder, const char *last, LakeJudge judge, void *arg);
 
+/* The line ends among some bytes. */
+static inline int64
+lake_count_lines(const char *bytes, size_t length)
+{
+	const char *end = bytes + length;
+	int64		lines = 0;
+
+	while ((bytes = memchr(bytes, '\n', end - bytes)) != NULL)
+	{
+		bytes++;
+		lines++;
+	}
+	return lines;
+}
+
 #endif							/* HOSPITAL_LAKEFILE_H */

@@ -42,9 +42,9 @@
 #include "utils/varlena.h"
 
 #include "compat.h"
-#include "control.h"
 #include "make_way.h"
 #include "settings.h"
+#include "shared_state.h"
 #include "worker.h"
 
 #define LAUNCHER_RESTART_S 10

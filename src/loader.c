@@ -117,15 +117,6 @@ next_transaction(void)
 	pin_search_path();
 }
 
-static void
-run(const char *sql)
-{
-	int			rc = SPI_execute(sql, false, 0);
-
-	if (rc < 0)
-		elog(ERROR, "could not run \"%s\": %s", sql, SPI_result_code_string(rc));
-}
-
 static int64
 query_int64(const char *sql)
 {
@@ -136,12 +127,6 @@ query_int64(const char *sql)
 		elog(ERROR, "could not run \"%s\"", sql);
 	value = SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull);
 	return isnull ? 0 : DatumGetInt64(value);
-}
-
-static double
-seconds_since(TimestampTz start)
-{
-	return (double) (GetCurrentTimestamp() - start) / USECS_PER_SEC;
 }
 
 /* 5,000,000 */
@@ -433,7 +418,7 @@ build_keys(Load *load)
 		work_in_parallel(load, missing, true);
 	else
 		foreach(lc, missing)
-			run(key_index_command(kind, &load_keys(kind)[((LoadChunk *) lfirst(lc))->lo]));
+			load_run(key_index_command(kind, &load_keys(kind)[((LoadChunk *) lfirst(lc))->lo]));
 	keys_add(load->relid, kind);
 	next_transaction();
 }
@@ -467,7 +452,7 @@ insert_chunks(Load *load, List *chunks)
 		LoadChunk  *chunk = lfirst(lc);
 		char	   *columns = column_list(load_methods(t->kind));
 
-		run(psprintf("INSERT INTO hospital.%s (%s) SELECT %s FROM %s g"
+		load_run(psprintf("INSERT INTO hospital.%s (%s) SELECT %s FROM %s g"
 					 " WHERE NOT EXISTS (SELECT FROM hospital.%s t WHERE t.%s OPERATOR(pg_catalog.=) g.%s)",
 					 table, columns, columns,
 					 load_generator_call(t->kind, &load->simulation, load->functions, chunk->lo, chunk->hi),
@@ -564,7 +549,7 @@ load_locked(Load *load, int64 people)
 	{
 		build_keys(load);
 		if (load->survey.missing != NIL || load->survey.partial != NIL)
-			run(psprintf("ANALYZE hospital.%s", load_table_name(load->target->kind)));
+			load_run(psprintf("ANALYZE hospital.%s", load_table_name(load->target->kind)));
 		next_transaction();
 	}
 	if (load->survey.missing != NIL || load->survey.partial != NIL)
@@ -655,7 +640,7 @@ get_simulation(Simulation *simulation, Oid function, int64 people)
 	{
 		char	   *schema = get_namespace_name(get_func_namespace(function));
 
-		run(psprintf("CALL %s.hospital_create('" INT64_FORMAT "'::pg_catalog.int8, NULL::pg_catalog.int4,"
+		load_run(psprintf("CALL %s.hospital_create('" INT64_FORMAT "'::pg_catalog.int8, NULL::pg_catalog.int4,"
 					 " NULL::pg_catalog.date, NULL::pg_catalog.date, NULL::pg_catalog.int8, NULL::pg_catalog.text,"
 					 " 'realistic'::pg_catalog.text, '15'::pg_catalog.int4, false, '0'::pg_catalog.numeric)",
 					 quote_identifier(schema), people));

@@ -11,7 +11,7 @@
 #include "utils/date.h"
 #include "utils/rel.h"
 
-#include "helper_error.h"
+#include "helper.h"
 #include "rowsource.h"
 #include "simulation.h"
 
@@ -65,8 +65,6 @@ typedef struct LoadShared
 	LoadChunk	chunks[FLEXIBLE_ARRAY_MEMBER];
 } LoadShared;
 
-/* The source of one chunk, in CurrentMemoryContext. */
-extern RowSource *load_chunk_source(const LoadShared *shared, const LoadChunk *chunk);
 extern const RowSourceMethods *load_methods(LoadKind kind);
 
 /* Why rows of the kind may not be written straight into the table, or NULL. */
@@ -95,9 +93,9 @@ extern char *load_generator_call(LoadKind kind, const Simulation *simulation,
 /* loader_keys.c; SPI connected */
 extern const char *load_table_name(LoadKind kind);
 extern const LoadKey *load_keys(LoadKind kind); /* the last has no name */
-extern bool key_is_there(Oid relid, const LoadKey *key);
 extern bool key_needs_index(Oid relid, const LoadKey *key);
 extern char *key_index_command(LoadKind kind, const LoadKey *key);
+extern void load_run(const char *sql);
 extern void keys_drop(Oid relid, LoadKind kind);
 extern void keys_add(Oid relid, LoadKind kind);
 

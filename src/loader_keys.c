@@ -66,8 +66,8 @@ load_table_name(LoadKind kind)
 	return NULL;				/* not reached */
 }
 
-static void
-run(const char *sql)
+void
+load_run(const char *sql)
 {
 	int			rc = SPI_execute(sql, false, 0);
 
@@ -91,7 +91,7 @@ key_column(Oid relid, const LoadKey *key)
 					" WHERE a.attrelid = %u AND a.attname = '%s')", relid, key->column);
 }
 
-bool
+static bool
 key_is_there(Oid relid, const LoadKey *key)
 {
 	return found(psprintf("SELECT FROM pg_catalog.pg_constraint c"
@@ -133,9 +133,9 @@ keys_drop(Oid relid, LoadKind kind)
 	for (const LoadKey *key = load_keys(kind); key->name != NULL; key++)
 	{
 		if (is_as_made(relid, key))
-			run(psprintf("ALTER TABLE hospital.%s DROP CONSTRAINT %s", load_table_name(kind), key->name));
+			load_run(psprintf("ALTER TABLE hospital.%s DROP CONSTRAINT %s", load_table_name(kind), key->name));
 		else if (index_is_left(relid, key))
-			run(psprintf("DROP INDEX hospital.%s", key->name));
+			load_run(psprintf("DROP INDEX hospital.%s", key->name));
 	}
 }
 
@@ -157,7 +157,7 @@ keys_add(Oid relid, LoadKind kind)
 {
 	for (const LoadKey *key = load_keys(kind); key->name != NULL; key++)
 		if (!key_is_there(relid, key))
-			run(psprintf("ALTER TABLE hospital.%s ADD CONSTRAINT %s %s USING INDEX %s",
+			load_run(psprintf("ALTER TABLE hospital.%s ADD CONSTRAINT %s %s USING INDEX %s",
 						 load_table_name(kind), key->name,
 						 key->type == 'p' ? "PRIMARY KEY" : "UNIQUE", key->name));
 }

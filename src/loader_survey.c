@@ -8,10 +8,8 @@
 #include "postgres.h"
 
 #include "executor/spi.h"
-#include "fmgr.h"
-#include "utils/builtins.h"
-#include "utils/date.h"
 
+#include "day_file.h"
 #include "loader.h"
 
 #define PEOPLE_CHUNK 65536		/* 16 blocks of the city */
@@ -35,8 +33,7 @@ chunk_size(LoadKind kind)
 static char *
 date_literal(int64 date)
 {
-	return psprintf("'%s'::pg_catalog.date",
-					DatumGetCString(DirectFunctionCall1(date_out, DateADTGetDatum((DateADT) date))));
+	return psprintf("'%s'::pg_catalog.date", day_file_date((DateADT) date));
 }
 
 char *

@@ -34,6 +34,7 @@
 #include "bulk.h"
 #include "compat.h"
 #include "loader.h"
+#include "pinned_settings.h"
 
 const RowSourceMethods *
 load_methods(LoadKind kind)
@@ -64,7 +65,8 @@ load_refusal(Relation rel, LoadKind kind)
 	return why;
 }
 
-RowSource *
+/* The source of one chunk, in CurrentMemoryContext. */
+static RowSource *
 load_chunk_source(const LoadShared *shared, const LoadChunk *chunk)
 {
 	const RowSourceMethods *methods = load_methods(shared->kind);
@@ -143,17 +145,6 @@ build_index(const LoadShared *shared, const LoadChunk *chunk)
 	SPI_finish();
 }
 
-/* What the leader has to see on disk before it says that it is done. */
-static void
-note_commit(LoadShared *shared)
-{
-	uint64		seen = pg_atomic_read_u64(&shared->last_commit);
-
-	while (seen < XactLastCommitEnd &&
-		   !pg_atomic_compare_exchange_u64(&shared->last_commit, &seen, XactLastCommitEnd))
-		;
-}
-
 /* One transaction, as the owner of the table. */
 static void
 do_chunk(LoadShared *shared, const LoadChunk *chunk)
@@ -186,32 +177,8 @@ do_chunk(LoadShared *shared, const LoadChunk *chunk)
 
 	/* Not before: what was put off until the commit is the owner's as well. */
 	SetUserIdAndSecContext(saved_user, saved_context);
-	note_commit(shared);
+	helper_note_commit(&shared->last_commit);
 	pgstat_report_stat(true);
-}
-
-/* Settings that could bend what is written, or block it. */
-static void
-pin_settings(const LoadShared *shared)
-{
-	static const char *const pinned[][2] = {
-		{"search_path", "pg_catalog, pg_temp"},
-		{"default_transaction_read_only", "off"},
-		{"default_transaction_isolation", "read committed"},
-		{"synchronous_commit", "off"},
-		{"statement_timeout", "0"},
-		{"lock_timeout", "0"},
-		{"idle_in_transaction_session_timeout", "0"},
-		{"session_replication_role", "origin"},
-	};
-
-	for (int i = 0; i < (int) lengthof(pinned); i++)
-		SetConfigOption(pinned[i][0], pinned[i][1], PGC_SUSET, PGC_S_OVERRIDE);
-	/* from 17 on */
-	if (GetConfigOption("transaction_timeout", true, false) != NULL)
-		SetConfigOption("transaction_timeout", "0", PGC_SUSET, PGC_S_OVERRIDE);
-	SetConfigOption("maintenance_work_mem", psprintf("%dkB", shared->maintenance_work_mem),
-					PGC_SUSET, PGC_S_OVERRIDE);
 }
 
 static void
@@ -251,7 +218,9 @@ hospital_load_worker_main(Datum main_arg)
 	dsm_pin_mapping(segment);
 	shared = dsm_segment_address(segment);
 	BackgroundWorkerInitializeConnectionByOid(shared->database, InvalidOid, 0);
-	pin_settings(shared);
+	pin_process_settings(PIN_LOADER);
+	SetConfigOption("maintenance_work_mem", psprintf("%dkB", shared->maintenance_work_mem),
+					PGC_SUSET, PGC_S_OVERRIDE);
 	pgstat_report_activity(STATE_RUNNING, "hospital load");
 
 	PG_TRY();

@@ -25,8 +25,8 @@
 #include "utils/acl.h"
 
 #include "compat.h"
-#include "control.h"
 #include "make_way.h"
+#include "shared_state.h"
 
 static ProcessUtility_hook_type next_utility = NULL;
 

@@ -1,6 +1,6 @@
 /*
- * marts.c: hospital_mart stays right: days become live in the transaction that
- * brings their rows.
+ * marts.c: hospital_mart stays right: days are marked live in the transaction that
+ * brings their rows.  The marts' queries, and folding, are in SQL.
  *
  * Facts have a kind and a day.  The marts take the facts of live days from the
  * tables and those of all other days from cells (hospital--1.0.sql, "marts").
@@ -32,9 +32,9 @@
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 
-#include "day_writer.h"
-#include "journey.h"
+#include "hospital_time.h"
 #include "kept_plan.h"
+#include "locks.h"
 #include "marts.h"
 #include "owners.h"
 #include "records.h"

@@ -28,8 +28,8 @@
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 
-#include "control.h"
 #include "owners.h"
+#include "shared_state.h"
 #include "simulation.h"
 #include "version.h"
 #include "worker.h"

@@ -1,5 +1,6 @@
 /*
- * orders.c: what is asked for in a visit or on a day of a stay.
+ * orders.c: what is asked for in a visit or on a day of a stay, and which other
+ * illnesses of the patient are written down.
  *
  * A function of the visit, or of the stay and the day, alone: a bill at the end
  * of a stay asks again for each of its days, and gets what was given then.
@@ -17,7 +18,8 @@
 #define ITEMS_IN 419430			/* 6.4 on admission; with later ones and those to take home 8.5 */
 #define ITEMS_HOME 117965		/* 1.8 */
 
-int
+/* The patient's other illnesses, by number; how many. */
+static int
 comorbidities_of(uint64 seed, const Person *person, bool hiv, DateADT day, int *out)
 {
 	const CaseMix *mix = casemix();

@@ -37,10 +37,7 @@ typedef struct Orders
 	MedicineOrder medicines[MEDICINES_MAX];
 } Orders;
 
-/* The patient's other illnesses, by number; how many. */
-extern int	comorbidities_of(uint64 seed, const Person *person, bool hiv, DateADT day, int *out);
-
-/* Of those, the ones that are written down in a visit: all, or some. */
+/* The patient's other illnesses that are written down in a visit, by number: all, or some; how many. */
 extern int	recorded_comorbidities(uint64 seed, const Person *person, bool hiv, DateADT day,
 								   int64 visit_id, bool all, int *out);
 

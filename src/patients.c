@@ -12,8 +12,8 @@
 #include "utils/datetime.h"
 #include "utils/memutils.h"
 
+#include "calendar.h"
 #include "patients.h"
-#include "workforce.h"
 
 #define BETWEEN_BIRTHS 330		/* days */
 #define PERINATAL_DAYS 60		/* after birth; a course of clinic visits goes on */
@@ -520,6 +520,19 @@ patient_class(uint64 seed, int64 person)
 	int			n = 0;
 
 	while (n < 4 && draw >= upto[n])
+		n++;
+	return n;
+}
+
+int
+blood_group(uint64 seed, int64 person)
+{
+	/* of the region, of a thousand; estimate after SANBS */
+	static const uint32 upto[BLOOD_GROUPS] = {390, 710, 830, 890, 940, 960, 990, 1000};
+	uint32		draw = random_below(random_block(seed, RANDOM_PATIENT, (uint64) person, 1).v[0], 1000);
+	int			n = 0;
+
+	while (draw >= upto[n])
 		n++;
 	return n;
 }

@@ -53,4 +53,8 @@ extern bool patients_hiv(Patients *patients, const Person *person, const CaseCod
 /* Patient class, 0 to 4 for H0, H1, H2, H3, P. */
 extern int	patient_class(uint64 seed, int64 person);
 
+/* Blood group, 0 to 7 for O+, A+, B+, O-, A-, B-, AB+, AB-. */
+#define BLOOD_GROUPS 8
+extern int	blood_group(uint64 seed, int64 person);
+
 #endif							/* HOSPITAL_PATIENTS_H */

@@ -1,5 +1,6 @@
 /*
- * population.c: a person of the city, by number; people as a row source.
+ * population.c: a person of the city, by number; drawing names; people as a row
+ * source.
  *
  * How a number becomes a person, without memory of any other:
  *

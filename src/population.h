@@ -30,10 +30,6 @@ extern int	birth_era(DateADT date_of_birth);
 extern uint16 draw_first_name(int name_pool, bool female, int era, uint32 word1, uint32 word2);
 extern uint16 draw_last_name(int name_pool, uint32 word1, uint32 word2);
 
-/* Birth date and sex alone, of anybody. */
-extern void population_basics(const PopulationSpec *spec, int64 person_id,
-							  DateADT *date_of_birth, bool *female);
-
 /*
  * Somebody of the first "people", of one sex, born between two dates: a fair
  * draw among those; 0 when none was found.

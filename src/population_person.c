@@ -12,7 +12,7 @@
 
 #include "compat.h"
 #include "population_private.h"
-#include "wards.h"
+#include "reference.h"
 
 /* The slots of each band and sex. */
 static uint16 *slots_of[AGE_BANDS][2];
@@ -59,18 +59,6 @@ static uint32
 slot_of_person(uint64 seed, uint64 person)
 {
 	return ((uint32) person + block_offset(seed, person >> BLOCK_BITS)) & (BLOCK_PEOPLE - 1);
-}
-
-void
-population_basics(const PopulationSpec *spec, int64 person_id, DateADT *date_of_birth, bool *female)
-{
-	const Population *p = cached_population(spec);
-	uint64		person = (uint64) (person_id - 1);
-	uint32		slot = slot_of_person(spec->seed, person);
-	int			rank;
-
-	*female = block_slots[slot].female;
-	*date_of_birth = slot_birth(p, slot, (uint32) (person >> BLOCK_BITS), &rank);
 }
 
 #define PICK_TRIES 40

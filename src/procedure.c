@@ -7,7 +7,9 @@
 #include "nodes/parsenodes.h"
 #include "utils/guc.h"
 #include "utils/snapmgr.h"
+#include "utils/timestamp.h"
 
+#include "pinned_settings.h"
 #include "procedure.h"
 #include "version.h"
 
@@ -27,19 +29,7 @@ procedure_require_top_level(FunctionCallInfo fcinfo, const char *name)
 void
 procedure_pin_settings(void)
 {
-	static const char *const settings[][2] = {
-		{"search_path", "pg_catalog, pg_temp"},
-		{"synchronous_commit", "off"},
-		{"DateStyle", "ISO, YMD"},
-		{"IntervalStyle", "postgres"},
-		{"TimeZone", "UTC"},
-		{"bytea_output", "hex"},
-		{"extra_float_digits", "1"},
-	};
-
-	for (int i = 0; i < (int) lengthof(settings); i++)
-		(void) set_config_option(settings[i][0], settings[i][1], PGC_USERSET, PGC_S_SESSION,
-								 GUC_ACTION_LOCAL, true, 0, false);
+	pin_session_settings(PIN_PROCEDURE, GUC_ACTION_LOCAL);
 }
 
 void
@@ -70,4 +60,10 @@ procedure_end_step(void)
 {
 	PopActiveSnapshot();
 	SPI_finish();
+}
+
+double
+seconds_since(TimestampTz start)
+{
+	return (double) (GetCurrentTimestamp() - start) / USECS_PER_SEC;
 }

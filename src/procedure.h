@@ -10,6 +10,7 @@
 #define HOSPITAL_PROCEDURE_H
 
 #include "postgres.h"
+#include "datatype/timestamp.h"
 #include "fmgr.h"
 
 /* ereport inside a transaction block or a function. */
@@ -23,5 +24,8 @@ extern void procedure_commit(void);
 
 extern void procedure_begin_step(void);
 extern void procedure_end_step(void);
+
+/* For what is said of the progress. */
+extern double seconds_since(TimestampTz start);
 
 #endif							/* HOSPITAL_PROCEDURE_H */

@@ -27,16 +27,18 @@
 #include "crash_point.h"
 #include "day_file.h"
 #include "event.h"
+#include "event_headers.h"
 #include "producer.h"
 #include "producer_private.h"
 #include "settings.h"
-#include "topics.h"
 #include "worker.h"
 
 #define COMMIT_TIMEOUT_MS 30000
 #define BATCH_EVENTS 150000		/* of hospital_publish: a kind's day more at the most */
 #define BATCH_BYTES (64 * 1024 * 1024)
 #define BATCH_DAYS 100
+
+StaticAssertDecl(TRANSFERS_MAX <= REST_TICK, "each of a day's transfers may be a part of its own");
 
 Producer	producer;
 

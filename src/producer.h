@@ -8,7 +8,6 @@
 #include "postgres.h"
 #include "utils/date.h"
 
-#include "day.h"
 #include "simulation.h"
 #include "stream_topics.h"
 #include "window.h"
@@ -61,9 +60,9 @@ typedef struct ProducerApi
 /*
  * In hospital.published the parts of a day are numbered from 0.  This is the
  * last one, however many there are: it has whatever the others left.  A kind's
- * day is published when it is.
+ * day is published when it is.  Ledgers have the number, so it stays what it is.
  */
-#define REST_TICK TRANSFERS_MAX
+#define REST_TICK 1000
 
 /* A row without events: from its day on the kind is published by itself. */
 #define START_TICK (-1)

@@ -8,11 +8,12 @@
 #include "utils/datetime.h"
 
 #include "event.h"
+#include "event_headers.h"
 #include "producer_private.h"
-#include "topics.h"
 #include "worker.h"
 
 #define TURN 512				/* events between two looks at reports and interrupts */
+#define TOPIC_PARTITIONS 3		/* of a topic that hospital makes */
 
 /* ---- topics ---- */
 

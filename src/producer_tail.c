@@ -14,14 +14,13 @@
 #include "utils/datetime.h"
 #include "utils/timestamp.h"
 
+#include "event_headers.h"
 #include "producer.h"
 #include "producer_private.h"
-#include "topics.h"
 #include "worker.h"
 
 #define TAILS_MAX 10000
 #define TAIL_TIMEOUT_MS 30000	/* without anything new */
-#define MAX_HEADERS 32
 
 static const KafkaHeader *
 find_header(const KafkaHeader *headers, int n, const char *name)
@@ -72,8 +71,8 @@ read_tick(const char *text, TickKey *key, int64 *stream_tick)
 static void
 note_message(KafkaClient *reader, const KafkaMessage *message, int kind, HTAB *ticks)
 {
-	KafkaHeader headers[MAX_HEADERS];
-	int			n = kafka_headers(reader, headers, MAX_HEADERS);
+	KafkaHeader headers[HEADERS_READ];
+	int			n = kafka_headers(reader, headers, HEADERS_READ);
 	char		text[TICK_TEXT];
 	int64		stream_tick;
 	PublishedTick *entry;

@@ -21,12 +21,12 @@
 #include "utils/snapmgr.h"
 
 #include "compat.h"
-#include "control.h"
 #include "day_file.h"
 #include "kept_plan.h"
 #include "procedure.h"
 #include "publish_request.h"
 #include "settings.h"
+#include "shared_state.h"
 #include "simulation.h"
 #include "worker.h"
 

@@ -234,4 +234,16 @@ put_plain(char *to, const char *data, size_t length, PutSuspects suspects)
 	return (suspect | suspects(word)) == 0;
 }
 
+#define PUT_JSON_ESCAPED 6		/* \u001f: the most that a byte of a text becomes */
+
+/* PutSuspects: is there perhaps something that JSON has escapes for? */
+static inline uint64
+put_json_suspects(uint64 word)
+{
+	return BYTES_BELOW(word, 0x20) | ZERO_BYTES(word ^ EACH_BYTE('"')) | ZERO_BYTES(word ^ EACH_BYTE('\\'));
+}
+
+/* A text with JSON's escapes, the shortest there are, and without its quotes. */
+extern char *put_json_escaped(char *to, const char *data, size_t length);
+
 #endif							/* HOSPITAL_PUT_VALUE_H */

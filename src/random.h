@@ -23,10 +23,10 @@ typedef enum RandomKind
 	RANDOM_PERSON = 2,			/* index: person, from 0 */
 	RANDOM_POST = 3,			/* index: category and rhythm class of posts */
 	RANDOM_STAFF = 4,			/* index: (post, occupant) */
-	RANDOM_ROSTER = 5,			/* index: (day, ward or staff) */
-	RANDOM_ADMISSION = 6,		/* index: (day, admission of the day) */
+	RANDOM_ROSTER = 5,			/* index: the member of staff's key; draw: the year */
+	RANDOM_ADMISSION = 6,		/* retired: nobody draws it */
 	RANDOM_TRANSFER = 7,		/* index: (day, transfer of the day) */
-	RANDOM_DAY = 8,				/* index: day */
+	RANDOM_DAY = 8,				/* retired: nobody draws it */
 	RANDOM_ARRIVAL = 9,			/* index: (day, stream) or (day, stream, arrival) */
 	RANDOM_CLINIC = 10,			/* index: (code, weekday, appointment) */
 	RANDOM_STAY = 11,			/* index: admission */

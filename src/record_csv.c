@@ -3,7 +3,8 @@
  *
  * The bytes are those of COPY (SELECT * FROM hospital_generate_<kind>(...)) TO
  * ... CSV HEADER with TimeZone UTC and DateStyle ISO, made from the structs and
- * their descriptions without Datums, output functions or settings.
+ * their descriptions without Datums, output functions or settings.  (Rows of any
+ * query: csv_write.c; records as JSON: event_json.c.)
  */
 #include "postgres.h"
 

@@ -13,6 +13,7 @@
 #include "utils/timestamp.h"
 
 #include "fields.h"
+#include "hospital_time.h"
 #include "record_parse.h"
 
 #define MAX_WORDS 8
@@ -71,8 +72,7 @@ record_parser(const RecordKind *kind, DateADT day, int encoding)
 
 	parser->kind = kind;
 	parser->day = day;
-	/* Johannesburg is two hours ahead of UTC all year. */
-	parser->day_begins = day * USECS_PER_DAY - 2 * USECS_PER_HOUR;
+	parser->day_begins = midnight_of(day);
 	parser->day_ends = parser->day_begins + USECS_PER_DAY;
 	parser->encoding = encoding;
 	if (!find_conversion(encoding, &parser->conversion))
@@ -173,14 +173,6 @@ record_parse_header(RecordParser *parser, const CsvRecord *header)
 /* ---- fields ---- */
 
 static bool
-fail(FieldError *error, int sqlstate, const char *message)
-{
-	error->sqlstate = sqlstate;
-	error->message = message;
-	return false;
-}
-
-static bool
 is_ascii(const char *data, size_t length)
 {
 	for (size_t i = 0; i < length; i++)
@@ -197,14 +189,14 @@ convert_text(const RecordParser *parser, RecText *text, FieldError *error)
 	int			done;
 
 	if (memchr(text->data, '\0', text->length) != NULL)
-		return fail(error, ERRCODE_CHARACTER_NOT_IN_REPERTOIRE, "a byte of zero");
+		return field_fault(error, ERRCODE_CHARACTER_NOT_IN_REPERTOIRE, "a byte of zero");
 	converted = palloc((Size) text->length * MAX_CONVERSION_GROWTH + 1);
 	done = pg_do_encoding_conversion_buf(parser->conversion, parser->encoding, PG_UTF8,
 										 (unsigned char *) unconstify(char *, text->data), (int) text->length,
 										 (unsigned char *) converted,
 										 (int) (text->length * MAX_CONVERSION_GROWTH + 1), true);
 	if (done < (int) text->length)
-		return fail(error, ERRCODE_CHARACTER_NOT_IN_REPERTOIRE, "not valid in the file's encoding");
+		return field_fault(error, ERRCODE_CHARACTER_NOT_IN_REPERTOIRE, "not valid in the file's encoding");
 	text->data = converted;
 	text->length = strlen(converted);
 	return true;
@@ -241,10 +233,10 @@ parse_text(RecordParser *parser, ParsedColumn *column, const CsvField *field, Re
 				return false;
 		}
 		else if (!pg_verify_mbstr(PG_UTF8, field->data, (int) field->length, true))
-			return fail(error, ERRCODE_CHARACTER_NOT_IN_REPERTOIRE, "not valid UTF-8");
+			return field_fault(error, ERRCODE_CHARACTER_NOT_IN_REPERTOIRE, "not valid UTF-8");
 	}
 	if (column->nwords > 0 && !is_word(column, text))
-		return fail(error, ERRCODE_CHECK_VIOLATION, "none of the words that it may be");
+		return field_fault(error, ERRCODE_CHECK_VIOLATION, "none of the words that it may be");
 	return true;
 }
 
@@ -253,9 +245,9 @@ static inline bool
 check_sign(const ParsedColumn *column, int64 number, FieldError *error)
 {
 	if ((column->flags & REC_POSITIVE) && number < 1)
-		return fail(error, ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE, "must be at least 1");
+		return field_fault(error, ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE, "must be at least 1");
 	if ((column->flags & REC_NOT_NEGATIVE) && number < 0)
-		return fail(error, ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE, "must not be negative");
+		return field_fault(error, ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE, "must not be negative");
 	return true;
 }
 
@@ -285,13 +277,13 @@ parse_field(RecordParser *parser, ParsedColumn *column, const CsvField *field, v
 				return false;
 			if ((column->flags & REC_IN_DAY) &&
 				(*(TimestampTz *) to < parser->day_begins || *(TimestampTz *) to >= parser->day_ends))
-				return fail(error, ERRCODE_CHECK_VIOLATION, another_day);
+				return field_fault(error, ERRCODE_CHECK_VIOLATION, another_day);
 			return true;
 		case REC_DATE:
 			if (!field_date(field->data, field->length, to, &parser->date, error))
 				return false;
 			if ((column->flags & REC_IN_DAY) && *(DateADT *) to != parser->day)
-				return fail(error, ERRCODE_CHECK_VIOLATION, another_day);
+				return field_fault(error, ERRCODE_CHECK_VIOLATION, another_day);
 			return true;
 		case REC_MONEY:
 			return field_money(field->data, field->length, to, error) &&

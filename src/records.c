@@ -8,11 +8,9 @@
 
 #include "utils/timestamp.h"
 
+#include "hospital_time.h"
 #include "national_id.h"
 #include "records.h"
-
-/* Johannesburg is two hours ahead of UTC all year. */
-#define DAY_BEGINS(day) ((TimestampTz) (day) * USECS_PER_DAY - 2 * USECS_PER_HOUR)
 
 #define NONE REF_NONE, NULL
 #define REFERS(what) REF_##what, NULL
@@ -54,7 +52,7 @@ broken(int *column, int *sqlstate, const char **message, int which, const char *
 static bool
 in_day(TimestampTz at, DateADT day)
 {
-	return at >= DAY_BEGINS(day) && at < DAY_BEGINS(day + 1);
+	return at >= midnight_of(day) && at < midnight_of(day + 1);
 }
 
 static bool
@@ -66,7 +64,7 @@ check_registration(const void *record, DateADT day, int *column, int *sqlstate, 
 		return broken(column, sqlstate, message, 1, "not a valid identity number");
 	if (r->date_of_birth > r->first_seen_on)
 		return broken(column, sqlstate, message, 5, "born after the day of the first visit");
-	if (r->deceased_at != REC_NULL8 && r->deceased_at < DAY_BEGINS(r->first_seen_on))
+	if (r->deceased_at != REC_NULL8 && r->deceased_at < midnight_of(r->first_seen_on))
 		return broken(column, sqlstate, message, 21, "died before the day of the first visit");
 	if (r->deceased_at == REC_NULL8 ? r->first_seen_on != day : !in_day(r->deceased_at, day))
 		return broken(column, sqlstate, message, r->deceased_at == REC_NULL8 ? 20 : 21,

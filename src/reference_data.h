@@ -87,13 +87,11 @@ extern const AliasTable language_group_draw;	/* -> language_groups */
 
 typedef struct NamePool
 {
-	const char *name;
 	AliasTable	first_lists;	/* -> first_name_lists */
 	AliasTable	last_lists;		/* -> last_name_lists */
 } NamePool;
 
 extern const NamePool name_pools[];
-extern const int name_pool_count;
 /* [list][female][era] -> pool string */
 extern const AliasTable first_name_draw[][2][BIRTH_ERAS];
 /* [list] -> pool string */
@@ -113,7 +111,6 @@ typedef struct Nationality
 } Nationality;
 
 extern const Nationality nationalities[];
-extern const int nationality_count;
 extern const AliasTable nationality_draw[]; /* [name pool] -> nationalities */
 
 /* ---- where they live ---- */
@@ -129,13 +126,11 @@ typedef struct Suburb
 {
 	uint16		name;			/* pool string */
 	uint16		postal_code;	/* pool string */
-	char		region;			/* A-G */
 	uint8		kind;			/* SuburbKind */
 	uint32		uninsured;		/* probability / 2^32 */
 } Suburb;
 
 extern const Suburb suburbs[];
-extern const int suburb_count;
 #define POPULATION_GROUPS 4
 extern const AliasTable suburb_by_group[POPULATION_GROUPS]; /* -> suburbs */
 extern const AliasTable street_by_kind[4];	/* [SuburbKind] -> pool string */
@@ -168,7 +163,6 @@ typedef struct StaffRole
 	const char *department;		/* department_code of the post's department, or NULL */
 	const char *ward_scope;		/* which wards this post may staff; see data/README.md */
 	int			headcount;		/* filled posts per 1,000 beds */
-	const char *council;		/* HPCSA, SANC, SAPC, SACSSP or NULL */
 	const char *registration;	/* form as for passports: '#', '@', '(…)' */
 	const char *shift;			/* code of shifts.csv */
 	int			min_start_age;

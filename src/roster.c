@@ -32,6 +32,8 @@
 #include "miscadmin.h"
 #include "utils/datetime.h"
 
+#include "calendar.h"
+#include "hospital_time.h"
 #include "roster.h"
 #include "roster_private.h"
 
@@ -66,7 +68,7 @@ roster_wards(const Roster *roster)
 TimestampTz
 shift_starts(const Roster *roster, DateADT day, ShiftCode shift)
 {
-	return day_begins(day) + roster->shift_start[shift];
+	return midnight_of(day) + roster->shift_start[shift];
 }
 
 TimestampTz

@@ -55,11 +55,4 @@ extern const char *shift_name(ShiftCode shift);
 extern TimestampTz shift_starts(const Roster *roster, DateADT day, ShiftCode shift);
 extern TimestampTz shift_ends(const Roster *roster, DateADT day, ShiftCode shift);
 
-/* Midnight in Johannesburg, two hours ahead of UTC all year. */
-static inline TimestampTz
-day_begins(DateADT day)
-{
-	return (TimestampTz) day * USECS_PER_DAY - 2 * USECS_PER_HOUR;
-}
-
 #endif							/* HOSPITAL_ROSTER_H */

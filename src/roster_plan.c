@@ -12,6 +12,7 @@
 
 #include "utils/datetime.h"
 
+#include "reference.h"
 #include "roster_private.h"
 
 #define TEAMS 4
@@ -48,7 +49,7 @@ plan_shifts(Roster *roster)
 			elog(ERROR, "shift \"%s\" is missing from the reference data", shift_name(i));
 		roster->shift_start[i] = parse_time(reference_cell(table, row, "start_time"));
 		roster->shift_length[i] =
-			decimal_thousandths(reference_cell(table, row, "hours")) * (USECS_PER_HOUR / 1000);
+			reference_scaled(reference_cell(table, row, "hours"), 3) * (USECS_PER_HOUR / 1000);
 		roster->shift_overnight[i] =
 			roster->shift_start[i] + roster->shift_length[i] > USECS_PER_DAY;
 	}

@@ -47,16 +47,17 @@
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
-#include "claim.h"
 #include "compat.h"
 #include "day_again.h"
 #include "day_file.h"
 #include "day_writer.h"
 #include "lakefile.h"
+#include "locks.h"
 #include "marts.h"
 #include "procedure.h"
 #include "run.h"
 #include "settings.h"
+#include "sole_use.h"
 #include "window.h"
 
 PG_FUNCTION_INFO_V1(hospital_run);
@@ -244,12 +245,6 @@ static int
 days_written(const Run *run)
 {
 	return days_total(run) - run->days + (int) pg_atomic_read_u32(&run->shared->written);
-}
-
-static double
-seconds_since(TimestampTz start)
-{
-	return (double) (GetCurrentTimestamp() - start) / USECS_PER_SEC;
 }
 
 static void
@@ -526,7 +521,7 @@ ingest_one(Run *run)
 				 errmsg("\"%s\" was refused: %s", batch.file, batch.message)));
 	procedure_end_step();
 	procedure_commit();
-	run_note_commit(run->shared);
+	helper_note_commit(&run->shared->last_commit);
 	if (outcome != INGEST_NOT_WRITTEN && outcome != INGEST_PENDING && batch.is_awaited)
 		run_poke(run->shared);
 	return outcome;
@@ -588,7 +583,7 @@ fold_marts(Run *run)
 		folded = marts_fold(run->functions);
 		procedure_end_step();
 		procedure_commit();
-		run_note_commit(run->shared);
+		helper_note_commit(&run->shared->last_commit);
 	} while (folded > 0);
 	run->folded = days_done(run);
 }

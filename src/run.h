@@ -10,7 +10,7 @@
 #include "storage/latch.h"
 #include "utils/date.h"
 
-#include "helper_error.h"
+#include "helper.h"
 #include "ingest.h"
 #include "settings.h"
 
@@ -50,7 +50,6 @@ extern IngestOutcome run_ingest_next(RunShared *shared, const char *schema, Inge
 
 /* Once that has been committed: whom it concerns looks again. */
 extern void run_poke(const RunShared *shared);
-extern void run_note_commit(RunShared *shared);
 
 extern PGDLLEXPORT void hospital_run_helper_main(Datum main_arg);
 

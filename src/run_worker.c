@@ -83,17 +83,6 @@ run_poke(const RunShared *shared)
 	SetLatch(shared->session);
 }
 
-/* What the session has to see on disk before it says that it is done. */
-void
-run_note_commit(RunShared *shared)
-{
-	uint64		seen = pg_atomic_read_u64(&shared->last_commit);
-
-	while (seen < XactLastCommitEnd &&
-		   !pg_atomic_compare_exchange_u64(&shared->last_commit, &seen, XactLastCommitEnd))
-		;
-}
-
 /* ---- the writer ---- */
 
 static void
@@ -171,7 +160,7 @@ ingest_files(RunShared *shared, MemoryContext context)
 		begin("ingesting a day file");
 		outcome = run_ingest_next(shared, worker_schema(), &batch);
 		worker_commit();
-		run_note_commit(shared);
+		helper_note_commit(&shared->last_commit);
 		if (outcome == INGEST_PENDING)
 			worker_wait(RUN_PENDING_MS, -1);
 		else if (outcome == INGEST_NOT_WRITTEN)

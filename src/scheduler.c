@@ -38,19 +38,20 @@
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
-#include "claim.h"
 #include "clock.h"
-#include "control.h"
 #include "day_again.h"
 #include "day_file.h"
 #include "day_writer.h"
 #include "job.h"
 #include "kept_plan.h"
 #include "lakefile.h"
+#include "locks.h"
 #include "producer.h"
 #include "publish_request.h"
 #include "settings.h"
+#include "shared_state.h"
 #include "simulation.h"
+#include "sole_use.h"
 #include "stream_due.h"
 #include "window.h"
 #include "worker.h"
@@ -251,7 +252,7 @@ broker_epoch(void)
 	int64		epoch = 0;
 
 	if (strcmp(hospital_kafka_brokers, KAFKA_EMBEDDED) == 0)
-		(void) worker_find_broker(address, sizeof(address), &epoch);
+		(void) control_find_broker(address, sizeof(address), &epoch);
 	return epoch;
 }
 

@@ -3,6 +3,7 @@
  *
  * Those that say what the truth is (seed, people, dates) only propose values
  * to hospital_create; those that say where files go are the administrator's.
+ * They are in the order of docs/settings.md.
  */
 #include "postgres.h"
 
@@ -17,11 +18,6 @@
 #include "settings.h"
 #include "stream_topics.h"
 
-char	   *hospital_databases;
-char	   *hospital_data_folder;
-char	   *hospital_kafka_brokers;
-char	   *hospital_kafka_config_file;
-char	   *hospital_topic_prefix;
 int			hospital_batch_interval;
 int			hospital_stream_interval;
 int			hospital_stream_records;
@@ -30,22 +26,27 @@ int			hospital_window_days;
 bool		hospital_test_clock;
 bool		hospital_test_clock_data;
 int			hospital_test_clock_shift;
-int			hospital_consumer_workers;
+char	   *hospital_databases;
+char	   *hospital_data_folder;
+char	   *hospital_kafka_brokers;
+char	   *hospital_kafka_config_file;
+char	   *hospital_topic_prefix;
 char	   *hospital_topics;
+int			hospital_consumer_workers;
+int			hospital_job_workers;
+int			hospital_load_workers;
 int			hospital_stream_batch_rows;
 int			hospital_stream_batch_size;
 int			hospital_stream_linger;
 int			hospital_stream_queue;
 bool		hospital_stream_lake;
-bool		hospital_marts;
 int			hospital_activity_gap;
-int			hospital_load_workers;
-int			hospital_reject_limit;
-double		hospital_reject_percent;
-int			hospital_ingest_chunk;
-int			hospital_settle_timeout;
 int			hospital_ingest_workers;
-int			hospital_job_workers;
+double		hospital_reject_percent;
+int			hospital_reject_limit;
+int			hospital_ingest_chunk;
+bool		hospital_marts;
+int			hospital_settle_timeout;
 
 /* Read through SQL (current_setting), by hospital_create alone. */
 static char *seed;
@@ -97,18 +98,6 @@ define_pace_settings(void)
 							"Hospital days that fill a window; 0 is as many as hospital.batch_interval gives.", NULL,
 							&hospital_window_days, 0, 0, 100000,
 							PGC_SIGHUP, 0, NULL, NULL, NULL);
-	DefineCustomIntVariable("hospital.consumer_workers",
-							"Consumers of each database's topics; 0: nothing is taken in.", NULL,
-							&hospital_consumer_workers, 1, 0, 16,
-							PGC_SIGHUP, 0, NULL, NULL, NULL);
-	DefineCustomIntVariable("hospital.job_workers",
-							"Scheduled jobs of each database that may run at the same time.", NULL,
-							&hospital_job_workers, 1, 1, 8,
-							PGC_SIGHUP, 0, NULL, NULL, NULL);
-	DefineCustomIntVariable("hospital.load_workers",
-							"Workers that hospital_load_people uses; 0 is one for each core, four at the most.",
-							NULL, &hospital_load_workers, 0, 0, 64,
-							PGC_USERSET, 0, NULL, NULL, NULL);
 }
 
 /* For the tests of hospital itself. */
@@ -154,16 +143,33 @@ define_place_settings(void)
 							   "Each hospital of a server needs its own: ALTER DATABASE SET says which.",
 							   &hospital_topic_prefix, "hospital.", PGC_SUSET, 0,
 							   NULL, NULL, NULL);
-}
-
-static void
-define_stream_settings(void)
-{
 	DefineCustomStringVariable("hospital.topics",
 							   "Kinds of records that go through Kafka, separated by commas.",
 							   "Kinds are named as the day files; \"all\" is every one of them, \"adt\" are admissions, transfers and status updates as HL7 messages.",
 							   &hospital_topics, "transfers", PGC_SIGHUP, GUC_LIST_INPUT,
 							   check_topics, NULL, NULL);
+}
+
+static void
+define_worker_settings(void)
+{
+	DefineCustomIntVariable("hospital.consumer_workers",
+							"Consumers of each database's topics; 0: nothing is taken in.", NULL,
+							&hospital_consumer_workers, 1, 0, 16,
+							PGC_SIGHUP, 0, NULL, NULL, NULL);
+	DefineCustomIntVariable("hospital.job_workers",
+							"Scheduled jobs of each database that may run at the same time.", NULL,
+							&hospital_job_workers, 1, 1, 8,
+							PGC_SIGHUP, 0, NULL, NULL, NULL);
+	DefineCustomIntVariable("hospital.load_workers",
+							"Workers of a load; 0 is one for each core, four at the most.", NULL,
+							&hospital_load_workers, 0, 0, 64,
+							PGC_USERSET, 0, NULL, NULL, NULL);
+}
+
+static void
+define_stream_settings(void)
+{
 	DefineCustomIntVariable("hospital.stream_batch_rows",
 							"Messages that a consumer takes in by one transaction, at the most.", NULL,
 							&hospital_stream_batch_rows, 10000, 1, 1000000,
@@ -185,11 +191,6 @@ define_stream_settings(void)
 							 "Write what comes in from topics to the lake as well, one file a committed range.", NULL,
 							 &hospital_stream_lake, true,
 							 PGC_SIGHUP, 0, NULL, NULL, NULL);
-	DefineCustomBoolVariable("hospital.marts",
-							 "Whether days that are over are folded into sums for hospital_mart.",
-							 "Off: the marts read days that come in from the tables, and are as right.",
-							 &hospital_marts, true,
-							 PGC_SIGHUP, 0, NULL, NULL, NULL);
 	DefineCustomIntVariable("hospital.activity_gap",
 							"Time without an event that ends a window of a patient's activity; 0: no windows are kept.", NULL,
 							&hospital_activity_gap, 0, 0, INT_MAX / 60 / 1000,
@@ -199,27 +200,32 @@ define_stream_settings(void)
 static void
 define_ingest_settings(void)
 {
-	DefineCustomIntVariable("hospital.reject_limit",
-							"Rejects beyond which a day file is refused whole; -1 is any number.", NULL,
-							&hospital_reject_limit, -1, -1, INT_MAX,
-							PGC_USERSET, 0, NULL, NULL, NULL);
+	DefineCustomIntVariable("hospital.ingest_workers",
+							"Ingestors of each database's day files; 0: files are written, and none is taken in.", NULL,
+							&hospital_ingest_workers, 1, 0, INGEST_WORKERS_MAX,
+							PGC_SIGHUP, 0, NULL, NULL, NULL);
 	DefineCustomRealVariable("hospital.reject_percent",
 							 "Rejects beyond which a day file is refused whole, in percent of its lines.",
 							 "A file of fewer than a hundred lines counts as one of a hundred.",
 							 &hospital_reject_percent, 10, 0, 100,
 							 PGC_USERSET, 0, NULL, NULL, NULL);
+	DefineCustomIntVariable("hospital.reject_limit",
+							"Rejects beyond which a day file is refused whole; -1 is any number.", NULL,
+							&hospital_reject_limit, -1, -1, INT_MAX,
+							PGC_USERSET, 0, NULL, NULL, NULL);
 	DefineCustomIntVariable("hospital.ingest_chunk",
 							"Size beyond which a day file is ingested in several transactions of that size.",
 							NULL, &hospital_ingest_chunk, 64 * 1024, 64, INT_MAX,
 							PGC_USERSET, GUC_UNIT_KB, NULL, NULL, NULL);
+	DefineCustomBoolVariable("hospital.marts",
+							 "Whether days that are over are folded into sums for hospital_mart.",
+							 "Off: the marts read days that come in from the tables, and are as right.",
+							 &hospital_marts, true,
+							 PGC_SIGHUP, 0, NULL, NULL, NULL);
 	DefineCustomIntVariable("hospital.settle_timeout",
 							"How long hospital_ingest waits for a file that is still being written.", NULL,
 							&hospital_settle_timeout, 60 * 1000, 0, INT_MAX / 4,
 							PGC_USERSET, GUC_UNIT_MS, NULL, NULL, NULL);
-	DefineCustomIntVariable("hospital.ingest_workers",
-							"Ingestors of each database's day files; 0: files are written, and none is taken in.", NULL,
-							&hospital_ingest_workers, 1, 0, INGEST_WORKERS_MAX,
-							PGC_SIGHUP, 0, NULL, NULL, NULL);
 }
 
 void
@@ -227,10 +233,11 @@ settings_init(void)
 {
 	define_truth_settings();
 	define_pace_settings();
+	define_developer_settings();
 	define_place_settings();
+	define_worker_settings();
 	define_stream_settings();
 	define_ingest_settings();
-	define_developer_settings();
 	MarkGUCPrefixReserved("hospital");
 }
 

@@ -1,7 +1,7 @@
 /*
  * simulation.c: the frozen truth, one row of hospital.simulation.
  *
- * Written once by hospital_create, read at the start of whatever acts on it.
+ * Written once by hospital_create (hospital--1.0.sql), read at the start of whatever acts on it.
  * A row made by another generator version is refused by name: its rows could
  * not be made again.  So is one whose tables, or whose extension, are of another
  * version than the library (version.c).  A row that came here by restore,

@@ -3,7 +3,7 @@
  *
  * Two things must not collide across the staff.  The identity numbers of those
  * who share the digits of birth date and sex take successive ranks of the part
- * of the day's numbers that is kept for staff.  CouncilNumber numbers are drawn
+ * of the day's numbers that is kept for staff.  Registration numbers are drawn
  * at random in their council's form (the forms of several roles overlap) and
  * drawn again when taken.  Both go in order of staff_id, so that a longer
  * history changes nobody's number.

@@ -22,7 +22,7 @@
 
 #include "compat.h"
 #include "day_file.h"
-#include "journey.h"
+#include "hospital_time.h"
 #include "kept_plan.h"
 #include "settings.h"
 #include "stream_lake.h"

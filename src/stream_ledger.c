@@ -20,27 +20,13 @@
 #include "utils/timestamp.h"
 
 #include "compat.h"
+#include "hospital_time.h"
 #include "kept_plan.h"
-#include "stream_control.h"
+#include "partition_lock.h"
 #include "stream_ledger.h"
 
 #define REJECTS_AT_ONCE 1000
 #define REJECT_BYTES (8 * 1024 * 1024)
-
-/* ---- times ---- */
-
-static Datum
-timestamp_datum(int64 ms)
-{
-	return TimestampTzGetDatum(ms * 1000 - (TimestampTz) (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * USECS_PER_DAY);
-}
-
-static int64
-timestamp_ms(Datum value)
-{
-	return (DatumGetTimestampTz(value) +
-			(TimestampTz) (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * USECS_PER_DAY) / 1000;
-}
 
 /* ---- topics ---- */
 
@@ -126,7 +112,7 @@ read_row(const StreamPartition *partition, PartitionRow *row)
 	if (isnull)
 		row->witness.offset = NO_POSITION;	/* offsets that were given up */
 	else
-		row->witness.timestamp = timestamp_ms(timestamp);
+		row->witness.timestamp = unix_ms(DatumGetTimestampTz(timestamp));
 	row->witness.digest = number_or(0, 7, 0);
 	row->read_to = number_or(0, 8, NO_POSITION);
 	kept_done();
@@ -310,7 +296,7 @@ stream_record_range(const StreamBatch *batch, const StreamPartition *partition)
 		Int64GetDatum(partition->epoch), Int64GetDatum(first), Int64GetDatum(last->offset),
 		Int64GetDatum(partition->messages), Int64GetDatum(partition->rows),
 		Int64GetDatum(partition->rejects), Int64GetDatum(partition->duplicates),
-		timestamp_datum(last->timestamp),
+		TimestampTzGetDatum(time_of_unix_ms(last->timestamp)),
 		Int64GetDatum(stream_digest(last->key, last->key_length, last->payload, last->length)),
 		(Datum) 0, (Datum) 0, Int32GetDatum(MyProcPid)
 	};

@@ -20,7 +20,6 @@
 
 #include "catalog/pg_authid.h"
 #include "funcapi.h"
-#include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "port/atomics.h"
 #include "port/pg_bitutils.h"
@@ -32,7 +31,7 @@
 #include "utils/timestamp.h"
 
 #include "compat.h"
-#include "control.h"
+#include "shared_state.h"
 #include "stream_stats.h"
 #include "stream_topics.h"
 
@@ -248,16 +247,6 @@ my_entry(const char *topic, int partition)
 	return spare;
 }
 
-static void
-copy_clipped(char *destination, size_t size, const char *source)
-{
-	int			length = source == NULL ? 0 : pg_mbcliplen(source, strlen(source), size - 1);
-
-	if (length > 0)
-		memcpy(destination, source, length);
-	destination[length] = '\0';
-}
-
 void
 stream_stats_partition(const char *topic, int partition, const StreamPartitionStats *stats)
 {
@@ -273,8 +262,8 @@ stream_stats_partition(const char *topic, int partition, const StreamPartitionSt
 		entry->log_end = stats->log_end;
 		entry->last_message_at = stats->last_message_at;
 		entry->rate = stats->rate;
-		copy_clipped(entry->state, WORKER_STATE_LENGTH, stats->state);
-		copy_clipped(entry->error, WORKER_ERROR_LENGTH, stats->error);
+		control_copy_text(entry->state, WORKER_STATE_LENGTH, stats->state);
+		control_copy_text(entry->error, WORKER_ERROR_LENGTH, stats->error);
 	}
 	LWLockRelease(shared->lock);
 }

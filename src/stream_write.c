@@ -30,7 +30,6 @@
 #include "marts.h"
 #include "open_rows.h"
 #include "row_error.h"
-#include "stream_control.h"
 #include "stream_lake.h"
 #include "stream_ledger.h"
 #include "stream_write.h"

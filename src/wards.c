@@ -15,6 +15,8 @@
 #include "fmgr.h"
 #include "utils/builtins.h"
 
+#include "fixed.h"
+#include "reference.h"
 #include "rowsource.h"
 #include "wards.h"
 
@@ -36,111 +38,6 @@ check_beds(int64 beds)
 			 beds < BEDS_MIN ?
 			 errhint("With fewer beds its departments would have to be merged; ask for a larger hospital.") :
 			 errhint("Make several hospitals, each with a seed of its own.")));
-}
-
-/* ---- reference tables ---- */
-
-const ReferenceTable *
-reference_named(const char *name)
-{
-	for (int i = 0; i < reference_table_count; i++)
-		if (strcmp(reference_tables[i].name, name) == 0)
-			return &reference_tables[i];
-	elog(ERROR, "reference data \"%s\" is missing", name);
-	return NULL;				/* not reached */
-}
-
-const char *
-reference_cell(const ReferenceTable *table, int row, const char *column)
-{
-	for (int i = 0; i < table->ncolumns; i++)
-		if (strcmp(table->columns[i], column) == 0)
-			return table->cells[row * table->ncolumns + i];
-	elog(ERROR, "reference data \"%s\" has no column \"%s\"", table->name, column);
-	return NULL;				/* not reached */
-}
-
-/* The first row with this value, or -1. */
-int
-reference_row(const ReferenceTable *table, const char *column, const char *value)
-{
-	for (int row = 0; row < table->nrows; row++)
-	{
-		const char *cell = reference_cell(table, row, column);
-
-		if (cell != NULL && strcmp(cell, value) == 0)
-			return row;
-	}
-	return -1;
-}
-
-/* "12.3456" with three decimals as 12345: no floating point decides a value. */
-int64
-reference_scaled(const char *text, int wanted)
-{
-	int64		value = 0;
-	int			decimals = -1;
-
-	for (const char *p = text; p != NULL && *p != '\0' && decimals < wanted; p++)
-	{
-		if (*p == '.')
-			decimals = 0;
-		else
-		{
-			value = value * 10 + (*p - '0');
-			if (decimals >= 0)
-				decimals++;
-		}
-	}
-	for (int i = Max(decimals, 0); i < wanted; i++)
-		value *= 10;
-	return value;
-}
-
-int
-decimal_thousandths(const char *text)
-{
-	return (int) reference_scaled(text, 3);
-}
-
-/* ---- scaling ---- */
-
-void
-apportion(int n, const int *weights, int total, int *out)
-{
-	int64		sum = 0;
-	int			left = total;
-
-	for (int i = 0; i < n; i++)
-		sum += weights[i];
-	if (sum == 0)
-	{
-		memset(out, 0, n * sizeof(int));
-		return;
-	}
-	for (int i = 0; i < n; i++)
-	{
-		out[i] = (int) ((int64) weights[i] * total / sum);
-		left -= out[i];
-	}
-	for (; left > 0; left--)
-	{
-		int			best = 0;
-		int64		best_remainder = PG_INT64_MIN;
-
-		/* what is still owed; a share already rounded up owes less than none */
-		for (int i = 0; i < n; i++)
-		{
-			int64		remainder = (int64) weights[i] * total - (int64) out[i] * sum;
-
-			if (remainder > best_remainder)
-			{
-				best = i;
-				best_remainder = remainder;
-			}
-		}
-		out[best]++;
-	}
 }
 
 static const char *
@@ -228,7 +125,7 @@ nurses_needed(const Ward *plan, int beds, int ratio10)
 	const ReferenceTable *table = reference_named("department_plan");
 	int			row = reference_row(table, "department_code", plan->department);
 	int			occupancy = row < 0 ? 1000 :
-		decimal_thousandths(reference_cell(table, row, "target_occupancy"));
+		(int) reference_scaled(reference_cell(table, row, "target_occupancy"), 3);
 
 	return Max(1, (beds * occupancy + ratio10 * 100 - 1) / (ratio10 * 100));
 }
@@ -470,7 +367,7 @@ departments_open(const NullableDatum *args, int nargs, const Bitmapset *wanted)
 		row[D_NAME] = CStringGetTextDatum(reference_cell(table, i, "name"));
 		row[D_DEPARTMENT_GROUP] = CStringGetTextDatum(reference_cell(table, i, "dept_group"));
 		row[D_LEVEL_OF_CARE] =
-			Int32GetDatum(decimal_thousandths(reference_cell(table, i, "level_of_care")) / 1000);
+			Int32GetDatum((int32) reference_scaled(reference_cell(table, i, "level_of_care"), 0));
 		row[D_WARDS] = Int32GetDatum(wards);
 		row[D_BEDS] = Int32GetDatum(beds);
 	}

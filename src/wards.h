@@ -38,17 +38,6 @@ extern bool ward_in_scope(const WardList *list, int ward, const char *scope,
 						  const char *department);
 extern bool ward_takes(const Ward *ward, bool female, int age_years, int age_days);
 
-/* Share out "total" by weight, largest remainder first. */
-extern void apportion(int n, const int *weights, int total, int *out);
-
-/* The reference tables, for facts that have no typed array. */
-extern const ReferenceTable *reference_named(const char *name);
-extern const char *reference_cell(const ReferenceTable *table, int row, const char *column);
-extern int	reference_row(const ReferenceTable *table, const char *column, const char *value);
-extern int	decimal_thousandths(const char *text);
-/* The same with so many decimals. */
-extern int64 reference_scaled(const char *text, int decimals);
-
 extern const RowSourceMethods wards_source;
 extern const RowSourceMethods departments_source;
 

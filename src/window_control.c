@@ -24,8 +24,8 @@
 #include "utils/timestamp.h"
 
 #include "compat.h"
-#include "control.h"
 #include "day_file.h"
+#include "shared_state.h"
 #include "simulation.h"
 #include "window.h"
 

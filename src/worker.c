@@ -42,9 +42,10 @@
 #include "utils/timestamp.h"
 
 #include "compat.h"
-#include "control.h"
 #include "make_way.h"
 #include "owners.h"
+#include "pinned_settings.h"
+#include "shared_state.h"
 #include "version.h"
 #include "worker.h"
 
@@ -63,59 +64,6 @@ static Oid	owner_of_tables = InvalidOid;
 static uint32 reloads = 0;
 static Oid	connected_user = InvalidOid;
 static int	connected_context = 0;
-
-/*
- * Settings that ALTER DATABASE, ALTER ROLE or the configuration may bend in
- * ways that our statements were not written for.
- */
-static const struct
-{
-	const char *name;
-	const char *value;
-}			pinned_settings[] =
-{
-	{"role", "none"},
-	{"search_path", "pg_catalog, pg_temp"},
-	{"default_transaction_isolation", "read committed"},
-	{"default_transaction_read_only", "off"},
-	{"default_transaction_deferrable", "off"},
-	{"statement_timeout", "0"},
-	{"lock_timeout", "0"},
-	{"idle_in_transaction_session_timeout", "0"},
-	{"transaction_timeout", "0"},
-	{"synchronous_commit", "on"},
-	{"session_replication_role", "origin"},
-	{"row_security", "off"},
-	{"client_min_messages", "warning"},
-	{"standard_conforming_strings", "on"},
-	{"check_function_bodies", "off"},
-	{"exit_on_error", "off"},
-	{"transform_null_equals", "off"},
-	{"array_nulls", "on"},
-	{"quote_all_identifiers", "off"},
-	{"default_table_access_method", "heap"},
-	/* Many short statements: neither compiled nor spread over further processes. */
-	{"jit", "off"},
-	{"max_parallel_workers_per_gather", "0"},
-	{"TimeZone", "UTC"},
-	{"DateStyle", "ISO, YMD"},
-	{"IntervalStyle", "postgres"},
-	{"bytea_output", "hex"},
-	{"extra_float_digits", "1"},
-};
-
-static void
-pin_settings(void)
-{
-	for (int i = 0; i < (int) lengthof(pinned_settings); i++)
-	{
-		/* Newer releases have more of them. */
-		if (GetConfigOption(pinned_settings[i].name, true, false) == NULL)
-			continue;
-		SetConfigOption(pinned_settings[i].name, pinned_settings[i].value,
-						PGC_SUSET, PGC_S_OVERRIDE);
-	}
-}
 
 /* before_shmem_exit: whatever happened, the slot is nobody's now. */
 static void
@@ -206,7 +154,7 @@ worker_start(Datum main_arg)
 												  BGWORKER_BYPASS_ROLELOGINCHECK);
 	else
 		BackgroundWorkerInitializeConnection(NULL, NULL, 0);
-	pin_settings();
+	pin_process_settings(PIN_WORKER);
 	GetUserIdAndSecContext(&connected_user, &connected_context);
 	worker_state("started");
 }
@@ -216,7 +164,7 @@ worker_start_helper(Oid database)
 {
 	unblock_signals();
 	BackgroundWorkerInitializeConnectionByOid(database, InvalidOid, 0);
-	pin_settings();
+	pin_process_settings(PIN_WORKER);
 	GetUserIdAndSecContext(&connected_user, &connected_context);
 }
 
@@ -237,7 +185,7 @@ worker_start_launcher(void)
 		elog(ERROR, "hospital launcher found no slot of its own");
 
 	BackgroundWorkerInitializeConnection(NULL, NULL, 0);
-	pin_settings();
+	pin_process_settings(PIN_WORKER);
 }
 
 Oid
@@ -679,42 +627,4 @@ worker_wake_at_commit(WorkerRole role)
 		registered = true;
 	}
 	wake_roles |= 1 << role;
-}
-
-void
-worker_publish_broker(const char *address, int64 epoch)
-{
-	if (hospital_control == NULL)
-		return;
-	LWLockAcquire(hospital_control->lock, LW_EXCLUSIVE);
-	strlcpy(hospital_control->broker_address, address, BROKER_ADDRESS_LENGTH);
-	hospital_control->broker_epoch = epoch;
-	/*
-	 * What the one before had and nobody had read is to be published again,
-	 * and read here.
-	 */
-	for (int i = 0; i < WORKER_SLOTS; i++)
-	{
-		WorkerSlot *slot = &hospital_control->slots[i];
-
-		if (slot->used && slot->latch != NULL &&
-			(slot->role == WORKER_SCHEDULER || slot->role == WORKER_CONSUMER))
-			SetLatch(slot->latch);
-	}
-	LWLockRelease(hospital_control->lock);
-}
-
-bool
-worker_find_broker(char *address, size_t size, int64 *epoch)
-{
-	bool		found;
-
-	if (hospital_control == NULL)
-		return false;
-	LWLockAcquire(hospital_control->lock, LW_SHARED);
-	found = hospital_control->broker_epoch != 0;
-	strlcpy(address, found ? hospital_control->broker_address : "", size);
-	*epoch = hospital_control->broker_epoch;
-	LWLockRelease(hospital_control->lock);
-	return found;
 }

@@ -128,11 +128,4 @@ extern PGDLLEXPORT int worker_slot(void);
 extern PGDLLEXPORT void worker_wake(Oid database, WorkerRole role);
 extern PGDLLEXPORT void worker_wake_at_commit(WorkerRole role);
 
-/*
- * Where the embedded broker listens, while it runs.  The epoch differs from
- * that of every earlier one (its topics are empty after a restart).
- */
-extern PGDLLEXPORT void worker_publish_broker(const char *address, int64 epoch);
-extern PGDLLEXPORT bool worker_find_broker(char *address, size_t size, int64 *epoch);
-
 #endif							/* HOSPITAL_WORKER_H */

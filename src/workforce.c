@@ -22,7 +22,9 @@
 #include "storage/shmem.h"
 #include "utils/datetime.h"
 
+#include "calendar.h"
 #include "compat.h"
+#include "fixed.h"
 #include "workforce.h"
 
 #define VACANT_THOUSANDTHS 145
@@ -67,30 +69,6 @@ static const Term terms[] = {
 	{"Community Service Nurse", 1, 6},
 	{"Registrar", 5, 9},
 };
-
-DateADT
-date_add_years(DateADT date, int years)
-{
-	int			year,
-				month,
-				day;
-
-	j2date(date + POSTGRES_EPOCH_JDATE, &year, &month, &day);
-	year += years;
-	day = Min(day, day_tab[isleap(year)][month - 1]);
-	return date2j(year, month, day) - POSTGRES_EPOCH_JDATE;
-}
-
-int
-date_year(DateADT date)
-{
-	int			year,
-				month,
-				day;
-
-	j2date(date + POSTGRES_EPOCH_JDATE, &year, &month, &day);
-	return year;
-}
 
 void
 check_history(DateADT from, DateADT until)

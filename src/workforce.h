@@ -62,10 +62,6 @@ extern Workforce *workforce_build(int beds, uint64 seed, DateADT from, DateADT u
 /* Does the post end with a term (of training), and did this occupant's? */
 extern bool workforce_has_term(const Workforce *workforce, int staff);
 
-/* The same day so many years later (earlier); 28 February for the 29th. */
-extern DateADT date_add_years(DateADT date, int years);
-extern int	date_year(DateADT date);
-
 static inline const StaffRole *
 post_role(const Workforce *workforce, int post)
 {

@@ -1,7 +1,7 @@
 #!/bin/bash
 # run.sh: all tests.  "make test" installs what is missing, builds with every
-# compiler that is there, warnings being errors, and runs pg_regress, the
-# isolation tests and the TAP tests in clusters of its own, made afresh.
+# compiler that is there, warnings being errors, and runs pg_regress and the TAP
+# tests in clusters of its own, made afresh.
 #
 # usage: run.sh [all|quick|faults|soak|fuzz|clean]
 #   quick   HOSPITAL_TEST_QUICK=1 tells the tests to leave out what takes long
@@ -96,19 +96,11 @@ installcheck() { in_build timeout -k 30 "$1" make -s PG_CONFIG="$BINDIR/pg_confi
 
 regression() {
     local rc=0
-    installcheck 10m TAP_TESTS= ISOLATION= || rc=$?
+    installcheck 10m TAP_TESTS= || rc=$?
     if [ $rc != 0 ] && [ -e "$WORK/build/regression.diffs" ]; then
         say "   $WORK/build/regression.diffs begins:"
         head -n 150 "$WORK/build/regression.diffs"
     fi
-    return $rc
-}
-
-isolation() {
-    local rc=0
-    ls "$TOP"/test/specs/*.spec >/dev/null 2>&1 || return 77
-    installcheck 10m TAP_TESTS= REGRESS= || rc=$?
-    if [ $rc != 0 ]; then head -n 100 "$WORK/build/output_iso/regression.diffs" 2>/dev/null || true; fi
     return $rc
 }
 
@@ -118,7 +110,7 @@ tap() {
     ls "$TOP"/test/t/*.pl >/dev/null 2>&1 || return 77
     local choose=()
     [ -z "${TESTS:-}" ] || choose=(PROVE_TESTS="$TESTS")
-    installcheck 60m REGRESS= ISOLATION= PROVE_FLAGS="${PROVE_FLAGS:---timer --failures -j 2}" "${choose[@]}" && return 0
+    installcheck 60m REGRESS= PROVE_FLAGS="${PROVE_FLAGS:---timer --failures -j 2}" "${choose[@]}" && return 0
     say "   logs of the tests and of their servers: $WORK/build/tmp_check/log"
     return 1
 }
@@ -181,7 +173,7 @@ run_faults() {
     suite "gcc" compile_with_crash_points
     if [ $FAILED = 0 ]; then
         head1 "$1"
-        installcheck 24h REGRESS= ISOLATION= PROVE_TESTS="test/faults/$1.pl" PROVE_FLAGS="${PROVE_FLAGS:---timer --failures --verbose}" || rc=$?
+        installcheck 24h REGRESS= PROVE_TESTS="test/faults/$1.pl" PROVE_FLAGS="${PROVE_FLAGS:---timer --failures --verbose}" || rc=$?
         [ $rc = 0 ] || say "   logs of the tests and of their servers: $WORK/build/tmp_check/log"
     fi
     return $((FAILED | rc != 0))
@@ -200,7 +192,7 @@ fuzz_packages() {
 }
 
 # One of the fuzzers that need a server.
-fuzz_server() { installcheck 24h REGRESS= ISOLATION= PROVE_TESTS="test/fuzz/$1.pl" PROVE_FLAGS="${PROVE_FLAGS:---timer --failures --verbose}"; }
+fuzz_server() { installcheck 24h REGRESS= PROVE_TESTS="test/fuzz/$1.pl" PROVE_FLAGS="${PROVE_FLAGS:---timer --failures --verbose}"; }
 
 run_fuzz() {
     local r
@@ -233,7 +225,6 @@ run_all() {
         suite "messages" messages_documented
         suite "preload" postmaster_without_kafka
         suite "pg_regress" regression
-        suite "isolation" isolation
         stop_cluster
         small_folder
         suite "TAP" tap

@@ -175,7 +175,7 @@ regress() {
     shift
     [ $# = 0 ] || tests=(REGRESS="$*")
     if ! long_step "pg_regress${*:+ ($*)}" "$WORK/log/regress.log" in_build timeout -k 30 "$limit" \
-        make -s PG_CONFIG="$BINDIR/pg_config" installcheck TAP_TESTS= ISOLATION= "${tests[@]}"; then
+        make -s PG_CONFIG="$BINDIR/pg_config" installcheck TAP_TESTS= "${tests[@]}"; then
         head -n 60 "$WORK/build/regression.diffs" 2>/dev/null || true
         return 1
     fi

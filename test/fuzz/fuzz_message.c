@@ -12,9 +12,9 @@
 #include "mb/pg_wchar.h"
 
 #include "event.h"
+#include "event_headers.h"
 #include "fuzz_message.h"
 #include "stream_ledger.h"
-#include "topics.h"
 
 #define HEADERS_MAX 80			/* more than anybody reads */
 #define TICK_ROOM 128

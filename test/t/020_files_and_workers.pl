@@ -1,5 +1,5 @@
-# Files and workers: exports, the day files' way into tables, start and stop,
-# and crashes at any time: nothing lost, nothing doubled, nothing half-written.
+# 020_files_and_workers.pl: exports, the day files' way into tables, start and
+# stop, and crashes at any time: nothing lost, nothing doubled, nothing half-written.
 
 use strict;
 use warnings;

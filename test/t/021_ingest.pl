@@ -1,5 +1,5 @@
-# Day files into tables: what is accepted, what becomes a reject, what is
-# refused; order, crashes, chunks, undoing and trying again.
+# 021_ingest.pl: day files into tables: what is accepted, what becomes a reject,
+# what is refused; order, crashes, chunks, undoing and trying again.
 
 use strict;
 use warnings;
@@ -789,13 +789,13 @@ ingest("$lake/date=2020-08-01/status_updates.csv", $bytes . $row->('9900000001',
 	  . $row->('9900000002', 1, '2020-08-01 10:00:00') . $row->('9900000003', 1, '2020-08-01 10:00:00+00')
 	  . $row->('9900000003', 2, '2020-08-01 10:00:00+00') . $row->('9900000005', 0, '2020-08-01 10:00:00+00'));
 is(outcome("day = '2020-08-01'"), 'ingested 1 4 0', 'four rejects');
-like(said('CALL hospital_retry_rejects()'), qr/NOTICE:  00000: 0 of 4 rejects became rows/, 'nothing was mended');
+like(said('CALL hospital_retry_rejects()'), qr/NOTICE:  00000: 0 of 4 rejects resolved/, 'nothing was mended');
 is(sql("SELECT DISTINCT attempts FROM hospital.rejects WHERE day = '2020-08-01'"), 1, 'one more attempt');
 sql(q(UPDATE hospital.rejects SET raw = convert_to(replace(convert_from(raw, 'UTF8'), 'x,', '7,'), 'UTF8') WHERE day = '2020-08-01' AND line = 2;
 	UPDATE hospital.rejects SET raw = convert_to(replace(convert_from(raw, 'UTF8'), '10:00:00', '10:00:00+00'), 'UTF8') WHERE day = '2020-08-01' AND line = 3;
 	UPDATE hospital.rejects SET raw = raw || raw WHERE day = '2020-08-01' AND line = 6));
 like(said("CALL hospital_retry_rejects(kind => 'visits')"), qr/0 of 0/, 'another kind');
-like(said("CALL hospital_retry_rejects(batch_id => " . batch('status_updates', '2020-08-01') . ')'), qr/2 of 4 rejects became rows/, 'two were mended');
+like(said("CALL hospital_retry_rejects(batch_id => " . batch('status_updates', '2020-08-01') . ')'), qr/2 of 4 rejects resolved/, 'two were mended');
 is(rejects("day = '2020-08-01' AND resolved_at IS NULL"), '5 update_id 23505, 6 22P04', 'two were not');
 is(sql("SELECT string_agg(concat_ws(' ', line, attempts, resolved_by), ', ' ORDER BY line) FROM hospital.rejects WHERE day = '2020-08-01'"),
 	'2 2 retry, 3 2 retry, 5 2, 6 2', 'attempts are counted');

@@ -1,4 +1,4 @@
-# Day files: the bytes of COPY, the manifest, a crash at each step of the
+# 022_day_files.pl: the bytes of COPY, the manifest, a crash at each step of the
 # protocol, and lines that are spoilt on purpose.
 
 use strict;

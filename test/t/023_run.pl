@@ -1,5 +1,6 @@
-# CALL hospital_run(days): refusals, progress, both ways of writing; interrupted
-# and killed at random moments and called again: nothing lost, nothing doubled.
+# 023_run.pl: CALL hospital_run(days): refusals, progress, both ways of writing;
+# interrupted and killed at random moments and called again: nothing lost, nothing
+# doubled.
 
 use strict;
 use warnings;

@@ -1,5 +1,5 @@
-# Scheduled jobs: due on time, each time once; retries; time limits; what a
-# crash, a shutdown, hospital_stop, a promoted standby and a lack of worker slots
+# 041_jobs.pl: due on time, each time once; retries; time limits; what a crash,
+# a shutdown, hospital_stop, a promoted standby and a lack of worker slots
 # leave; dependencies; days; commands that commit; whose rights they have.
 
 use strict;

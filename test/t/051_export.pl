@@ -1,5 +1,5 @@
-# Exports: what is written is what is in the tables, a folder a day, whole or not
-# at all, only what has changed; whoever exports has no rights but their own.
+# 051_export.pl: what is written is what is in the tables, a folder a day, whole or
+# not at all, only what has changed; whoever exports has no rights but their own.
 
 use strict;
 use warnings;

@@ -471,7 +471,7 @@ sql(qq{INSERT INTO hospital.stream_topics (topic, kind, format) VALUES ('t', 'pr
 	SELECT 'prescriptions', 't', 0, 0, n, convert_to(payload, 'UTF8'), jsonb_build_array(jsonb_build_object('name', 'simulation', 'value', m.simulation_id),
 		jsonb_build_object('name', 'schema_version', 'value', '1')), '23503', 'x' FROM hospital.simulation m, hospital_generate_events('prescriptions', '2020-04-02', $seed, 20000, 200, '2020-03-28') WITH ORDINALITY e (i, t, s, payload, n) WHERE n <= 3;
 	DELETE FROM hospital.prescriptions r USING hospital.rejects j WHERE r.prescription_id = (convert_from(j.raw, 'UTF8')::json ->> 'prescription_id')::bigint});
-like(error_as('lorry', 'CALL hospital_retry_rejects()'), qr/3 of 3 rejects became rows/, 'and may try rejects again');
+like(error_as('lorry', 'CALL hospital_retry_rejects()'), qr/3 of 3 rejects resolved/, 'and may try rejects again');
 is(sql($records), $there, 'which are in');
 
 is(out_as('boss', "SELECT count(*) FROM hospital_validate() WHERE NOT ok"), 0, 'an admin validates');

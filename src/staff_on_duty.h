@@ -1,8 +1,8 @@
 /*
- * on_duty.h: which nurse and which doctor were there at a moment.
+ * staff_on_duty.h: which nurse and which doctor were there at a moment.
  */
-#ifndef HOSPITAL_ON_DUTY_H
-#define HOSPITAL_ON_DUTY_H
+#ifndef HOSPITAL_STAFF_ON_DUTY_H
+#define HOSPITAL_STAFF_ON_DUTY_H
 
 #include "postgres.h"
 #include "datatype/timestamp.h"
@@ -27,4 +27,4 @@ extern int64 on_duty_doctor(const OnDuty *duty, int department, TimestampTz at, 
 /* Everybody who is or will be employed, up to a day not before the one at hand. */
 extern const Workforce *on_duty_workforce(const OnDuty *duty);
 
-#endif							/* HOSPITAL_ON_DUTY_H */
+#endif							/* HOSPITAL_STAFF_ON_DUTY_H */

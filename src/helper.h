@@ -1,8 +1,8 @@
 /*
- * helper_error.h: an error of a background process that works for a session.
+ * helper.h: background processes that work for a session: what it must hear of them.
  */
-#ifndef HOSPITAL_HELPER_ERROR_H
-#define HOSPITAL_HELPER_ERROR_H
+#ifndef HOSPITAL_HELPER_H
+#define HOSPITAL_HELPER_H
 
 #include "postgres.h"
 #include "port/atomics.h"
@@ -28,4 +28,11 @@ extern void helper_error_leave(HelperError *error, const ErrorData *edata, Latch
 /* In the session: raise it, if there is one; "context" says whose it was. */
 extern void helper_error_raise(HelperError *error, const char *context);
 
-#endif							/* HOSPITAL_HELPER_ERROR_H */
+/*
+ * After a commit, by whomever: *last_commit, in dynamic shared memory, is the end
+ * of the latest one's WAL, which the session has to see on disk before it says
+ * that it is done.
+ */
+extern void helper_note_commit(pg_atomic_uint64 *last_commit);
+
+#endif							/* HOSPITAL_HELPER_H */

@@ -1,5 +1,5 @@
 /*
- * stream_control.c: how sessions and consumers keep out of each other's way.
+ * partition_lock.c: how sessions and consumers keep out of each other's way.
  *
  * hospital_seek and its kin (SQL, hospital--1.0.sql) decide about partitions
  * while consumers work on them.  Both hold an advisory lock on the partition:
@@ -11,18 +11,13 @@
 #include "common/hashfn.h"
 #include "fmgr.h"
 #include "miscadmin.h"
-#include "storage/lock.h"
 #include "utils/builtins.h"
 
 #include "compat.h"
-#include "stream_control.h"
-#include "worker.h"
-
-#define PARTITION_LOCK_CLASS 0x686f7370	/* "hosp" */
-#define TWO_KEYS 2				/* as pg_advisory_lock(int, int) has it */
+#include "locks.h"
+#include "partition_lock.h"
 
 PG_FUNCTION_INFO_V1(hospital_stream_key);
-PG_FUNCTION_INFO_V1(hospital_wake_consumers);
 
 static int32
 partition_key(const char *topic, int length, int partition)
@@ -37,8 +32,8 @@ stream_partition_lock(const char *topic, int partition, bool exclusive)
 {
 	LOCKTAG		tag;
 
-	SET_LOCKTAG_ADVISORY(tag, MyDatabaseId, PARTITION_LOCK_CLASS,
-						 (uint32) partition_key(topic, strlen(topic), partition), TWO_KEYS);
+	SET_LOCKTAG_ADVISORY(tag, MyDatabaseId, LOCK_KEY_HOSPITAL,
+						 (uint32) partition_key(topic, strlen(topic), partition), LOCK_CLASS_PARTITION);
 	(void) LockAcquire(&tag, exclusive ? ExclusiveLock : ShareLock, false, false);
 }
 
@@ -48,12 +43,4 @@ hospital_stream_key(PG_FUNCTION_ARGS)
 	text	   *topic = PG_GETARG_TEXT_PP(0);
 
 	PG_RETURN_INT32(partition_key(VARDATA_ANY(topic), VARSIZE_ANY_EXHDR(topic), PG_GETARG_INT32(1)));
-}
-
-/* At commit: what they know of their partitions may have changed. */
-Datum
-hospital_wake_consumers(PG_FUNCTION_ARGS)
-{
-	worker_wake_at_commit(WORKER_CONSUMER);
-	PG_RETURN_VOID();
 }

@@ -1,5 +1,5 @@
 /*
- * on_duty.c: which nurse and which doctor were there at a moment.
+ * staff_on_duty.c: which nurse and which doctor were there at a moment.
  *
  * The shifts that begin on the day, and those of the day before that go on
  * after midnight, by ward (nurses) and by department (doctors: that of their
@@ -10,8 +10,10 @@
 
 #include "utils/memutils.h"
 
+#include "calendar.h"
 #include "casemix.h"
-#include "on_duty.h"
+#include "hospital_time.h"
+#include "staff_on_duty.h"
 
 #define STEP_DAYS 366			/* the workforce is made so far ahead */
 
@@ -182,8 +184,8 @@ on_duty_day(OnDuty *duty, DateADT day)
 	for (int i = 0; i <= duty->departments; i++)
 		duty->doctors[i].count = 0;
 	if (day > duty->spec.start_date)
-		add_shifts(duty, day - 1, day_begins(day));
-	add_shifts(duty, day, day_begins(day));
+		add_shifts(duty, day - 1, midnight_of(day));
+	add_shifts(duty, day, midnight_of(day));
 	find_anybody(duty, day);
 }
 

@@ -1,5 +1,6 @@
 /*
- * event_functions.c: events for SQL: those of a day, and what a payload is.
+ * event_json_sql.c: JSON events for SQL: a day's as rows, and what reading one
+ * gives.
  */
 #include "postgres.h"
 

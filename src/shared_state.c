@@ -1,5 +1,5 @@
 /*
- * control.c: the shared memory of the running hospital, and its status.
+ * shared_state.c: the shared memory of the running hospital, and its status.
  *
  * What the user wants is a row (hospital.run_state, see window_control.c), so
  * that it survives whatever happens to the server; what there is at the moment
@@ -28,8 +28,8 @@
 #include "utils/varlena.h"
 
 #include "compat.h"
-#include "control.h"
 #include "settings.h"
+#include "shared_state.h"
 
 #define TRANCHE_NAME "hospital"
 #define STATUS_COLUMNS 12
@@ -40,6 +40,7 @@ static shmem_startup_hook_type next_startup_hook = NULL;
 
 PG_FUNCTION_INFO_V1(hospital_status);
 PG_FUNCTION_INFO_V1(hospital_wake_scheduler);
+PG_FUNCTION_INFO_V1(hospital_wake_consumers);
 
 static void
 control_shmem_startup(void)
@@ -139,13 +140,14 @@ control_make_slot(const char *database_name, WorkerRole role, int number)
 	return slot;
 }
 
-static void
-copy_clipped(char *destination, size_t size, const char *source)
+void
+control_copy_text(char *to, size_t size, const char *from)
 {
-	int			length = pg_mbcliplen(source, strlen(source), size - 1);
+	int			length = from == NULL ? 0 : pg_mbcliplen(from, strlen(from), size - 1);
 
-	memcpy(destination, source, length);
-	destination[length] = '\0';
+	if (length > 0)
+		memcpy(to, from, length);
+	to[length] = '\0';
 }
 
 void
@@ -153,7 +155,7 @@ control_set_state(WorkerSlot *slot, const char *state)
 {
 	char		clipped[WORKER_STATE_LENGTH];
 
-	copy_clipped(clipped, sizeof(clipped), state);
+	control_copy_text(clipped, sizeof(clipped), state);
 	if (strcmp(clipped, slot->state) == 0)
 		return;
 	strlcpy(slot->state, clipped, sizeof(slot->state));
@@ -163,7 +165,7 @@ control_set_state(WorkerSlot *slot, const char *state)
 void
 control_set_error(WorkerSlot *slot, int sqlstate, const char *message)
 {
-	copy_clipped(slot->last_error, WORKER_ERROR_LENGTH, message);
+	control_copy_text(slot->last_error, WORKER_ERROR_LENGTH, message);
 	slot->sqlstate = sqlstate;
 	slot->last_error_at = message[0] != '\0' ? GetCurrentTimestamp() : 0;
 }
@@ -201,7 +203,7 @@ want_role(const char *database_name, Oid database, WorkerRole role, int count)
 		WorkerSlot *slot = control_make_slot(database_name, role, number);
 
 		if (slot == NULL)
-			continue;			/* hospital.status shows that all are taken */
+			continue;			/* not started: there is no slot in which hospital.status could say so */
 		changed |= !slot->wanted || slot->database != database;
 		slot->database = database;
 		slot->wanted = true;
@@ -274,6 +276,44 @@ control_want(int consumers, int ingestors, bool broker)
 	LWLockRelease(hospital_control->lock);
 }
 
+void
+control_publish_broker(const char *address, int64 epoch)
+{
+	if (hospital_control == NULL)
+		return;
+	LWLockAcquire(hospital_control->lock, LW_EXCLUSIVE);
+	strlcpy(hospital_control->broker_address, address, BROKER_ADDRESS_LENGTH);
+	hospital_control->broker_epoch = epoch;
+	/*
+	 * What the one before had and nobody had read is to be published again,
+	 * and read here.
+	 */
+	for (int i = 0; i < WORKER_SLOTS; i++)
+	{
+		WorkerSlot *slot = &hospital_control->slots[i];
+
+		if (slot->used && slot->latch != NULL &&
+			(slot->role == WORKER_SCHEDULER || slot->role == WORKER_CONSUMER))
+			SetLatch(slot->latch);
+	}
+	LWLockRelease(hospital_control->lock);
+}
+
+bool
+control_find_broker(char *address, size_t size, int64 *epoch)
+{
+	bool		found;
+
+	if (hospital_control == NULL)
+		return false;
+	LWLockAcquire(hospital_control->lock, LW_SHARED);
+	found = hospital_control->broker_epoch != 0;
+	strlcpy(address, found ? hospital_control->broker_address : "", size);
+	*epoch = hospital_control->broker_epoch;
+	LWLockRelease(hospital_control->lock);
+	return found;
+}
+
 bool
 control_database_is_listed(const char *database_name)
 {
@@ -294,6 +334,14 @@ hospital_wake_scheduler(PG_FUNCTION_ARGS)
 {
 	worker_wake_at_commit(WORKER_SCHEDULER);
 	worker_wake_at_commit(WORKER_LAUNCHER);
+	PG_RETURN_VOID();
+}
+
+/* At commit: what they know of their partitions may have changed. */
+Datum
+hospital_wake_consumers(PG_FUNCTION_ARGS)
+{
+	worker_wake_at_commit(WORKER_CONSUMER);
 	PG_RETURN_VOID();
 }
 

@@ -1,12 +1,15 @@
 /*
- * helper_error.c: an error of a background process that works for a session.
+ * helper.c: background processes that work for a session: what it must hear of them.
  *
  * A helper that fails ends; what it has to say goes through shared memory to
- * the session, which raises it as its own.
+ * the session, which raises it as its own.  Helpers commit without waiting for
+ * the disk; the session waits, once, for the last of their commits.
  */
 #include "postgres.h"
 
-#include "helper_error.h"
+#include "access/xlog.h"
+
+#include "helper.h"
 
 void
 helper_error_init(HelperError *error)
@@ -43,4 +46,14 @@ helper_error_raise(HelperError *error, const char *context)
 			 error->detail[0] ? errdetail("%s", error->detail) : 0,
 			 error->hint[0] ? errhint("%s", error->hint) : 0,
 			 errcontext("%s", context)));
+}
+
+void
+helper_note_commit(pg_atomic_uint64 *last_commit)
+{
+	uint64		seen = pg_atomic_read_u64(last_commit);
+
+	while (seen < XactLastCommitEnd &&
+		   !pg_atomic_compare_exchange_u64(last_commit, &seen, XactLastCommitEnd))
+		;
 }

@@ -1,5 +1,5 @@
 /*
- * control.h: the shared memory through which sessions, the launcher and its
+ * shared_state.h: the shared memory through which sessions, the launcher and its
  * workers see each other.
  *
  * A slot is one worker of one database.  The launcher makes and removes slots
@@ -8,8 +8,8 @@
  * LWLock, held for a few stores at a time.  A crash restart of the server
  * starts from an empty array.
  */
-#ifndef HOSPITAL_CONTROL_H
-#define HOSPITAL_CONTROL_H
+#ifndef HOSPITAL_SHARED_STATE_H
+#define HOSPITAL_SHARED_STATE_H
 
 #include "postgres.h"
 #include "datatype/timestamp.h"
@@ -96,6 +96,9 @@ extern void control_set_state(WorkerSlot *slot, const char *state);
 extern void control_set_error(WorkerSlot *slot, int sqlstate, const char *message);
 extern void control_wake_launcher(void);
 
+/* A text, or NULL, into a field of so many bytes: as many whole characters as there is room for. */
+extern void control_copy_text(char *to, size_t size, const char *from);
+
 /* Start as the launcher: worker_start for the one whose slot nobody made. */
 extern void worker_start_launcher(void);
 
@@ -104,6 +107,13 @@ extern void control_want(int consumers, int ingestors, bool broker);
 
 /* The same for those who run its jobs: how many, and as whom they connect. */
 extern void control_want_runners(int count, bool running, Oid role);
+
+/*
+ * Where the embedded broker listens, while it runs.  The epoch differs from
+ * that of every earlier one (its topics are empty after a restart).
+ */
+extern PGDLLEXPORT void control_publish_broker(const char *address, int64 epoch);
+extern PGDLLEXPORT bool control_find_broker(char *address, size_t size, int64 *epoch);
 
 /* In hospital.databases? */
 extern bool control_database_is_listed(const char *database_name);
@@ -116,4 +126,4 @@ extern PGDLLEXPORT void scheduler_main(Datum main_arg);
 extern PGDLLEXPORT void ingestor_main(Datum main_arg);
 extern PGDLLEXPORT void job_runner_main(Datum main_arg);
 
-#endif							/* HOSPITAL_CONTROL_H */
+#endif							/* HOSPITAL_SHARED_STATE_H */

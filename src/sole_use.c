@@ -1,5 +1,5 @@
 /*
- * claim.c: what belongs to one hospital alone: its folders of the lake, its topics.
+ * sole_use.c: what belongs to one hospital alone: its folders of the lake, its topics.
  *
  * Two hospitals may share a data folder and brokers as long as paths and topics
  * have other names.  Where they have not, each would write over the other's
@@ -16,20 +16,18 @@
  */
 #include "postgres.h"
 
-#include "common/hashfn.h"
-#include "storage/lock.h"
 #include "utils/builtins.h"
 #include "utils/uuid.h"
 
-#include "claim.h"
 #include "compat.h"
 #include "day_file.h"
 #include "lakefile.h"
+#include "locks.h"
 #include "settings.h"
+#include "sole_use.h"
 
 #define OWNER_FILE "owner"
 #define OWNER_LENGTH 36			/* of a UUID as text */
-#define TOPICS_LOCK 0x746f		/* advisory locks of a class that no SQL function takes */
 
 /* ---- the lake ---- */
 
@@ -94,7 +92,6 @@ topics_claim(void)
 	static LOCKTAG claimed;
 	static bool has_claim = false;
 	char	   *key;
-	uint64		hash;
 	LOCKTAG		tag;
 
 	if (hospital_kafka_brokers[0] == '\0')
@@ -105,8 +102,7 @@ topics_claim(void)
 		return true;
 	}
 	key = psprintf("%s|%s", hospital_kafka_brokers, hospital_topic_prefix);
-	hash = hash_bytes_extended((const unsigned char *) key, (int) strlen(key), 0);
-	SET_LOCKTAG_ADVISORY(tag, InvalidOid, (uint32) (hash >> 32), (uint32) hash, TOPICS_LOCK);
+	set_named_lock_tag(&tag, LOCK_CLASS_TOPICS, key);
 	pfree(key);
 	if (has_claim && memcmp(&tag, &claimed, sizeof(tag)) == 0)
 		return true;

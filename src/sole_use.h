@@ -1,8 +1,8 @@
 /*
- * claim.h: what belongs to one hospital alone: its folders of the lake, its topics.
+ * sole_use.h: what belongs to one hospital alone: its folders of the lake, its topics.
  */
-#ifndef HOSPITAL_CLAIM_H
-#define HOSPITAL_CLAIM_H
+#ifndef HOSPITAL_SOLE_USE_H
+#define HOSPITAL_SOLE_USE_H
 
 #include "postgres.h"
 
@@ -20,4 +20,4 @@ extern bool topics_claim(void);
 
 pg_noreturn extern void topics_refuse(void);
 
-#endif							/* HOSPITAL_CLAIM_H */
+#endif							/* HOSPITAL_SOLE_USE_H */

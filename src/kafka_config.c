@@ -18,6 +18,7 @@
 
 #include "kafka.h"
 #include "kafka_config.h"
+#include "named_file.h"
 #include "settings.h"
 #include "shared_state.h"
 
@@ -128,7 +129,7 @@ read_file(const char *path)
 	fd = OpenTransientFile(path, O_RDONLY | O_NONBLOCK);
 	if (fd < 0)
 		ereport(ERROR,
-				(errcode_for_file_access(),
+				(errcode_for_named_file(),
 				 errmsg("could not open Kafka configuration file \"%s\": %m", path)));
 	if (fstat(fd, &st) == 0)
 		length = S_ISREG(st.st_mode) ? read(fd, text, CONFIG_MAX_BYTES) : 0;

@@ -35,6 +35,7 @@
 
 #include "compat.h"
 #include "lakefile.h"
+#include "named_file.h"
 #include "settings.h"
 
 #define WRITE_BUFFER_SIZE (256 * 1024)
@@ -136,7 +137,7 @@ lake_check_folder(void)
 				 errhint("Give the whole path, from the slash on.")));
 	if (stat(hospital_data_folder, &status) < 0 || realpath(hospital_data_folder, folder) == NULL)
 		ereport(ERROR,
-				(errcode_for_file_access(),
+				(errcode_for_named_file(),
 				 errmsg("could not open hospital.data_folder \"%s\": %m", hospital_data_folder),
 				 errhint("Make the folder, owned by the server's user.")));
 	if (!S_ISDIR(status.st_mode))

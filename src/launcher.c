@@ -519,6 +519,12 @@ say_needs(int databases)
 								databases, ingestors, consumers, runners, broker),
 			 too_few ? errhint("Set max_worker_processes to %d or more and restart the server; parallel queries, loads, logical replication and other extensions take their workers from the same number. Until then some wait for others to end.",
 							   need + others) : 0));
+	if (need > WORKER_SLOTS)
+		ereport(LOG,
+				(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
+				 errmsg("hospital launcher: no room for more than %d worker processes", WORKER_SLOTS),
+				 errdetail("Those that come last are not started, and hospital.status has no line for them."),
+				 errhint("Set hospital.consumer_workers, hospital.ingest_workers or hospital.job_workers lower, or list fewer databases.")));
 }
 
 static bool

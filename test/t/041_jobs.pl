@@ -279,6 +279,12 @@ like($node->safe_psql('postgres', "SELECT pg_read_file('" . $node->logfile . "')
 	qr/need up to 9 worker processes; max_worker_processes is 4\n.*\n.*HINT:  Set max_worker_processes to 10 or more/, 'and the log says how many there must be');
 $node->append_conf('postgresql.conf', "max_worker_processes = 16\n");
 $node->restart;
+$node->safe_psql('postgres', sprintf q(ALTER SYSTEM SET hospital.databases = '%s'), join ', ', 'one', 'two', map { "none$_" } 1 .. 30);
+$node->reload;
+$node->poll_query_until('postgres', "SELECT pg_read_file('" . $node->logfile . "') LIKE '%no room for more than 64 worker processes%'");
+like(slurp_file($node->logfile), qr/hospital launcher: no room for more than 64 worker processes/, 'more workers than there can be are told of');
+$node->safe_psql('postgres', 'ALTER SYSTEM RESET hospital.databases');
+$node->reload;
 for my $db ('one', 'two')
 {
 	my $n = sql($db, q(SELECT max(run_id) FROM hospital.job_history));

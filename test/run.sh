@@ -154,6 +154,12 @@ what_kafka_uses_is_exported() {
     [ $n -gt 0 ] && [ $hidden = 0 ]
 }
 
+# The short form of threads.sh of "make test-builds".
+callbacks_are_known() {
+    source "$TOP/test/builds/callbacks.sh"
+    registers_one_callback && callback_touches_nothing
+}
+
 prepare() {
     head1 "What is needed"
     install_missing test
@@ -218,6 +224,7 @@ run_all() {
     suite "gcc" compile_and_install
     if [ $FAILED = 0 ]; then
         suite "exports" what_kafka_uses_is_exported
+        suite "callbacks" callbacks_are_known
         suite "private cluster" fresh_cluster
     fi
     if [ $FAILED = 0 ]; then

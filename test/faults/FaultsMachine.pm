@@ -213,24 +213,27 @@ sub no_workers
 sub no_sessions
 {
 	my ($w) = @_;
-	my $node = $w->{node};
 	my @sessions;
 	my $pid = $w->pid_of('consumer');
 
 	$w->flag(down => 1);
-	push @sessions, FaultsServer::session($w, 'SELECT pg_sleep(15)') foreach 1 .. 20;
-	my $until = time + 30;
 	while (defined $w->try_sql('SELECT 1'))
 	{
-		die "the server takes more sessions than it may\n" if time > $until;
-		sleep 0.2;
+		die "the server takes more sessions than it may\n" if @sessions > 60;
+		push @sessions, FaultsServer::session($w, 'SELECT pg_sleep(86400)') foreach 1 .. 4;
+		sleep 0.5;
 	}
 	my $full = time;
 	kill 'TERM', $pid;
 	$w->send(1000);
 	sleep 4;
 	my $freed = time;
-	eval { $_->finish } foreach @sessions;
+	# clients that are interrupted cancel what they have asked for
+	foreach my $session (@sessions)
+	{
+		eval { $session->signal('INT') };
+		eval { $session->finish };
+	}
 	$w->wait_for('SELECT true', 'a place for a session');
 	$w->flag(down => 0);
 	my $meanwhile = $w->sql("SELECT count(*) FROM hospital.stream_ranges WHERE pg_xact_commit_timestamp(xmin) BETWEEN to_timestamp($full) AND to_timestamp($freed)");

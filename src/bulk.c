@@ -62,6 +62,17 @@ bulk_refusal(Relation rel, const RowSourceMethods *methods)
 	return NULL;
 }
 
+const char *
+bulk_refusal_by_name(Relation rel, const RowSourceMethods *methods)
+{
+	const char *why = bulk_refusal(rel, methods);
+
+	for (int i = 0; why == NULL && i < methods->ncolumns; i++)
+		if (strcmp(NameStr(TupleDescAttr(RelationGetDescr(rel), i)->attname), methods->columns[i].name) != 0)
+			why = "its columns have other names or another order";
+	return why;
+}
+
 /*
  * A thousand slots that carry tuples to table_multi_insert (which looks at the
  * tuple alone, so they need not know its columns), and the tuples' memory.  A

@@ -15,6 +15,9 @@
  */
 extern const char *bulk_refusal(Relation rel, const RowSourceMethods *methods);
 
+/* The same where rows are meant by name: they are written by position. */
+extern const char *bulk_refusal_by_name(Relation rel, const RowSourceMethods *methods);
+
 /*
  * Rows of several sources into one table, by the caller's transaction and
  * lock.  Entries of simple indexes may wait for bulk_flush or bulk_close, so

@@ -265,7 +265,7 @@ take_decimal(const char *data, size_t length, int max_scale, int64 max, int64 *d
 		{
 			if (digit != 0)
 				return field_fault(error, ERRCODE_INVALID_TEXT_REPRESENTATION,
-							max_scale == 2 ? "more than two decimals" : "more than six decimals");
+								   max_scale == 2 ? "more than two decimals" : "more than six decimals");
 			continue;
 		}
 		number = number * 10 + (int64) digit;

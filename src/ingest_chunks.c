@@ -193,7 +193,7 @@ static const char *
 staging_refusal(Relation rel, const RowSourceMethods *methods)
 {
 	const TupleConstr *constr = RelationGetDescr(rel)->constr;
-	const char *reason = bulk_refusal(rel, methods);
+	const char *reason = bulk_refusal_by_name(rel, methods);
 
 	if (reason == NULL && constr != NULL && (constr->num_check > 0 || constr->num_defval > 0))
 		reason = "it has constraints or defaults";

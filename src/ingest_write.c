@@ -123,7 +123,7 @@ record_bulk_open(RecordBulk *bulk, const char *table, const RowSourceMethods *me
 	if (!OidIsValid(relid) || pg_class_aclcheck(relid, GetUserId(), ACL_INSERT) != ACLCHECK_OK)
 		return false;
 	bulk->rel = table_open(relid, RowExclusiveLock);
-	if (bulk_refusal(bulk->rel, methods) != NULL)
+	if (bulk_refusal_by_name(bulk->rel, methods) != NULL)
 	{
 		table_close(bulk->rel, RowExclusiveLock);
 		bulk->rel = NULL;

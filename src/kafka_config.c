@@ -127,9 +127,10 @@ read_file(const char *path)
 
 	/* Non-blocking, so that a pipe put there cannot hold the worker. */
 	fd = OpenTransientFile(path, O_RDONLY | O_NONBLOCK);
+	save_errno = errno;
 	if (fd < 0)
 		ereport(ERROR,
-				(errcode_for_named_file(),
+				(errcode_for_named_file(save_errno),
 				 errmsg("could not open Kafka configuration file \"%s\": %m", path)));
 	if (fstat(fd, &st) == 0)
 		length = S_ISREG(st.st_mode) ? read(fd, text, CONFIG_MAX_BYTES) : 0;

@@ -136,10 +136,14 @@ lake_check_folder(void)
 				 errmsg("hospital.data_folder \"%s\" is not an absolute path", hospital_data_folder),
 				 errhint("Give the whole path, from the slash on.")));
 	if (stat(hospital_data_folder, &status) < 0 || realpath(hospital_data_folder, folder) == NULL)
+	{
+		int			save_errno = errno;
+
 		ereport(ERROR,
-				(errcode_for_named_file(),
+				(errcode_for_named_file(save_errno),
 				 errmsg("could not open hospital.data_folder \"%s\": %m", hospital_data_folder),
 				 errhint("Make the folder, owned by the server's user.")));
+	}
 	if (!S_ISDIR(status.st_mode))
 		ereport(ERROR,
 				(errcode(ERRCODE_WRONG_OBJECT_TYPE),

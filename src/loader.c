@@ -453,10 +453,10 @@ insert_chunks(Load *load, List *chunks)
 		char	   *columns = column_list(load_methods(t->kind));
 
 		load_run(psprintf("INSERT INTO hospital.%s (%s) SELECT %s FROM %s g"
-					 " WHERE NOT EXISTS (SELECT FROM hospital.%s t WHERE t.%s OPERATOR(pg_catalog.=) g.%s)",
-					 table, columns, columns,
-					 load_generator_call(t->kind, &load->simulation, load->functions, chunk->lo, chunk->hi),
-					 table, t->key, t->key));
+						  " WHERE NOT EXISTS (SELECT FROM hospital.%s t WHERE t.%s OPERATOR(pg_catalog.=) g.%s)",
+						  table, columns, columns,
+						  load_generator_call(t->kind, &load->simulation, load->functions, chunk->lo, chunk->hi),
+						  table, t->key, t->key));
 		made += SPI_processed;
 		SPI_commit();
 		CHECK_FOR_INTERRUPTS();
@@ -641,9 +641,9 @@ get_simulation(Simulation *simulation, Oid function, int64 people)
 		char	   *schema = get_namespace_name(get_func_namespace(function));
 
 		load_run(psprintf("CALL %s.hospital_create('" INT64_FORMAT "'::pg_catalog.int8, NULL::pg_catalog.int4,"
-					 " NULL::pg_catalog.date, NULL::pg_catalog.date, NULL::pg_catalog.int8, NULL::pg_catalog.text,"
-					 " 'realistic'::pg_catalog.text, '15'::pg_catalog.int4, false, '0'::pg_catalog.numeric)",
-					 quote_identifier(schema), people));
+						  " NULL::pg_catalog.date, NULL::pg_catalog.date, NULL::pg_catalog.int8, NULL::pg_catalog.text,"
+						  " 'realistic'::pg_catalog.text, '15'::pg_catalog.int4, false, '0'::pg_catalog.numeric)",
+						  quote_identifier(schema), people));
 		next_transaction();
 	}
 	if (!simulation_read(simulation, false))

@@ -158,6 +158,6 @@ keys_add(Oid relid, LoadKind kind)
 	for (const LoadKey *key = load_keys(kind); key->name != NULL; key++)
 		if (!key_is_there(relid, key))
 			load_run(psprintf("ALTER TABLE hospital.%s ADD CONSTRAINT %s %s USING INDEX %s",
-						 load_table_name(kind), key->name,
-						 key->type == 'p' ? "PRIMARY KEY" : "UNIQUE", key->name));
+							  load_table_name(kind), key->name,
+							  key->type == 'p' ? "PRIMARY KEY" : "UNIQUE", key->name));
 }

@@ -55,14 +55,7 @@ load_methods(LoadKind kind)
 const char *
 load_refusal(Relation rel, LoadKind kind)
 {
-	const RowSourceMethods *methods = load_methods(kind);
-	const char *why = bulk_refusal(rel, methods);
-
-	/* Rows are written by position, and meant by name. */
-	for (int i = 0; why == NULL && i < methods->ncolumns; i++)
-		if (strcmp(NameStr(TupleDescAttr(RelationGetDescr(rel), i)->attname), methods->columns[i].name) != 0)
-			why = "its columns have other names or another order";
-	return why;
+	return bulk_refusal_by_name(rel, load_methods(kind));
 }
 
 /* The source of one chunk, in CurrentMemoryContext. */

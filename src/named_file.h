@@ -8,15 +8,18 @@
 
 #include <errno.h>
 
-/* For the server itself, a name that cannot be one is an internal error. */
+/*
+ * errcode_for_file_access takes a name that cannot be one for an internal error.
+ * "error" is errno as it was before the ereport that this is in.
+ */
 static inline int
-errcode_for_named_file(void)
+errcode_for_named_file(int error)
 {
-	if (errno == ENAMETOOLONG || errno == ELOOP)
+	if (error == ENAMETOOLONG || error == ELOOP)
 		return errcode(ERRCODE_INVALID_NAME);
-	if (errno == ENXIO)
+	if (error == ENXIO)
 		return errcode(ERRCODE_WRONG_OBJECT_TYPE);
 	return errcode_for_file_access();
 }
 
-#endif
+#endif							/* HOSPITAL_NAMED_FILE_H */

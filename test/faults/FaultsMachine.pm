@@ -171,23 +171,28 @@ sub address_space
 	return PostgreSQL::Test::Utils::slurp_file("/proc/$pid/status") =~ /^VmSize:\s+(\d+)/m ? $1 : die "no process $pid\n";
 }
 
-# A consumer may have some MB more than it has, and no more.
+# A consumer may have some MB more than it has, and no more.  How often it was
+# refused some is what is injected; with little more it must have been.
 sub no_memory
 {
 	my ($w, $quick) = @_;
 	my $times = $quick ? 1 : 4;
+	my $refused = sub { scalar(() = log_of($w) =~ /: out of memory$/mg) };
+	my $before = $refused->();
 
-	foreach (1 .. $times)
+	foreach my $n (1 .. $times)
 	{
 		my $pid = $w->pid_of('consumer');
-		my $limit = 1024 * (address_space($pid) + int $w->chance(12 * 1024));
+		my $limit = 1024 * (address_space($pid) + ($n == 1 ? 1024 : int $w->chance(12 * 1024)));
 		FaultNet::try_run('prlimit', "--pid=$pid", "--as=$limit:unlimited") or die "prlimit failed\n";
 		$w->send(20_000);
 		sleep 2 + $w->chance(3);
 		FaultNet::try_run('prlimit', "--pid=$pid", '--as=unlimited:unlimited');
 		$w->catches_up;
 	}
-	return $times;
+	my $times_refused = $refused->() - $before;
+	$w->violated('harness', 'no consumer was refused memory') if $times_refused == 0;
+	return $times_refused;
 }
 
 # ---- 27: no place for a worker, or for a session -----------------------------------------------

@@ -60,16 +60,15 @@ my %alterations = (
 		'ALTER TABLE hospital.transfers DROP extra' ],
 	'index' => [ 'CREATE INDEX fault ON hospital.transfers (to_ward, status)', 'DROP INDEX hospital.fault' ]);
 
-# Without a table a consumer waits, and says why.  Columns are known by their
-# places: one with another name may be written like before, or waited for.
+# Without a table, or a column, that it knows a consumer waits, and says why.
 sub alter
 {
 	my ($w, $what, $quick) = @_;
 	my ($do, $undo) = @{ $alterations{$what} };
-	my $breaks = $what eq 'renamed table';
+	my $breaks = $what =~ /^renamed/;
 
 	$w->flag(quiet => 1);
-	$w->flag(down => 1) if $breaks;
+	$w->flag(down => 1) if $what eq 'renamed table';
 	$w->sql($do);
 	$w->send(500);
 	if ($breaks) { FaultsBroker::says_so($w, "it meets a $what") }

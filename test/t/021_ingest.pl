@@ -638,8 +638,25 @@ is(ingest($file->('2020-07-24'), $header{status_updates}
 	  . join('', map { status_update(9_690_000_000 + $_, at => '2020-07-24 10:00:00+00', status => $_ == 4 ? $huge : 'well' x (10 * $_)) } 1 .. 8)), '',
 	'a text that is too long for an index of the user\'s own');
 is(outcome("day = '2020-07-24'") . ' ' . rejects("day = '2020-07-24'"), 'ingested 7 1 0 5 54000', 'costs its own line');
-sql(q(DROP INDEX hospital.by_status;
-	ALTER TABLE hospital.status_updates ADD COLUMN note text DEFAULT 'mine';
+sql('DROP INDEX hospital.by_status');
+
+# Values belong to columns by name, wherever these are.
+my $swap = q(ALTER TABLE hospital.status_updates RENAME status TO x; ALTER TABLE hospital.status_updates RENAME ward_code TO status;
+	ALTER TABLE hospital.status_updates RENAME x TO ward_code;);
+sql($swap);
+ingest($file->('2020-11-01'), $header{status_updates}
+	  . join('', map { status_update(9_610_003_000 + $_, at => '2020-11-01 10:00:00+00') } 1 .. 10));
+is(outcome("day = '2020-11-01'"), 'ingested 10 0 0', 'columns that have changed places');
+is(sql("SELECT DISTINCT status || ' ' || ward_code FROM hospital.status_updates WHERE update_id > 9610003000 AND update_id < 9610003100"),
+	"stable $ward", 'have what is theirs');
+sql($swap);
+sql('ALTER TABLE hospital.status_updates RENAME status TO state');
+my @renamed = ($file->('2020-11-02'), $header{status_updates} . status_update(9_610_003_100, at => '2020-11-02 10:00:00+00'));
+like(ingest(@renamed), qr/42703: column "status" .* does not exist/, 'a column with another name is missed');
+sql('ALTER TABLE hospital.status_updates RENAME state TO status');
+is(ingest(@renamed) . outcome("day = '2020-11-02'"), 'ingested 1 0 0', 'until it is there again');
+
+sql(q(ALTER TABLE hospital.status_updates ADD COLUMN note text DEFAULT 'mine';
 	CREATE FUNCTION no_fives() RETURNS trigger LANGUAGE plpgsql AS $$
 	BEGIN IF NEW.update_id % 5 = 0 THEN RAISE 'no fives'; END IF; RETURN NEW; END $$;
 	CREATE TRIGGER no_fives BEFORE INSERT ON hospital.status_updates FOR EACH ROW EXECUTE FUNCTION no_fives()));

@@ -161,7 +161,7 @@ find_postgres() {
 
 has_header() { printf '#include <%s>\n' "$@" | gcc -E - >/dev/null 2>&1; }
 
-# Sets MISSING; "test", "bench", "stream" or "kafka" as an argument asks for what only they need.
+# Sets MISSING; "test", "watch", "bench", "stream" or "kafka" as an argument asks for what only they need.
 find_missing() {
     MISSING=()
     command -v gcc >/dev/null && has_header stdio.h || MISSING+=(gcc libc6-dev)
@@ -174,8 +174,10 @@ find_missing() {
     command -v gcc >/dev/null && has_header zstd.h || MISSING+=(libzstd-dev)
     # the page of the dashboards is served by it; the rest goes without
     if [ "$(id -u)" = 0 ] || command -v sudo >/dev/null; then command -v python3 >/dev/null || MISSING+=(python3); fi
-    if [ "${1:-}" = test ]; then
+    if [ "${1:-}" = test ] || [ "${1:-}" = watch ]; then
         perl -MIPC::Run -e 1 2>/dev/null || MISSING+=(libipc-run-perl)
+    fi
+    if [ "${1:-}" = test ]; then
         command -v python3 >/dev/null || MISSING+=(python3)
         # without it the HL7 validators are left out
         [ "$(id -u)" != 0 ] || python3 -c 'import ensurepip, venv' 2>/dev/null || MISSING+=(python3-venv)

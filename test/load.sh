@@ -49,6 +49,7 @@ days_done() { value "SELECT count(DISTINCT day) FROM hospital.batches WHERE stat
 await_days() { # NUMBER
     local until=$((SECONDS + 120 + $1 * DAY_MS / 100)) before=-1 now
     while now=$(days_done) && [ "$now" -lt "$1" ]; do
+        kill -0 "$WATCH" 2>/dev/null || die "the watching process has ended"
         [ $SECONDS -lt $until ] || die "day $1 does not come" "$(value 'TABLE hospital.status')"
         [ "$now" = "$before" ] || printf '\r   %s of %s days' "$now" "$1"
         before=$now
@@ -138,7 +139,7 @@ judge() {
 
 say "HOSPITAL_TEST_SEED=$SEED"
 head1 "What is needed"
-install_missing bench
+install_missing watch
 make_work bench
 trap leave EXIT
 copy_server

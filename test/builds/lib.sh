@@ -26,8 +26,7 @@ need() {
 begin_build() {
     local part
     NAME=$1
-    install_missing
-    perl -MIPC::Run -e 1 2>/dev/null || skip "Perl's IPC::Run is not installed (Debian: libipc-run-perl)"
+    install_missing watch
     make_work builds
     BUILDS=$WORK
     SERVERS=$WORK/home/servers

@@ -51,11 +51,12 @@ await_days() { # NUMBER
     while now=$(days_done) && [ "$now" -lt "$1" ]; do
         kill -0 "$WATCH" 2>/dev/null || die "the watching process has ended"
         [ $SECONDS -lt $until ] || die "day $1 does not come" "$(value 'TABLE hospital.status')"
-        [ "$now" = "$before" ] || printf '\r   %s of %s days' "$now" "$1"
+        [ "$now" = "$before" ] || [ ! -t 1 ] || printf '\r   %s of %s days' "$now" "$1"
         before=$now
         sleep 1
     done
-    printf '\r   %s of %s days\n' "$now" "$1"
+    [ ! -t 1 ] || printf '\r'
+    say "   $now of $1 days"
 }
 
 # ---- beside others ---------------------------------------------------------

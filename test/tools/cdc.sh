@@ -14,7 +14,7 @@ source "$(dirname "${BASH_SOURCE[0]}")/lib/server.sh"
 BEDS=${BEDS:-200}
 SPEED_S=${SPEED_S:-40}
 DB=cdc
-TOPICS=(doctors patients medicines visits prescriptions billing_payments)
+TOPICS=(doctors patients medicines visits prescriptions billing_payments admissions transfers)
 need java mvn kcat python3
 
 tool_leave() {

@@ -645,13 +645,14 @@ ingest_attempt(Batch *batch, const char *schema, IngestBody body, bool row_by_ro
 	for (int careful = 0; careful <= (row_by_row ? 1 : 0); careful++)
 	{
 		MemoryContext context = AllocSetContextCreate(caller, "hospital ingest", ALLOCSET_DEFAULT_SIZES);
+		IngestRun  *run;
 
 		MemoryContextSwitchTo(context);
 		*batch = as_taken;
-		message = try_once(ingest_run(batch, schema, careful != 0), body, &blames_row);
+		run = ingest_run(batch, schema, careful != 0);
+		/* an error outlives the memory of the attempt */
 		MemoryContextSwitchTo(caller);
-		if (message != NULL)
-			message = pstrdup(message);
+		message = try_once(run, body, &blames_row);
 		if (batch->header != NULL)
 			batch->header = pstrdup(batch->header);
 		MemoryContextDelete(context);

@@ -171,8 +171,21 @@ sub address_space
 	return PostgreSQL::Test::Utils::slurp_file("/proc/$pid/status") =~ /^VmSize:\s+(\d+)/m ? $1 : die "no process $pid\n";
 }
 
+# One that has written a few messages; its pid.
+sub new_consumer
+{
+	my ($w) = @_;
+	my @old = $w->pids('consumer');
+
+	kill 'TERM', @old;
+	$w->send(100);
+	$w->catches_up;
+	return $w->pid_of('consumer', @old);
+}
+
 # A consumer may have some MB more than it has, and no more.  How often it was
-# refused some is what is injected; with little more it must have been.
+# refused some is what is injected.  The first is a new one, which has no room yet
+# for as many messages as there will be: it must have been refused some.
 sub no_memory
 {
 	my ($w, $quick) = @_;
@@ -182,7 +195,7 @@ sub no_memory
 
 	foreach my $n (1 .. $times)
 	{
-		my $pid = $w->pid_of('consumer');
+		my $pid = $n == 1 ? new_consumer($w) : $w->pid_of('consumer');
 		my $limit = 1024 * (address_space($pid) + ($n == 1 ? 1024 : int $w->chance(12 * 1024)));
 		FaultNet::try_run('prlimit', "--pid=$pid", "--as=$limit:unlimited") or die "prlimit failed\n";
 		$w->send(20_000);

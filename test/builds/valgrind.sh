@@ -5,7 +5,7 @@
 # asked for; in workers too.
 #
 # usage: valgrind.sh [short]     short: small.sql alone
-#   VALGRIND_TESTS="random hl7" chooses among pg_regress' tests; all of them take hours
+#   VALGRIND_TESTS="random hl7" chooses among pg_regress' tests; all of them take over an hour
 #
 # What is known of the server itself is in the suppressions that come with its source.
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"

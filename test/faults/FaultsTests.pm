@@ -10,6 +10,8 @@ use warnings FATAL => 'all';
 use FindBin;
 use IPC::Run ();
 
+use constant LIMIT => 3600;
+
 # What of a test's answers says that something is wrong.
 sub wrong
 {
@@ -31,10 +33,18 @@ sub run
 		my $said = '';
 		local $ENV{HOSPITAL_TEST_SEED} = $seed;
 		local $ENV{HOSPITAL_TEST_QUICK} = $option{quick} ? 1 : '';
-		IPC::Run::run([ $^X, map({ "-I$_" } @INC), "$FindBin::Bin/../t/$file.pl" ], '<', \undef, '>', \$said, '2>&1');
-		my $status = $? >> 8 || $? & 127;
+		my $test = IPC::Run::start([ $^X, map({ "-I$_" } @INC), "$FindBin::Bin/../t/$file.pl" ],
+			'<', \undef, '>', \$said, '2>&1', IPC::Run::timeout(LIMIT));
+		if (eval { $test->finish; 1 })
+		{
+			push @violations, wrong($file, $said, $? >> 8 || $? & 127);
+		}
+		else
+		{
+			$test->kill_kill;
+			push @violations, [ $file, sprintf 'it was not over after %d s', LIMIT ];
+		}
 		$checks += () = $said =~ /^ok \d+/mg;
-		push @violations, wrong($file, $said, $status);
 	}
 	return {
 		fault => $fault,

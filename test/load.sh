@@ -122,8 +122,8 @@ judge() {
                 split(key, k, "|")
                 if (k[1] == "memory") { room = 1.1 * most[key, "early"] + 4096; unit = 1024; what = k[2] ": private memory, MB" }
                 # a runner opens what its command needs: files of sorts, forks of tables that have grown
-                else if (k[1] == "files") { room = 1.1 * most[key, "early"] + 4; unit = 1; what = k[2] ": open files" }
-                else if (k[1] == "threads") { room = most[key, "early"] + 2; unit = 1; what = k[2] ": threads" }
+                else if (k[1] == "relations") { room = 1.1 * most[key, "early"] + 4; unit = 1; what = k[2] ": open files of relations" }
+                else if (k[1] == "files" || k[1] == "threads") { room = most[key, "early"] + 2; unit = 1; what = k[2] ": " (k[1] == "files" ? "other open files" : "threads") }
                 else if (k[1] == "walfiles") { room = 1.3 * most[key, "early"] + 64 * 1048576; unit = 1048576; what = "pg_wal, MB" }
                 else if (k[1] == "size") { room = 2 * most[key, "early"] + 1048576; unit = 1024; what = k[2] ": size, kB" }
                 else if (k[1] == "lag") { room = 3 * most[key, "early"] + 50; unit = 1; what = "reading stream_lag and status, ms at most" }

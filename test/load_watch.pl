@@ -1,12 +1,14 @@
 #!/usr/bin/perl
 # load_watch.pl: what the hospital's processes hold, and what its tables have grown
-# to, every few seconds for as long as FOLDER/on exists.
+# to, every WATCH_EVERY seconds (2) for as long as FOLDER/on exists.
 #
 # usage: load_watch.pl FOLDER POSTMASTER-PID DATABASE PSQL...
 #
 # Appends to FOLDER/samples: seconds, phase (what FOLDER/phase says), what, value.
 #   memory|TYPE    private memory (RssAnon) of a worker, kB
-#   files|TYPE, threads|TYPE
+#   threads|TYPE
+#   relations|TYPE  open files of relations and of sorts: the server's, which keeps what it
+#                  may need again, as many as it was allowed; files|TYPE: all others
 #   day            hospital days that are ingested
 #   wal            bytes of write-ahead log, since ever; walfiles: in pg_wal now
 #   size|TABLE     bytes of a small table of state, with its indexes
@@ -21,7 +23,7 @@ use IO::Handle;
 use IPC::Run ();
 use Time::HiRes qw(sleep time);
 
-use constant EVERY => 2;
+use constant EVERY => $ENV{WATCH_EVERY} // 2;
 
 my ($folder, $postmaster, $database, @psql) = @ARGV;
 my $began = time;
@@ -61,11 +63,13 @@ sub look_at_processes
 		my $status = slurp("$dir/status");
 		my ($memory) = $status =~ /^RssAnon:\s+(\d+)/m;
 		my ($threads) = $status =~ /^Threads:\s+(\d+)/m;
-		my @files = glob "$dir/fd/*";
+		my @files = grep { defined } map { readlink } glob "$dir/fd/*";
+		my @relations = grep { m{/(?:base|global)/} } @files;
 		next if !defined $memory || !@files;
 		put("memory|$type", $memory);
 		put("threads|$type", $threads);
-		put("files|$type", scalar @files);
+		put("files|$type", @files - @relations);
+		put("relations|$type", scalar @relations);
 	}
 	return;
 }

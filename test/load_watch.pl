@@ -7,8 +7,8 @@
 # Appends to FOLDER/samples: seconds, phase (what FOLDER/phase says), what, value.
 #   memory|TYPE    private memory (RssAnon) of a worker, kB
 #   threads|TYPE
-#   relations|TYPE  open files of relations and of sorts: the server's, which keeps what it
-#                  may need again, as many as it was allowed; files|TYPE: all others
+#   relations|TYPE open files of relations and of sorts, which the server opens and closes
+#                  as it likes; files|TYPE: all others
 #   day            hospital days that are ingested
 #   wal            bytes of write-ahead log, since ever; walfiles: in pg_wal now
 #   size|TABLE     bytes of a small table of state, with its indexes
@@ -64,7 +64,8 @@ sub look_at_processes
 		my ($memory) = $status =~ /^RssAnon:\s+(\d+)/m;
 		my ($threads) = $status =~ /^Threads:\s+(\d+)/m;
 		my @files = grep { defined } map { readlink } glob "$dir/fd/*";
-		my @relations = grep { m{/(?:base|global)/} } @files;
+		my $cluster = readlink("$dir/cwd") // next;
+		my @relations = grep { m{^\Q$cluster\E/(?:base|global)/} } @files;
 		next if !defined $memory || !@files;
 		put("memory|$type", $memory);
 		put("threads|$type", $threads);

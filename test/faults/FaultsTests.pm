@@ -33,7 +33,8 @@ sub run
 		my $said = '';
 		local $ENV{HOSPITAL_TEST_SEED} = $seed;
 		local $ENV{HOSPITAL_TEST_QUICK} = $option{quick} ? 1 : '';
-		my $test = IPC::Run::start([ $^X, map({ "-I$_" } @INC), "$FindBin::Bin/../t/$file.pl" ],
+		# one that is told to end takes its servers with it
+		my $test = IPC::Run::start([ $^X, '-Msigtrap=die,normal-signals', map({ "-I$_" } @INC), "$FindBin::Bin/../t/$file.pl" ],
 			'<', \undef, '>', \$said, '2>&1', IPC::Run::timeout(LIMIT));
 		if (eval { $test->finish; 1 })
 		{
@@ -41,7 +42,7 @@ sub run
 		}
 		else
 		{
-			$test->kill_kill;
+			$test->kill_kill(grace => 60);
 			push @violations, [ $file, sprintf 'it was not over after %d s', LIMIT ];
 		}
 		$checks += () = $said =~ /^ok \d+/mg;
